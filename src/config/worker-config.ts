@@ -1,0 +1,24 @@
+/** What of the configuration a worker needs, as it travels to it in the `init` message: plain data, no functions. Rank 1. */
+import type { AcceptStrategyName } from './options.js';
+
+export interface WorkerConfig {
+  /** APP as the user gave it: path or package, with an optional `:export`. */
+  app: string;
+  /** What the app finds in process.argv after its own path. */
+  appArgs: string[];
+  /** Directory the app is resolved against (--chdir, else where drover was started). */
+  cwd: string;
+  name: string;
+  /** Whether --bind was given: the first listen() of a script then takes its place. */
+  bindGiven: boolean;
+  acceptStrategy: AcceptStrategyName;
+  backlog: number;
+  maxRequests: number;
+  maxRequestsJitter: number;
+  timeoutMs: number;
+  gracefulTimeoutMs: number;
+  /** Path of the config file, to load the worker's hooks from; null when there is none or it has no worker hook. */
+  configFile: string | null;
+  /** Directory for the report a worker writes when V8 runs out of heap; null: none. */
+  reportDir: string | null;
+}

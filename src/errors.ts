@@ -1,0 +1,66 @@
+/**
+ * Every error code and exit code that is drover's own, in one table.
+ *
+ * Rank 0: imports nothing of ours. A `DroverError` is a mistake of the user's (an option, a file, an app): it is printed in
+ * one or two lines, without a stack, and ends the process with the exit code of its row. Anything else that is thrown is
+ * our bug and keeps its stack.
+ */
+
+/** What the process exits with. Rendered into docs/exit-codes.md. */
+export const EXIT_CODES = {
+  ok: { code: 0, meaning: 'Stopped as asked: by a signal, or after --check-config, --print-config, --help, --version.' },
+  bug: { code: 1, meaning: 'A bug in drover itself. The log holds the stack; please report it.' },
+  usage: { code: 2, meaning: 'An option, an environment variable or the config file is wrong. The message names it, its value and its source.' },
+  boot: { code: 3, meaning: 'The app was found but its first workers could not boot: it threw while loading, exited, or did not become ready within --boot-timeout.' },
+  app: { code: 4, meaning: 'The app could not be loaded: the path does not exist or cannot be read, or what it exports is nothing drover can serve.' },
+  listen: { code: 5, meaning: 'An address could not be listened on: taken, not permitted, or of a family this machine does not have.' },
+  pidfile: { code: 6, meaning: 'The pid file names a master that is running, or cannot be written.' },
+  masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
+  hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw.' },
+} as const;
+
+export type ExitName = keyof typeof EXIT_CODES;
+
+/** The codes of the user's mistakes, with the exit code each one ends the process with. */
+export const ERRORS = {
+  ERR_DROVER_UNKNOWN_FLAG: 'usage',
+  ERR_DROVER_UNKNOWN_KEY: 'usage',
+  ERR_DROVER_VALUE: 'usage',
+  ERR_DROVER_CONFIG_FILE: 'usage',
+  ERR_DROVER_NO_APP: 'usage',
+  ERR_DROVER_APP_NOT_FOUND: 'app',
+  ERR_DROVER_APP_UNUSABLE: 'app',
+  ERR_DROVER_APP_THREW: 'boot',
+  ERR_DROVER_BOOT_TIMEOUT: 'boot',
+  ERR_DROVER_WORKER_EXITED: 'boot',
+  ERR_DROVER_LISTEN: 'listen',
+  ERR_DROVER_PIDFILE: 'pidfile',
+  ERR_DROVER_LOG_FILE: 'usage',
+  ERR_DROVER_HOOK: 'hook',
+  ERR_DROVER_ADDON: 'bug',
+} as const satisfies Record<string, ExitName>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A mistake of the user's: what is wrong, where it came from, what to do. Printed without a stack. */
+export class DroverError extends Error {
+  override readonly name = 'DroverError';
+  readonly code: ErrorCode;
+  /** What to do about it: printed on the second line. */
+  readonly remedy: string | undefined;
+
+  constructor(code: ErrorCode, message: string, remedy?: string) {
+    super(message);
+    this.code = code;
+    this.remedy = remedy;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[ERRORS[this.code]].code;
+  }
+
+  /** One or two lines for a person. */
+  format(): string {
+    return this.remedy === undefined ? this.message : `${this.message}\n  ${this.remedy}`;
+  }
+}

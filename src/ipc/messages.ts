@@ -1,0 +1,77 @@
+/**
+ * Every message between master and worker. JSON texts on a SOCK_SEQPACKET channel (ipc/channel.ts), descriptors attached.
+ * Types only: who handles a message is found by its `type`.
+ *
+ * Rank 2.
+ */
+import type { WorkerConfig } from '../config/worker-config.js';
+
+/** Where a listening socket is bound. */
+export type BoundAddress = { family: 'IPv4' | 'IPv6'; address: string; port: number } | { family: 'unix'; path: string };
+
+/** One listening socket handed to a worker; its descriptor is at the same index of the message's descriptors. */
+export interface SocketGrant {
+  /** The listener it belongs to: see `Listener.key`. */
+  key: string;
+  /** Index of the address within the listener (`--bind` may be given several times). */
+  bind: number;
+  /** Slot that owns the socket; -1 for a socket that all slots share. */
+  slot: number;
+  address: BoundAddress;
+}
+
+/** A worker's `net.Server` asks to listen; what Node has made of the arguments of listen(). Blocks the worker until answered. */
+export interface ListenRequest {
+  type: 'listen';
+  id: number;
+  /** The n-th listen() of this worker, from 0: the first one takes the place of --bind. */
+  ordinal: number;
+  /** Literal address, or null for "any" (`::`, else `0.0.0.0`). */
+  address: string | null;
+  port: number;
+  /** For a unix socket. */
+  path: string | null;
+  backlog: number;
+  ipv6Only: boolean;
+}
+
+export type MasterMessage =
+  /** First message, read synchronously before the app is loaded. fds: see `fds`, one name per descriptor. */
+  | {
+      type: 'init';
+      slot: number;
+      /** Row on the board. */
+      row: number;
+      generation: number;
+      config: WorkerConfig;
+      /** Names of the attached descriptors, in order. `heartbeat` is missing when there is no heartbeat file. */
+      fds: ('board' | 'inflight' | 'heartbeat')[];
+    }
+  /** Answer to `listen`. fds: own socket of each bind (the shared one, with strategies that have one). */
+  | { type: 'listening'; id: number; key: string; sockets: SocketGrant[] }
+  | { type: 'listen-failed'; id: number; errno: number; message: string }
+  /** Sockets of other slots, to accept from behind their owners. Sent when ready, and when a slot is added. */
+  | { type: 'siblings'; sockets: SocketGrant[] }
+  /**
+   * Stop taking connections, finish what is open, exit. `close` names the listeners that nobody will serve after us: accept what
+   * they have queued first ('all' when drover stops).
+   */
+  | { type: 'drain'; graceMs: number; close: 'all' | string[]; reason: string }
+  /** Exit now: hooks, then exit. */
+  | { type: 'quit'; reason: string }
+  | { type: 'reopen-logs' };
+
+export type WorkerMessage =
+  | ListenRequest
+  /** The app has loaded and listens. */
+  | { type: 'ready'; bootMs: number }
+  /** Boot failed; the worker exits by itself right after. `code` is an ErrorCode. */
+  | { type: 'boot-failed'; code: string; message: string; remedy?: string; stack?: string }
+  /** An exception nobody caught; the worker is about to die of it. */
+  | { type: 'fatal'; origin: 'uncaughtException' | 'unhandledRejection'; message: string; stack: string }
+  /** This worker wants to be replaced: the successor first, then its drain. */
+  | { type: 'recycle'; reason: string }
+  /** This worker was told to stop by somebody else (SIGTERM to its pid) and drains already. */
+  | { type: 'draining'; reason: string }
+  /** A record for the log: workers do not write to it themselves. */
+  | { type: 'log'; event: string; fields: Record<string, unknown> };

@@ -1,0 +1,55 @@
+/**
+ * Every event drover logs, in one table: name, level, sentence, and what its fields mean. Rendered into docs/events.md.
+ * Tests and tools match on `event`, people read the sentence: names are stable, sentences are not.
+ *
+ * Rank 2.
+ */
+
+export type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+interface EventRow {
+  level: Level;
+  /** Sentence for the log; `{field}` is replaced by the field's value. */
+  message: string;
+  /** For the manual: when it is logged, and the fields beyond those in the sentence. */
+  help: string;
+}
+
+export const EVENTS = {
+  'master.starting': { level: 'info', message: 'drover {version} starts: pid {pid}, Node {node}, {workers} workers, app {app}', help: 'First line of a run.' },
+  'master.listening': { level: 'info', message: 'listening at {address} ({strategy}, backlog {backlog})', help: 'Once per address: at start for --bind, else when the first worker listens.' },
+  'master.ready': { level: 'info', message: 'ready: {workers} workers serve {addresses}', help: 'The full number of workers is ready for the first time.' },
+  'master.signal': { level: 'info', message: 'signal {signal}: {action}', help: 'A signal was received and what it makes drover do.' },
+  'master.stopping': { level: 'info', message: 'stopping ({mode}): {reason}', help: '`mode` is graceful or quick.' },
+  'master.stopped': { level: 'info', message: 'stopped, exit code {code}', help: 'Last line of a run.' },
+  'master.failed': { level: 'fatal', message: '{message}', help: 'drover cannot go on; `code` names the error, `exitCode` what it exits with.' },
+  'worker.spawned': { level: 'debug', message: 'worker {slot} spawned: pid {worker}', help: '`generation` counts reloads.' },
+  'worker.ready': { level: 'info', message: 'worker {slot} ready: pid {worker}, booted in {bootMs} ms', help: 'The app has loaded and listens.' },
+  'worker.draining': { level: 'info', message: 'worker {slot} drains: pid {worker}, {reason}', help: 'It takes no new connections and finishes what is open.' },
+  'worker.exited': { level: 'info', message: 'worker {slot} exited: pid {worker}, {cause}', help: 'An exit that was asked for. `kind` is a death kind, `code` or `signal` as the kernel tells it.' },
+  'worker.died': { level: 'error', message: 'worker {slot} died: pid {worker}, {cause}', help: 'An exit that nobody asked for. `kind`: exit, uncaught, heap-limit, out-of-memory, signal, timeout, boot. `stack` where there is one, `requests`: what was in flight.' },
+  'worker.boot-failed': { level: 'error', message: 'worker {slot} could not boot: {message}', help: 'The app threw while loading, exited before it listened, or took longer than --boot-timeout. `code` names the error.' },
+  'worker.timeout': { level: 'error', message: 'worker {slot} is stuck: pid {worker}, its event loop has not turned for {stuckMs} ms; it is killed', help: '`stack` is the JavaScript stack it is stuck in; where none can be had, `noStack` says why.' },
+  'worker.grace-exceeded': { level: 'warn', message: 'worker {slot} did not finish within {graceMs} ms and is killed: pid {worker}, {connections} connections open', help: '`requests`: what was in flight.' },
+  'worker.respawn-delayed': { level: 'warn', message: 'worker {slot} keeps dying: next try in {delayMs} ms', help: 'Crash loop: the pause doubles from 100 ms to 10 s.' },
+  'worker.recycling': { level: 'info', message: 'worker {slot} asks to be replaced: pid {worker}, {reason}', help: 'For instance --max-requests reached; its successor boots first.' },
+  'worker.accept-error': { level: 'error', message: 'worker {slot} cannot accept: {error}', help: 'Out of descriptors or memory (accepting pauses and is tried again), or a broken listener.' },
+  'worker.app-exit': { level: 'warn', message: 'worker {slot}: {message}', help: 'Something the app did that a server should know of.' },
+  'reload.started': { level: 'info', message: 'reload: generation {generation}', help: 'HUP. New workers boot beside the old.' },
+  'reload.finished': { level: 'info', message: 'reload finished: generation {generation} serves, {workers} workers in {ms} ms', help: 'Every old worker has been told to drain.' },
+  'reload.failed': { level: 'error', message: 'reload failed, the old workers serve on: {message}', help: '`stage` is config or boot; `replaced` old workers had already been replaced.' },
+  'reload.restart-needed': { level: 'warn', message: 'reload: {option} has changed, which only a restart can apply', help: 'The old value stays in force.' },
+  'workers.changed': { level: 'info', message: 'workers: {from} to {to}', help: 'TTIN, TTOU, WINCH, or a reload with another --workers.' },
+  'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full.' },
+  'heartbeat.on-disk': { level: 'warn', message: 'heartbeat directory {dir} is on a disk ({filesystem}): a slow disk delays heartbeats; use a tmpfs: --worker-tmp-dir /dev/shm', help: '' },
+  'heartbeat.disk-stalled': { level: 'warn', message: 'worker {slot}: its event loop turns, but its heartbeat file has not changed for {stalledMs} ms: the disk of {dir} hangs', help: 'Nobody is killed for it.' },
+  'heartbeat.disk-recovered': { level: 'info', message: 'worker {slot}: its heartbeat file changes again', help: '' },
+  'listen.backlog-cut': { level: 'warn', message: 'backlog {backlog} is cut to {somaxconn} by net.core.somaxconn; raise it: sysctl -w net.core.somaxconn={backlog}', help: '' },
+  'listen.retrying': { level: 'warn', message: '{address} is in use{holder}; trying again for {remainingMs} ms', help: '`holder` names the process where /proc lets us know.' },
+  'listen.strategy': { level: 'info', message: '{address}: {strategy} ({reason})', help: 'An address served by another strategy than the one asked for, and why.' },
+  'hook.failed': { level: 'error', message: 'hook {hook} threw: {message}', help: '`stack` is its stack. Nothing stops but what the manual says the hook stops.' },
+  'log.reopened': { level: 'info', message: 'log files reopened', help: 'USR1.' },
+  'child.reaped': { level: 'debug', message: 'adopted process {pid} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
+} as const satisfies Record<string, EventRow>;
+
+export type EventName = keyof typeof EVENTS;

@@ -1,0 +1,195 @@
+/**
+ * The only file that loads the addon: finds it, types it, and turns `-errno` into errors of Node's own shape.
+ *
+ * Rank 1. Every native function answers `>= 0` or `-errno`; "nothing now" (EAGAIN) is a value, not an error. A function
+ * whose kernel feature is absent is still there and answers `-ENOSYS`, so no caller asks for the platform.
+ * Descriptors cross this border as plain integers: the receiver owns them and closes them with `closeFd`.
+ */
+import { createRequire } from 'node:module';
+import { closeSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
+import { DroverError } from './errors.js';
+
+export interface TcpListenOptions {
+  /** A literal IPv4 or IPv6 address; names are resolved before. */
+  host: string;
+  /** 0 to 65535; 0 lets the kernel choose. */
+  port: number;
+  backlog: number;
+  /** SO_REUSEPORT: several sockets of this address, one per worker slot. */
+  reusePort: boolean;
+  /** IPV6_V6ONLY; ignored for IPv4. */
+  ipv6Only: boolean;
+}
+
+/** A bound address as getsockname(2) tells it. */
+export type SocketAddress =
+  | { family: 'IPv4' | 'IPv6'; address: string; port: number }
+  | { family: 'unix'; path: string };
+
+/** Accept queue of a listening TCP socket, from TCP_INFO: connections waiting, and the backlog in force. */
+export interface QueueLength {
+  length: number;
+  limit: number;
+}
+
+/**
+ * A message channel over a SOCK_SEQPACKET socket, with descriptors attached to messages (SCM_RIGHTS).
+ * Polls through libuv; does not keep the event loop alive unless `ref()`ed.
+ */
+export interface NativeChannel {
+  /**
+   * Start polling. `onMessage(text, fds)` per message; the receiver owns `fds`. `onClose(errno)` once, when the peer is gone
+   * (0) or the socket broke (-errno); nothing is called after it.
+   */
+  start(onMessage: (text: string, fds: number[]) => void, onClose: (errno: number) => void): void;
+  /**
+   * Send one message, at once or queued until the socket takes it (order is kept). Returns 0 or -errno (-EPIPE: peer gone,
+   * -EMSGSIZE: over MAX_MESSAGE_BYTES, -ENOBUFS: over 1,024 messages queued). `fds` are duplicated by the kernel: the sender still owns its own.
+   */
+  send(text: string, fds?: number[]): number;
+  /**
+   * Send now, blocking up to `timeoutMs` for room: for the last words of a dying process. 0 or -errno (-ETIMEDOUT).
+   */
+  sendSync(text: string, timeoutMs: number): number;
+  /**
+   * Block up to `timeoutMs` for the next message, not calling `onMessage`: {text, fds}, 0 on time-out, -errno (-EPIPE: peer gone).
+   */
+  receiveSync(timeoutMs: number): { text: string; fds: number[] } | number;
+  ref(): void;
+  unref(): void;
+  /** Stop and close the descriptor. Idempotent. */
+  close(): void;
+}
+
+/** How one listening socket takes part in an Acceptor. */
+export interface ArmOptions {
+  /** EPOLLEXCLUSIVE: one connection wakes one worker. Falls back to plain level-triggered where the kernel refuses. */
+  exclusive: boolean;
+  /** Slot that owns the socket; accepted connections count as stolen on the board when it is not the acceptor's own slot. */
+  slot: number;
+  /** After an accept here, go to the end of the row of waiters (delete and add the registration). */
+  rotate: boolean;
+}
+
+/**
+ * Accepts connections for one server from any number of listening sockets, one per loop turn and socket while a sibling is idle.
+ * Keeps the event loop alive while `ref()`ed (the default), like a listening handle.
+ */
+export interface NativeAcceptor {
+  /** Poll `fd` and own it (closed on `disarm` and `close`). 0 or -errno (-EEXIST: already armed). */
+  arm(fd: number, options: ArmOptions): number;
+  /** Stop polling `fd` and close it. With `drain`, first accepts all that is queued. 0 or -errno. */
+  disarm(fd: number, drain: boolean): number;
+  /** Stop accepting everywhere, keeping the sockets. Connections wait in the kernel's queue, or go to siblings. */
+  pause(): void;
+  resume(): void;
+  /** With `drain`, accepts all that is queued first. Closes every armed descriptor. Idempotent. */
+  close(drain: boolean): void;
+  /** Descriptors armed now. */
+  fds(): number[];
+  ref(): void;
+  unref(): void;
+}
+
+export interface Addon {
+  /** A listening TCP socket, non-blocking, CLOEXEC, SO_REUSEADDR, TCP_NODELAY: descriptor or -errno. */
+  listenTcp(options: TcpListenOptions): number;
+  /** A listening unix socket; a leading '@' means the abstract namespace. Does not unlink anything. Descriptor or -errno. */
+  listenUnix(path: string, backlog: number): number;
+  /** Where a socket is bound, or -errno. */
+  localAddress(fd: number): SocketAddress | number;
+  /** Accept queue of a listening TCP socket, or -errno. */
+  queueLength(fd: number): QueueLength | number;
+  /** Whether fd is a listening stream socket (SO_ACCEPTCONN): 1, 0 or -errno. */
+  isListening(fd: number): number;
+  /**
+   * Classic BPF on a SO_REUSEPORT group: pick at random among the group indexes `slots` (order of listen()), equal weights.
+   * An empty list takes the program off (the kernel's hash decides again). 0 or -errno.
+   */
+  steerAmong(fd: number, slots: number[]): number;
+  /** Connected SOCK_SEQPACKET pair, CLOEXEC, non-blocking: [fd, fd] or -errno. */
+  socketPair(): [number, number] | number;
+  Channel: new (fd: number) => NativeChannel;
+  /**
+   * `acceptor.row` is the byte offset of this worker's row in the board. `onConnection(fd, slot)`: the receiver owns fd.
+   * `onError(errno, fd)`: that listener is broken (it is disarmed) or, for EMFILE, ENFILE, ENOBUFS, ENOMEM, accepting pauses
+   * for 100 ms and is tried again by a timer.
+   */
+  Acceptor: new (
+    board: ArrayBuffer,
+    row: number,
+    onConnection: (fd: number, slot: number) => void,
+    onError: (errno: number, fd: number) => void,
+  ) => NativeAcceptor;
+  /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. */
+  createMemory(name: string, bytes: number): number;
+  /** Map the whole of a descriptor made by createMemory, shared and writable; unmapped at exit. -errno when it can't be. */
+  mapMemory(fd: number): ArrayBuffer | number;
+  /** The layout of the board as C++ has it: field name to byte offset in a row, plus `rowBytes`. For the test of agreement. */
+  boardLayout(): Record<string, number>;
+  /** Publish this loop on the board's row from now on: loop stamp and turns (see ipc/board.ts). 0 or -errno. Once per environment. */
+  startLoopStamp(board: ArrayBuffer, row: number): number;
+  /**
+   * Beat from now on: every `periodMs` a timer turns the loop (without keeping it alive), and a thread off the loop does fchmod(2) on `fd`
+   * whenever the loop has turned since the last beat. `fd` < 0: turn the loop only. The thread also watches for the master's death
+   * (parent pid changes from `parentPid`): when the process still lives `graceMs` later, it ends it with `exitCode`. 0 or -errno. Once per environment.
+   */
+  startHeartbeat(fd: number, periodMs: number, parentPid: number, graceMs: number, exitCode: number): number;
+  /** Counters of the heartbeat thread, for tests: beats done, and milliseconds the longest fchmod took. */
+  heartbeatStats(): { beats: number; longestMs: number };
+  /** waitpid(pid, WNOHANG) for a child that is not ours by spawn: pid when reaped, 0 when it still runs, -errno. */
+  reap(pid: number): number;
+  /** PR_SET_CHILD_SUBREAPER on this process: for tests of reaping without being PID 1. 0 or -errno. */
+  setSubreaper(): number;
+}
+
+/** Limit of one channel message, in bytes of UTF-8. */
+export const MAX_MESSAGE_BYTES = 128 * 1024;
+
+function load(): Addon {
+  const path = process.env['DROVER_ADDON'] ?? new URL('../../build/Release/drover.node', import.meta.url).pathname;
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (error) {
+    throw new DroverError(
+      'ERR_DROVER_ADDON',
+      `the native addon cannot be loaded from ${path}: ${(error as Error).message.split('\n', 1)[0]}`,
+      'Build it with `npm run build` (needs a C++20 compiler, make and python3).',
+    );
+  }
+}
+
+export const native: Addon = load();
+
+/** An error of Node's own shape for a failed system call. */
+export interface SystemError extends Error {
+  code: string;
+  errno: number;
+  syscall: string;
+  address?: string;
+  port?: number;
+}
+
+/** `-errno` as an error with `code`, `errno`, `syscall` and whatever `context` says of it (address, port, path). */
+export function systemError(syscall: string, errno: number, context: Record<string, unknown> = {}): SystemError {
+  const code = getSystemErrorName(errno);
+  const where = context['path'] ?? (context['address'] === undefined ? undefined : `${String(context['address'])}:${String(context['port'])}`);
+  return Object.assign(new Error(`${syscall} ${code}${where === undefined ? '' : ` ${String(where)}`}`), {
+    code,
+    errno,
+    syscall,
+    ...context,
+  }) as SystemError;
+}
+
+/** The result of a native call, or a thrown SystemError when it is -errno. */
+export function check<T>(syscall: string, result: T | number, context?: Record<string, unknown>): Exclude<T, never> {
+  if (typeof result === 'number' && result < 0) throw systemError(syscall, result, context);
+  return result as Exclude<T, never>;
+}
+
+/** Close a descriptor that native code handed out. A descriptor already closed is a bug and throws. */
+export function closeFd(fd: number): void {
+  closeSync(fd);
+}
