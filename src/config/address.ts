@@ -1,0 +1,99 @@
+/**
+ * Parses and formats the addresses of --bind. Resolves no names and opens nothing: that is the master's.
+ *
+ * Rank 1. In the master.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** Where to listen, as --bind says it. `host` is a literal address or a name; never in brackets. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  /** `path` is as given (relative to the working directory), or starts with `@` for an abstract socket. */
+  | { readonly kind: 'unix'; readonly path: string }
+  /** A listening socket that drover inherits. */
+  | { readonly kind: 'fd'; readonly fd: number };
+
+export const DEFAULT_HOST = '127.0.0.1';
+export const DEFAULT_PORT = 8000;
+
+export const ADDRESS_FORMS = 'HOST:PORT, [IPV6]:PORT, :PORT, PORT, unix:PATH, unix:@NAME or fd://N';
+
+/** sun_path of Linux is 108 bytes, of which a path needs one for its end and an abstract name one for its beginning. */
+const UNIX_PATH_BYTES = 107;
+
+// Labels as DNS and /etc/hosts allow them; the underscore is not in the RFC, but in Docker Compose.
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
+
+/** The address, or a sentence that says what is wrong with the text. */
+export function parseAddress(text: string): ListenAddress | string {
+  if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length));
+  if (text.startsWith('fd://')) return parseFd(text.slice('fd://'.length));
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  if (scheme !== null && scheme[1] !== 'tcp') return `no scheme drover knows: ${scheme[1]}://`;
+  return parseTcp(scheme === null ? text : text.slice(scheme[0].length));
+}
+
+function parseUnix(path: string): ListenAddress | string {
+  if (path.startsWith('//')) path = path.slice(2); // unix:///run/x as others write it
+  if (path === '' || path === '@') return 'the path is missing';
+  if (path.includes('\0')) return 'the path holds a NUL byte';
+  const bytes = Buffer.byteLength(path);
+  if (bytes > UNIX_PATH_BYTES) return `a unix socket's path has at most ${UNIX_PATH_BYTES} bytes, this one has ${bytes}`;
+  return { kind: 'unix', path };
+}
+
+function parseFd(text: string): ListenAddress | string {
+  if (!/^\d{1,9}$/.test(text)) return 'not the number of a descriptor';
+  const fd = Number(text);
+  if (fd < 3) return 'descriptors 0, 1 and 2 are standard input, output and error';
+  return { kind: 'fd', fd };
+}
+
+function parseTcp(text: string): ListenAddress | string {
+  if (text === '') return 'it is empty';
+  let host: string;
+  let port: string | undefined;
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed !== null) {
+    host = bracketed[1]!;
+    port = bracketed[2];
+    if (!isIPv6(host)) return `not an IPv6 address: [${host}]`;
+  } else if (text.includes('[') || text.includes(']')) {
+    return 'brackets are for an IPv6 address and stand around all of it: [::1]:8000';
+  } else if (isIPv6(text)) {
+    // Without brackets nobody can tell where the address ends and the port begins (::1:8000 is an address).
+    host = text;
+  } else if (/^\d+$/.test(text)) {
+    host = DEFAULT_HOST;
+    port = text;
+  } else {
+    const colon = text.indexOf(':');
+    if (colon !== text.lastIndexOf(':')) return 'more than one colon, and not an IPv6 address';
+    host = colon === -1 ? text : text.slice(0, colon);
+    port = colon === -1 ? undefined : text.slice(colon + 1);
+    if (colon === 0) host = '0.0.0.0';
+    else if (/^[\d.]+$/.test(host) && !isIPv4(host)) return `not an IPv4 address: ${host}`;
+    else if (!HOST_NAME.test(host)) return `not a host name: ${host}`;
+  }
+  if (port === undefined) return { kind: 'tcp', host, port: DEFAULT_PORT };
+  const number = parsePort(port);
+  return typeof number === 'string' ? number : { kind: 'tcp', host, port: number };
+}
+
+/** The port, or a sentence that says what is wrong with the text. */
+export function parsePort(text: string): number | string {
+  if (!/^\d+$/.test(text) || Number(text) > 65535) return `not a port (0 to 65535): ${text === '' ? 'nothing' : text}`;
+  return Number(text);
+}
+
+/** The text that parses to this address. */
+export function formatAddress(address: ListenAddress): string {
+  switch (address.kind) {
+    case 'tcp':
+      return `${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
+    case 'unix':
+      return `unix:${address.path}`;
+    case 'fd':
+      return `fd://${address.fd}`;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Command line → options and their texts, in the order given. Knows the flags from the table, not what their values mean.
+ *
+ * `--flag value`, `--flag=value`, `-w4`, `-w 4`, `--bool`, `--no-bool`, APP, and all after `--` for the app. Not node:util parseArgs: it knows
+ * no source for its messages, refuses no repeated text, and takes `-w -1` for two flags.
+ *
+ * Rank 1. In the master.
+ */
+import { DroverError } from '../errors.js';
+import { nearest } from './nearest.js';
+import { kebab, longFlags, options, type Option } from './options.js';
+
+/** One option as it was given. */
+export interface Given {
+  option: Option;
+  /** As it was written: `--workers`, `-w`, `APP`. */
+  flag: string;
+  /** Its text; the words after `--` for the rest; true or false for a flag without value. */
+  value: string | string[] | boolean;
+}
+
+const byFlag = new Map<string, Option>();
+for (const option of options) {
+  for (const flag of longFlags(option)) byFlag.set(flag, option);
+  if (option.short !== undefined) byFlag.set(`-${option.short}`, option);
+}
+
+/** `origin`: what to add to messages, for instance ` in DROVER_CMD_ARGS`. Throws DroverError. */
+export function parseCommandLine(words: readonly string[], origin: string): Given[] {
+  const given: Given[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (word === '--') {
+      const option = options.find((row) => row.positional === 'rest')!;
+      given.push({ option, flag: '--', value: words.slice(i + 1) });
+      break;
+    }
+    if (word === '-' || !word.startsWith('-')) {
+      const option = options.find((row) => row.positional === 'app')!;
+      const app = given.find((earlier) => earlier.option === option);
+      if (app !== undefined) throw new DroverError('ERR_DROVER_VALUE', `unexpected argument ${quote(word)}${origin}: the app is ${quote(app.value as string)} already`, 'Arguments for the app come after --.');
+      given.push({ option, flag: 'APP', value: word });
+      continue;
+    }
+
+    let flag: string;
+    let text: string | undefined;
+    if (word.startsWith('--')) {
+      const cut = word.indexOf('=');
+      flag = cut === -1 ? word : word.slice(0, cut);
+      text = cut === -1 ? undefined : word.slice(cut + 1);
+    } else {
+      flag = word.slice(0, 2);
+      text = word.length === 2 ? undefined : word.slice(2).replace(/^=/, '');
+    }
+
+    const negated = flag.startsWith('--no-') ? byFlag.get(`--${flag.slice('--no-'.length)}`) : undefined;
+    if (negated?.type === 'bool') {
+      if (text !== undefined) throw new DroverError('ERR_DROVER_VALUE', `${flag} takes no value: ${quote(text)}${origin}`, `Leave ${quote(`=${text}`)} out.`);
+      given.push({ option: negated, flag, value: false });
+      continue;
+    }
+    const option = byFlag.get(flag);
+    if (option === undefined) throw unknownFlag(flag, origin);
+    if (option.type === 'bool') {
+      // -vh would be two flags; nobody needs that, and -v4 would be an accident.
+      if (text !== undefined && !word.startsWith('--')) throw unknownFlag(word, origin);
+      given.push({ option, flag, value: text ?? true });
+      continue;
+    }
+    if (text === undefined) {
+      const next = words[i + 1];
+      if (next === undefined || !mayBeValue(option, next)) throw new DroverError('ERR_DROVER_VALUE', `${flag} needs a value${origin}${next === undefined ? '' : `, but ${quote(next)} follows`}`, `Write ${flag} ${placeholderOf(option)}: ${firstLine(option.help)}`);
+      text = next;
+      i++;
+    }
+    given.push({ option, flag, value: text });
+  }
+  return given;
+}
+
+/** Whether a word that follows a flag can be its value, rather than the next flag after a value that was forgotten. */
+function mayBeValue(option: Option, word: string): boolean {
+  if (word === '-' || !word.startsWith('-') || /^-\d/.test(word)) return true;
+  // Arguments for node begin with dashes: --node-args --expose-gc
+  return option.type === 'args' && word !== '--';
+}
+
+function unknownFlag(flag: string, origin: string): DroverError {
+  const near = flag.startsWith('--') ? nearest(flag, [...byFlag.keys()].filter((known) => known.startsWith('--'))) : undefined;
+  return new DroverError('ERR_DROVER_UNKNOWN_FLAG', `unknown flag ${flag}${origin}`, near === undefined ? 'drover --help lists the flags; arguments for the app come after --.' : `Did you mean ${near}?`);
+}
+
+/** What stands for a value in --help. */
+export function placeholderOf(option: Option): string {
+  if (option.placeholder !== undefined) return option.placeholder;
+  switch (option.type) {
+    case 'int':
+      return 'N';
+    case 'duration':
+      return 'TIME';
+    case 'enum':
+      return kebab(option.name).split('-').at(-1)!.toUpperCase();
+    case 'path':
+      return option.kind === 'file' ? 'FILE' : 'DIR';
+    case 'bool':
+      return '';
+    default:
+      return option.name.toUpperCase();
+  }
+}
+
+export function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

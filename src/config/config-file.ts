@@ -1,0 +1,108 @@
+/**
+ * Finds and reads the config file: drover.config.{ts,mts,js,mjs,cjs,json}. What is in it is load.ts's.
+ *
+ * Read anew each time it is asked for, since HUP re-reads it. What the file itself imports: CommonJS modules outside node_modules are re-read
+ * too; ES modules are not, as Node keeps those for the life of the process (with jiti, which compiles, they are).
+ *
+ * Rank 1. In the master, and in workers that have hooks to load: imports no more than errors, and jiti only when it is needed.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { DroverError } from '../errors.js';
+import { jsonErrorPosition } from './json-position.js';
+
+/** In order: the first that is there is taken. */
+export const CONFIG_EXTENSIONS = ['.ts', '.mts', '.js', '.mjs', '.cjs', '.json'] as const;
+
+export function findConfigFile(directory: string): string | null {
+  return CONFIG_EXTENSIONS.map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
+}
+
+/** What the file exports, a function already called. `asked`: who named the file, for messages. Throws DroverError. */
+export async function readConfigFile(path: string, asked?: string): Promise<Record<string, unknown>> {
+  const named = asked === undefined ? '' : ` (${asked})`;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const what = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'is a directory' : code === 'EACCES' ? 'may not be read (EACCES)' : `cannot be read (${code})`;
+    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: ${what}${named}`, 'Give the path of a config file, relative to where drover is started.');
+  }
+  const extension = extname(path);
+  if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${named}`, `Give a file that ends in one of ${CONFIG_EXTENSIONS.join(' ')}.`);
+  if (extension === '.json') return checkExport(parseJson(path, text), path);
+  try {
+    const exported = await importAnew(path, extension);
+    return checkExport(typeof exported === 'function' ? await (exported as () => unknown)() : exported, path);
+  } catch (error) {
+    throw error instanceof DroverError ? error : configError(path, error);
+  }
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    const { line, column } = jsonErrorPosition(text);
+    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}:${line}:${column}: ${(error as Error).message}`, 'JSON has no comments and no trailing commas; for these use drover.config.js.');
+  }
+}
+
+let reads = 0;
+
+async function importAnew(path: string, extension: string): Promise<unknown> {
+  const typescript = extension === '.ts' || extension === '.mts';
+  if (typescript && !(process.features as { typescript?: unknown }).typescript) {
+    const { createJiti } = await import('jiti');
+    return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(path, { default: true });
+  }
+  forgetRequired(path);
+  // The query makes it another module for Node: an ES module cannot be forgotten.
+  const module = (await import(`${pathToFileURL(path).href}?drover=${++reads}`)) as Record<string, unknown>;
+  const exported = module.default;
+  // CommonJS that was compiled from an ES module.
+  if (typeof exported === 'object' && exported !== null && '__esModule' in exported && 'default' in exported) return exported.default;
+  return exported;
+}
+
+/** import() of a CommonJS file goes through require's cache, whatever the query. */
+function forgetRequired(path: string): void {
+  const { cache } = createRequire(import.meta.url);
+  const forget = (id: string): void => {
+    const module = cache[id];
+    if (module === undefined || id.includes('/node_modules/')) return;
+    delete cache[id];
+    for (const child of module.children) forget(child.id);
+  };
+  forget(path);
+}
+
+function checkExport(exported: unknown, path: string): Record<string, unknown> {
+  if (typeof exported === 'object' && exported !== null && !Array.isArray(exported)) return exported as Record<string, unknown>;
+  const what = exported === undefined ? 'has no default export' : `exports ${exported === null ? 'null' : Array.isArray(exported) ? 'a list' : `a ${typeof exported}`}`;
+  throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path} ${what}`, 'Export an object of options, or a function that returns one: export default defineConfig({ workers: 2 })');
+}
+
+/** What a config file threw, or why it could not be compiled: where and what, no stack. */
+function configError(path: string, error: unknown): DroverError {
+  const name = error instanceof Error ? `${error.name}: ` : '';
+  // Node's and jiti's messages may go on over several lines (a piece of source, a require stack).
+  const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+  const place = placeOf(path, error);
+  return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}`, 'Correct the file; drover --check-config tries it.');
+}
+
+/** `:line:column` in the file, as far as the error knows. */
+function placeOf(path: string, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  for (const line of stack.split('\n')) {
+    const at = line.replace(/\?drover=\d+/, '').replace('file://', '');
+    const cut = at.indexOf(`${path}:`);
+    const found = cut === -1 ? null : /^:(\d+(?::\d+)?)/.exec(at.slice(cut + path.length));
+    if (found !== null) return `:${found[1]}`;
+  }
+  return '';
+}

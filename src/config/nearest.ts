@@ -1,0 +1,16 @@
+/**
+ * The known name nearest to an unknown one, for "did you mean".
+ *
+ * Rank 1. In the master.
+ */
+import { closest, distance } from 'fastest-levenshtein';
+
+/** The nearest of `known`, or undefined when none is near enough to be what was meant. Case, dashes and underscores don't count. */
+export function nearest(unknown: string, known: readonly string[]): string | undefined {
+  const bare = (text: string): string => text.toLowerCase().replace(/[-_]/g, '');
+  const wanted = bare(unknown);
+  const found = closest(wanted, known.map(bare));
+  // One slip in three letters is a typing error; more is another word.
+  if (found === undefined || distance(wanted, found) > Math.max(1, Math.floor(wanted.length / 3))) return undefined;
+  return known.find((name) => bare(name) === found);
+}

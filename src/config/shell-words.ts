@@ -1,0 +1,40 @@
+/**
+ * Splits a text into words as a shell does: blanks, '…', "…" and \ . No variables, no globs, no operators: DROVER_CMD_ARGS and
+ * --node-args hold arguments, not commands.
+ *
+ * Rank 1. In the master.
+ */
+
+/** The words, or a sentence that says what is wrong with the text. */
+export function splitWords(text: string): string[] | string {
+  const words: string[] = [];
+  let word: string | undefined; // undefined: between words ('' is a word: "")
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i]!;
+    if (char === ' ' || char === '\t' || char === '\n') {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else if (char === "'") {
+      const end = text.indexOf("'", i + 1);
+      if (end === -1) return "a ' is not closed";
+      word = (word ?? '') + text.slice(i + 1, end);
+      i = end;
+    } else if (char === '"') {
+      word ??= '';
+      for (i++; text[i] !== '"'; i++) {
+        if (i >= text.length) return 'a " is not closed';
+        // Within double quotes a shell's backslash quotes only these; before all else it stands for itself.
+        if (text[i] === '\\' && /["\\$`]/.test(text[i + 1] ?? '')) i++;
+        word += text[i];
+      }
+    } else if (char === '\\') {
+      i++;
+      if (i >= text.length) return 'it ends in a backslash';
+      word = (word ?? '') + text[i];
+    } else {
+      word = (word ?? '') + char;
+    }
+  }
+  if (word !== undefined) words.push(word);
+  return words;
+}
