@@ -38,6 +38,13 @@ module.exports = {
       to: { path: '^src/', pathNot: filesOf(NAMES) },
     },
     {
+      name: 'no-rank-importer',
+      comment: 'The same for a file that nobody imports.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: filesOf(NAMES) },
+      to: {},
+    },
+    {
       name: 'worker-is-started-by-path',
       comment: 'Nobody imports worker: user code runs in worker processes only.',
       severity: 'error',
