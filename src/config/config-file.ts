@@ -6,6 +6,7 @@
  *
  * Rank 1. In the master, and in workers that have hooks to load: imports no more than errors, and jiti only when it is needed.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
@@ -47,7 +48,9 @@ function parseJson(path: string, text: string): unknown {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     const { line, column } = jsonErrorPosition(text);
-    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}:${line}:${column}: ${(error as Error).message}`, 'JSON has no comments and no trailing commas; for these use drover.config.js.');
+    // Without the piece of text and the position that some versions of Node put into it.
+    const message = (error as Error).message.replace(/ in JSON at position .*$|, (\.\.\.)?".*" is not valid JSON$/s, '').replaceAll('\n', '\\n');
+    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}:${line}:${column}: ${message}`, 'JSON has no comments and no trailing commas; for these use drover.config.js.');
   }
 }
 
@@ -88,21 +91,32 @@ function checkExport(exported: unknown, path: string): Record<string, unknown> {
 
 /** What a config file threw, or why it could not be compiled: where and what, no stack. */
 function configError(path: string, error: unknown): DroverError {
-  const name = error instanceof Error ? `${error.name}: ` : '';
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const place = placeIn(path, stack) || (error instanceof SyntaxError ? placeOfSyntaxError(path) : '');
   // Node's and jiti's messages may go on over several lines (a piece of source, a require stack).
-  const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
-  const place = placeOf(path, error);
+  const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
+  const name = error instanceof Error && !/^\w*Error: /.test(message) ? `${error.name}: ` : '';
   return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}`, 'Correct the file; drover --check-config tries it.');
 }
 
-/** `:line:column` in the file, as far as the error knows. */
-function placeOf(path: string, error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  for (const line of stack.split('\n')) {
-    const at = line.replace(/\?drover=\d+/, '').replace('file://', '');
-    const cut = at.indexOf(`${path}:`);
-    const found = cut === -1 ? null : /^:(\d+(?::\d+)?)/.exec(at.slice(cut + path.length));
-    if (found !== null) return `:${found[1]}`;
+/** `:line:column` in the file, as far as a stack tells: the head that Node puts before it (piece of source, caret), else the first frame. */
+function placeIn(path: string, stack: string): string {
+  const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const file = `(?:file://)?${escaped}(?:\\?drover=\\d+)?`;
+  const [, line, blanks] = new RegExp(`^${file}:(\\d+)\n.*(?:\n.*)?\n([ \t]*)\\^`).exec(stack) ?? [];
+  if (line !== undefined && blanks !== undefined) return `:${line}:${blanks.length + 1}`;
+  const [, row, column] = new RegExp(`${file}:(\\d+):(\\d+)`).exec(stack) ?? [];
+  if (row === undefined || column === undefined) return '';
+  // Babel, which is in jiti, counts columns from 0.
+  return `:${row}:${Number(column) + (stack.includes('ParseError: ') ? 1 : 0)}`;
+}
+
+/** An ES module's SyntaxError has no place in its stack; `node --check` prints it. Node 20 and 22 check an ambiguous .js as CommonJS only. */
+function placeOfSyntaxError(path: string): string {
+  for (const flags of [[], ['--experimental-default-type=module']]) {
+    const { stderr } = spawnSync(process.execPath, [...flags, '--check', path], { encoding: 'utf8', timeout: 5000, env: { ...process.env, NODE_OPTIONS: '' } });
+    const place = placeIn(path, stderr ?? '');
+    if (place !== '') return place;
   }
   return '';
 }

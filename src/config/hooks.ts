@@ -91,6 +91,17 @@ export function isHookName(name: string): name is HookName {
   return Object.hasOwn(HOOKS, name);
 }
 
+/** The hooks among what a config file exports (config-file.ts: `readConfigFile`). Throws DroverError. */
+export function hooksOf(exported: Readonly<Record<string, unknown>>, path: string): Hooks {
+  const hooks: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(exported)) {
+    if (!isHookName(key) || value === undefined || value === null) continue;
+    if (typeof value !== 'function') throw new DroverError('ERR_DROVER_VALUE', `${key}: a hook must be a function, not a ${typeof value}: ${JSON.stringify(value)} (${path})`, `Give a function: ${key}${HOOKS[key].args} { ... }`);
+    hooks[key] = value;
+  }
+  return hooks as Hooks;
+}
+
 /** Reports a hook that threw: the event `hook.failed`. */
 export type ReportHookFailure = (failure: { hook: HookName; message: string; stack: string }) => void;
 

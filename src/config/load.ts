@@ -10,7 +10,7 @@ import { DroverError } from '../errors.js';
 import { parseAddress, parsePort } from './address.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
-import { HOOKS, isHookName, type Hooks } from './hooks.js';
+import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
 import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName, type Reload } from './options.js';
 import { splitWords } from './shell-words.js';
@@ -162,14 +162,10 @@ function actionOf(given: ReadonlyMap<string, ValueSource>, cwd: string): Action 
 /** The exported object of a config file → options and hooks. */
 function splitFile(exported: Readonly<Record<string, unknown>>, path: string): { values: Map<string, ValueSource>; hooks: Hooks } {
   const values = new Map<string, ValueSource>();
-  const hooks: Record<string, unknown> = {};
   for (const [key, raw] of Object.entries(exported)) {
     const option = options.find(({ name }) => name === key);
-    if (isHookName(key)) {
-      if (raw === undefined || raw === null) continue;
-      if (typeof raw !== 'function') throw new DroverError('ERR_DROVER_VALUE', `${path}: hook ${key} is not a function: ${show(raw)}`, `Give a function: ${key}${HOOKS[key].args} { … }`);
-      hooks[key] = raw;
-    } else if (option === undefined) {
+    if (isHookName(key)) continue;
+    if (option === undefined) {
       const near = nearest(key, [...options.filter((row) => row.commandLineOnly !== true).map(({ name }) => name), ...Object.keys(HOOKS)]);
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
     } else if (option.commandLineOnly === true) {
@@ -179,7 +175,7 @@ function splitFile(exported: Readonly<Record<string, unknown>>, path: string): {
       values.set(key, { source: 'file', where: path, raw });
     }
   }
-  return { values, hooks: hooks as Hooks };
+  return { values, hooks: hooksOf(exported, path) };
 }
 
 function resolveValue(option: Option, given: ValueSource, directory: string): unknown {
@@ -190,7 +186,7 @@ function resolveValue(option: Option, given: ValueSource, directory: string): un
 
 function valueError(option: Option, { source, where, raw }: ValueSource, unfit: Unfit): DroverError {
   const name = source === 'file' ? option.name : (longFlags(option)[0] ?? option.placeholder ?? option.name);
-  return new DroverError('ERR_DROVER_VALUE', `${name}: ${unfit.what}: ${show(raw)} (${where})`, unfit.remedy);
+  return new DroverError('ERR_DROVER_VALUE', `${name}: ${unfit.what}: ${show(unfit.piece ?? raw)} (${where})`, unfit.remedy);
 }
 
 /** A value as it was given, short enough for a message. */

@@ -301,7 +301,7 @@ After it the worker is killed.`,
     default: (context) => context.app,
     defaultSays: 'the app as given',
     section: 'process',
-    reload: 'restart',
+    reload: 'live',
     help: `name in the process titles: \`drover: master [NAME]\`.
 Tells several drovers on one machine apart.`,
   },
@@ -361,7 +361,7 @@ Reopened on USR1. What the app writes to its standard output and error is left a
     section: 'run',
     reload: 'restart',
     help: `config file, read again on HUP.
-It exports (default) an object of options and hooks, or a function, async or not, that returns one.`,
+It exports (default) an object of options and hooks, or a function, async or not, that returns one. A reload reads it anew; of what it imports, CommonJS modules outside node_modules are read anew too, ES modules are not.`,
   },
   { name: 'checkConfig', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'check the options and that the app loads, then exit.\nThe app is loaded in a worker that does not listen.' },
   { name: 'printConfig', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'print every option with its value and where that comes from, then exit.' },

@@ -17,6 +17,8 @@ export class Unfit {
     readonly what: string,
     /** A sentence: what to give instead. */
     readonly remedy: string,
+    /** The piece that is wrong, when it is not all of what was given. */
+    readonly piece?: string,
   ) {}
 }
 
@@ -129,10 +131,12 @@ function parseAddresses(given: unknown): readonly ListenAddress[] | Unfit {
   if (items.length === 0) return new Unfit('an empty list', remedy);
   const addresses: ListenAddress[] = [];
   for (const item of items) {
-    if (typeof item !== 'string' && typeof item !== 'number') return new Unfit('not an address', remedy);
+    if (typeof item !== 'string' && typeof item !== 'number') return new Unfit('not an address', remedy, String(item));
     const address = parseAddress(String(item).trim());
-    if (typeof address === 'string') return new Unfit(items.length === 1 ? address : `${JSON.stringify(item)}: ${address}`, remedy);
-    if (addresses.some((other) => formatAddress(other) === formatAddress(address) && !(address.kind === 'tcp' && address.port === 0))) return new Unfit(`${formatAddress(address)} is given twice`, 'Give each address once.');
+    if (typeof address === 'string') return new Unfit(address, remedy, String(item));
+    // Port 0 is another port each time.
+    const twice = addresses.some((other) => formatAddress(other) === formatAddress(address) && !(address.kind === 'tcp' && address.port === 0));
+    if (twice) return new Unfit('given twice', 'Give each address once.', String(item));
     addresses.push(address);
   }
   return addresses;
@@ -148,25 +152,29 @@ function parseArgs(given: unknown): readonly string[] | Unfit {
   return given as string[];
 }
 
+/** Messages never show the value of a variable: it may be a secret. */
 function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
   const remedy = 'Give NAME=VALUE, or in the config file an object of texts.';
   const entries: [string, unknown][] = [];
-  if (Array.isArray(given) || typeof given === 'string') {
-    for (const item of Array.isArray(given) ? (given as unknown[]) : [given]) {
-      const cut = typeof item === 'string' ? item.indexOf('=') : -1;
-      if (typeof item !== 'string' || cut < 1) return new Unfit('not of the form NAME=VALUE', remedy);
+  if (Array.isArray(given)) {
+    for (const item of given as unknown[]) {
+      if (typeof item !== 'string') return new Unfit('not a text', remedy, typeof item);
+      const cut = item.indexOf('=');
+      if (cut < 1) return new Unfit('not of the form NAME=VALUE', remedy, cut === 0 ? '=...' : item);
       entries.push([item.slice(0, cut), item.slice(cut + 1)]);
     }
   } else if (typeof given === 'object' && given !== null) {
     entries.push(...Object.entries(given));
   } else {
-    return new Unfit('not of the form NAME=VALUE', remedy);
+    return new Unfit('neither an object nor a list', remedy, typeof given);
   }
   for (const [name, value] of entries) {
-    if (typeof value !== 'string') return new Unfit(`the value of ${name} is not a text`, remedy);
-    if (name === '' || name.includes('=') || `${name}${value}`.includes('\0')) return new Unfit('a name that is empty or holds =, or a NUL byte', remedy);
+    if (value === undefined) continue;
+    if (typeof value !== 'string') return new Unfit(`the value is not a text but a ${typeof value}`, remedy, name);
+    if (name === '' || name.includes('=') || name.includes('\0')) return new Unfit('not the name of a variable', remedy, name);
+    if (value.includes('\0')) return new Unfit('the value has a NUL byte', remedy, name);
   }
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Record<string, string>;
 }
 
 /** A value of `Config` as a person reads it. */

@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+/**
+ * The command `drover`: argv → what to do → exit code. In the master's process; serving itself is src/master/.
+ *
+ * Rank 6. What only some actions need is imported by them, so that --help is quick.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { loadConfig, type LoadedConfig } from '../config/load.js';
+import { DroverError, EXIT_CODES } from '../errors.js';
+
+async function main(): Promise<number> {
+  const input = { argv: process.argv.slice(2), env: process.env, cwd: startDirectory() };
+  const load = (): Promise<LoadedConfig> => loadConfig(input);
+  const loaded = await load();
+  switch (loaded.action) {
+    case 'help': {
+      const { renderHelp } = await import('../config/render.js');
+      process.stdout.write(renderHelp());
+      return EXIT_CODES.ok.code;
+    }
+    case 'version':
+      process.stdout.write(`drover ${packageVersion()} (Node ${process.versions.node})\n`);
+      return EXIT_CODES.ok.code;
+    case 'printConfig': {
+      const { renderConfig } = await import('../config/render.js');
+      process.stdout.write(renderConfig(loaded));
+      return EXIT_CODES.ok.code;
+    }
+    case 'checkConfig': {
+      process.chdir(loaded.config.chdir);
+      const { checkApp } = await import('../master/check-app.js');
+      await checkApp(loaded);
+      process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
+      return EXIT_CODES.ok.code;
+    }
+    case 'serve': {
+      // Relative paths of unix sockets stay as they are given (they are bound relative, for their length is limited).
+      process.chdir(loaded.config.chdir);
+      const { serve } = await import('../master/main.js');
+      return await serve(loaded, load);
+    }
+  }
+}
+
+/**
+ * The working directory as the shell sees it: where that is a link (`current` → the newest release), a reload shall follow it, while
+ * process.cwd() has it resolved already.
+ */
+function startDirectory(): string {
+  const { PWD } = process.env;
+  const cwd = process.cwd();
+  if (PWD === undefined || !PWD.startsWith('/')) return cwd;
+  const [logical, physical] = [statSync(PWD, { throwIfNoEntry: false }), statSync(cwd)];
+  return logical?.ino === physical.ino && logical.dev === physical.dev ? PWD : cwd;
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return version;
+}
+
+// `drover --help | head -1`: the reader may leave early.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+try {
+  // exit(), not exitCode: nothing that a user's config file has left open may hold the process.
+  process.exit(await main());
+} catch (error) {
+  const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);
+}

@@ -1,0 +1,192 @@
+/**
+ * The option table as text: --help, --print-config, and docs/options.md. Pure.
+ *
+ * Rank 1. In the master.
+ */
+import { HOOKS } from './hooks.js';
+import { firstLine, placeholderOf } from './command-line.js';
+import type { LoadedConfig } from './load.js';
+import { configKey, longFlags, options, SECTIONS, type Config, type Option, type OptionName, type Section } from './options.js';
+import { boundsOfDuration, boundsOfInteger, formatValue } from './value.js';
+
+const HELP_WIDTH = 96;
+const HELP_COLUMN = 34;
+/** Keeps a short piece on one line. */
+const NO_BREAK = '\u00a0';
+
+/** What --help prints. */
+export function renderHelp(): string {
+  const lines = ['usage: drover [OPTIONS] APP [-- ARG...]', '', 'Serves a Node.js app with several worker processes, and reloads it without losing a request.'];
+  for (const [section, title] of sections()) {
+    lines.push('', `${title}:`);
+    for (const option of optionsOf(section)) {
+      const text = firstLine(option.help).replace(/\.$/, '') + defaultForHelp(option);
+      const head = `  ${helpHead(option)}`;
+      const [first = '', ...rest] = wrap(text, HELP_WIDTH - HELP_COLUMN);
+      if (head.length + 2 > HELP_COLUMN) lines.push(head, ' '.repeat(HELP_COLUMN) + first);
+      else lines.push(head.padEnd(HELP_COLUMN) + first);
+      lines.push(...rest.map((line) => ' '.repeat(HELP_COLUMN) + line));
+    }
+  }
+  lines.push(
+    '',
+    'TIME is in seconds, or with a unit: 500ms, 30s, 2m.',
+    'Options are taken from the environment, the config file, DROVER_CMD_ARGS and the command line; the',
+    'later wins. In the config file they are written in camelCase: --max-requests is maxRequests. Relative',
+    'paths are relative to the working directory (--chdir), wherever the config file is.',
+    '',
+  );
+  return lines.join('\n');
+}
+
+function helpHead(option: Option): string {
+  if (option.positional !== undefined) return placeholderOf(option);
+  const value = placeholderOf(option);
+  return `${option.short === undefined ? '    ' : `-${option.short}, `}${longFlags(option).join(', ')}${value === '' ? '' : ` ${value}`}`;
+}
+
+function defaultForHelp(option: Option): string {
+  if (option.type === 'bool' || option.positional !== undefined) return '';
+  const says = defaultText(option);
+  if (says === undefined) return '';
+  const text = `(default: ${says})`;
+  return ` ${text.length < 30 ? text.replaceAll(' ', NO_BREAK) : text}`;
+}
+
+/** undefined: none. */
+function defaultText(option: Option): string | undefined {
+  if (option.defaultSays !== undefined) return option.defaultSays;
+  const text = formatValue(option, option.default);
+  return text === '(none)' ? undefined : text;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].map((wrapped) => wrapped.replaceAll(NO_BREAK, ' '));
+}
+
+function sections(): [Section, string][] {
+  return Object.entries(SECTIONS) as [Section, string][];
+}
+
+function optionsOf(section: Section): Option[] {
+  return options.filter((option) => option.section === section);
+}
+
+/** What --print-config prints: name, value, source. */
+export function renderConfig({ config, sources, hooks, configFile }: LoadedConfig): string {
+  const rows = options
+    .filter((option) => option.commandLineOnly !== true)
+    .map((option) => {
+      const value = config[configKey(option) as keyof Config];
+      const { where } = sources[option.name as OptionName];
+      return [option.name, formatValue(option, value), `(${where}${value === null && option.defaultSays !== undefined ? `: ${option.defaultSays}` : ''})`];
+    });
+  rows.push(['config file', configFile ?? '(none)', '']);
+  if (configFile !== null && Object.keys(hooks).length > 0) rows.push(['hooks', Object.keys(hooks).join(' '), `(${configFile})`]);
+  const width = (column: number, most: number): number => Math.min(most, Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = [width(0, 30), width(1, 40)];
+  return rows.map(([name, value, where]) => `${name!.padEnd(widths[0]!)}  ${value!.padEnd(widths[1]!)}  ${where}`.trimEnd()).join('\n') + '\n';
+}
+
+/** docs/options.md. */
+export function renderOptionsManual(): string {
+  const lines = [
+    '# Options',
+    '',
+    '<!-- Generated from src/config/options.ts and src/config/hooks.ts by `npm run docs`. -->',
+    '',
+    '`drover [OPTIONS] APP [-- ARG...]`',
+    '',
+    'The value of an option comes from the last of these that gives it:',
+    '',
+    '1. its default,',
+    '2. the environment variable named here,',
+    '3. the config file: `--config FILE`, else `drover.config.{ts,mts,js,mjs,cjs,json}` where drover is started,',
+    '4. `DROVER_CMD_ARGS`: flags, split as a shell splits them,',
+    '5. the command line.',
+    '',
+    '`--flag value`, `--flag=value`, `-w 4` and `-w4` are all understood. A flag that is repeated: the last wins, except where it says that it may be repeated. `drover --print-config` shows every value and where it comes from; `drover --check-config` also loads the app.',
+    '',
+    'A **duration** is a number of seconds, or a text with a unit: `500ms`, `30s`, `2m`, `1h`, `7d`.',
+    '',
+    '## Config file',
+    '',
+    '```js',
+    "import { defineConfig } from 'drover'; // types only: a plain object does as well",
+    '',
+    'export default defineConfig({',
+    "  app: './app.js',",
+    "  bind: ['127.0.0.1:8000', 'unix:run/app.sock'],",
+    "  workers: 'auto',",
+    "  timeout: '30s',",
+    '  whenReady(server) {',
+    '    console.log(`ready: ${server.workers().length} workers`);',
+    '  },',
+    '});',
+    '```',
+    '',
+    'It exports an object, or a function, async or not, that returns one. HUP reads it again; of the modules it imports, CommonJS ones outside `node_modules` are read again as well, ES modules are not: Node keeps those for the life of the process. `.ts` and `.mts` files are read by Node itself where it strips types, else by jiti. Relative paths are relative to the working directory (`chdir`), not to the file. A key that drover does not know is an error; one that is `undefined` or `null` is as if it were not there.',
+  ];
+  for (const [section, title] of sections()) {
+    lines.push('', `## ${title}`);
+    for (const option of optionsOf(section)) lines.push('', `### ${option.name}`, '', ...facts(option).map((fact) => `- ${fact}`), '', ...manualHelp(option));
+  }
+  lines.push('', '## Hooks', '', 'Functions in the config file, at its top level. A hook that throws is logged (`hook.failed`) and stops nothing, except where it says so. `server` is `{ pid, config, workers() }`; `worker` is `{ pid, slot, generation, state }`.', '', '| hook | runs in | when |', '| --- | --- | --- |');
+  for (const [name, hook] of Object.entries(HOOKS)) lines.push(`| \`${name}${hook.args}\` | ${hook.process} | ${hook.help} |`);
+  return lines.join('\n') + '\n';
+}
+
+function facts(option: Option): string[] {
+  const value = placeholderOf(option);
+  const flags = [...(option.short === undefined ? [] : [`-${option.short}`]), ...longFlags(option)];
+  const facts = [`Command line: ${option.positional !== undefined ? `\`${value}\`` : flags.map((flag) => `\`${flag}${value === '' ? '' : ` ${value}`}\``).join(', ')}`];
+  if (option.env !== undefined) facts.push(`Environment: \`${option.env}\``);
+  facts.push(option.commandLineOnly === true ? 'Config file: no' : `Config file: \`${option.name}\``);
+  facts.push(`Value: ${kind(option)}`);
+  if (option.type !== 'bool') facts.push(`Default: ${option.defaultSays ?? (defaultText(option) === undefined ? 'none' : `\`${defaultText(option)}\``)}`);
+  if (option.commandLineOnly !== true) facts.push(`On reload: ${{ live: 'taken over at once', respawn: 'the new workers have it', restart: 'the old value stays until drover is started anew' }[option.reload]}`);
+  if (option.secret === true) facts.push('Its values are not shown by `--print-config`.');
+  return facts;
+}
+
+function kind(option: Option): string {
+  switch (option.type) {
+    case 'int':
+      return `whole number ${boundsOfInteger(option)}${Object.keys(option.words ?? {}).map((word) => `, or \`${word}\``).join('')}`;
+    case 'duration':
+      return `duration ${boundsOfDuration(option)}${option.zero === undefined ? '' : `, or 0 (${option.zero})`}`;
+    case 'bool':
+      return 'none (as a flag), `true` or `false`';
+    case 'enum':
+      return [...option.values, ...Object.keys(option.synonyms ?? {})].map((choice) => `\`${choice}\``).join(', ');
+    case 'path':
+      return `path of a ${option.kind}${option.dash === true ? ', or `-`' : ''}`;
+    case 'string':
+      return 'text';
+    case 'mode':
+      return 'mode bits from 0 to 0777; a text in octal with a leading 0';
+    case 'addresses':
+      return 'address; in the config file also a list of addresses';
+    case 'args':
+      return option.positional === undefined ? 'text that is split as a shell does; in the config file also a list of texts' : 'list of texts';
+    case 'envMap':
+      return '`NAME=VALUE`; in the config file an object of texts';
+  }
+}
+
+/** The first line of the help as a sentence, then the rest. */
+function manualHelp(option: Option): string[] {
+  const [first = '', ...rest] = option.help.split('\n');
+  const sentence = `${first[0]!.toUpperCase()}${first.slice(1)}`;
+  return [/[.:]$/.test(sentence) ? sentence : `${sentence}.`, ...rest].flatMap((paragraph, i) => (i === 0 ? [paragraph] : ['', paragraph]));
+}
