@@ -40,9 +40,10 @@ export interface QueueLength {
 export interface NativeChannel {
   /**
    * Start polling. `onMessage(text, fds)` per message; the receiver owns `fds`. `onClose(errno)` once, when the peer is gone
-   * (0) or the socket broke (-errno); nothing is called after it.
+   * (0) or the socket broke (-errno; -EMFILE: descriptors of a message were lost, as this process may open no more); nothing is called after
+   * it, and the channel is closed. 0 or -errno (-EBADF: closed, or never was a SOCK_SEQPACKET socket; -EALREADY).
    */
-  start(onMessage: (text: string, fds: number[]) => void, onClose: (errno: number) => void): void;
+  start(onMessage: (text: string, fds: number[]) => void, onClose: (errno: number) => void): number;
   /**
    * Send one message, at once or queued until the socket takes it (order is kept). Returns 0 or -errno (-EPIPE: peer gone,
    * -EMSGSIZE: over MAX_MESSAGE_BYTES, -ENOBUFS: over 1,024 messages queued). `fds` are duplicated by the kernel: the sender still owns its own.
@@ -84,6 +85,11 @@ export interface NativeAcceptor {
   /** Stop accepting everywhere, keeping the sockets. Connections wait in the kernel's queue, or go to siblings. */
   pause(): void;
   resume(): void;
+  /**
+   * Look at every socket once without having been woken. A process that dies between its wake-up and its accept takes the wake-up with
+   * it, and the connection waits for the next one to come: siblings recheck when a worker has died.
+   */
+  recheck(): void;
   /** With `drain`, accepts all that is queued first. Closes every armed descriptor. Idempotent. */
   close(drain: boolean): void;
   /** Descriptors armed now. */
@@ -124,16 +130,25 @@ export interface Addon {
   ) => NativeAcceptor;
   /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. */
   createMemory(name: string, bytes: number): number;
-  /** Map the whole of a descriptor made by createMemory, shared and writable; unmapped at exit. -errno when it can't be. */
+  /**
+   * Map the whole of a descriptor made by createMemory, shared and writable; each call is a mapping of its own, unmapped when its buffer is
+   * collected. The descriptor stays the caller's and may be closed at once. -errno when it can't be (-ENOTSUP: this Node allows no external buffers).
+   */
   mapMemory(fd: number): ArrayBuffer | number;
   /** The layout of the board as C++ has it: field name to byte offset in a row, plus `rowBytes`. For the test of agreement. */
   boardLayout(): Record<string, number>;
   /** Publish this loop on the board's row from now on: loop stamp and turns (see ipc/board.ts). 0 or -errno. Once per environment. */
   startLoopStamp(board: ArrayBuffer, row: number): number;
   /**
+   * Say that the loop has left poll: for the first callback of ours in a turn (a request begins). libuv runs the handlers of ready descriptors
+   * before uv_check, so without it a handler that blocks would block with the stamp still 0. Nothing before startLoopStamp; cheap.
+   */
+  stampLoop(): void;
+  /**
    * Beat from now on: every `periodMs` a timer turns the loop (without keeping it alive), and a thread off the loop does fchmod(2) on `fd`
-   * whenever the loop has turned since the last beat. `fd` < 0: turn the loop only. The thread also watches for the master's death
-   * (parent pid changes from `parentPid`): when the process still lives `graceMs` later, it ends it with `exitCode`. 0 or -errno. Once per environment.
+   * whenever the loop has turned since the last beat. `fd` < 0: turn the loop only; else it is owned from a start that succeeded. A second
+   * thread watches for the master's death (the parent pid changes from `parentPid`; 0: no watch): when the process still lives `graceMs` later, it ends
+   * it with `exitCode`. 0 or -errno. Once per environment.
    */
   startHeartbeat(fd: number, periodMs: number, parentPid: number, graceMs: number, exitCode: number): number;
   /** Counters of the heartbeat thread, for tests: beats done, and milliseconds the longest fchmod took. */

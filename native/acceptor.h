@@ -1,0 +1,83 @@
+// Accepting connections from any number of listening sockets. See acceptor.cc.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <vector>
+
+#include "board.h"
+#include "fd.h"
+#include "loop_handle.h"
+#include "loop_stamp.h"
+
+namespace drover {
+
+struct ArmOptions {
+  bool exclusive;
+  int slot;
+  bool rotate;
+};
+
+// Whom an acceptor hands its connections to.
+class AcceptorListener {
+ public:
+  virtual void onConnection(Fd connection, int slot) = 0;
+  virtual void onError(int error, int fd) = 0;
+
+ protected:
+  ~AcceptorListener() = default;
+};
+
+class Acceptor final : public std::enable_shared_from_this<Acceptor> {
+ public:
+  Acceptor(LoopHandles& handles, LoopStamp& loopStamp, Board board, AcceptorListener& listener);
+
+  int arm(int fd, const ArmOptions& options);
+  int disarm(int fd, bool drain);
+  void pause();
+  void resume();
+  void recheck();
+  void close(bool drain);
+  std::vector<int> fds() const;
+  void ref(bool on);
+  bool closed() const { return closed_; }
+
+ private:
+  struct Socket;
+  enum class Outcome { kAccepted, kGone, kNothing, kStop };
+
+  int open();
+  bool polling() const { return !paused_ && !exhausted_; }
+  void startPoll(Socket& socket);
+  void stopPoll(Socket& socket);
+  void startAll();
+  void stopAll();
+  void onReady(const std::shared_ptr<Socket>& socket, int status);
+  Outcome acceptOne(Socket& socket);
+  void acceptSome(const std::shared_ptr<Socket>& socket);
+  void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);
+  void swapRegistrations();
+  void goToEndOfRow(Socket& socket);
+  void exhausted(int error, int fd);
+  void drop(std::shared_ptr<Socket> socket);
+  std::vector<std::shared_ptr<Socket>>::iterator find(int fd);
+
+  LoopHandles& handles_;
+  LoopStamp& loopStamp_;
+  Board board_;
+  AcceptorListener& listener_;
+  std::vector<std::shared_ptr<Socket>> sockets_;
+  LoopHandle<uv_async_t> keepAlive_;
+  LoopHandle<uv_check_t> swapCheck_;
+  LoopHandle<uv_idle_t> swapIdle_;
+  LoopHandle<uv_timer_t> retry_;
+  bool ref_ = true;
+  bool paused_ = false;
+  bool exhausted_ = false;
+  bool closed_ = false;
+};
+
+Napi::Function AcceptorClass(Napi::Env env);
+
+}  // namespace drover

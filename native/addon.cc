@@ -1,0 +1,48 @@
+// What the addon exports, one line each; src/native.ts is the manual. State per environment: environment.h.
+#include <napi.h>
+
+#include <memory>
+
+#include "acceptor.h"
+#include "address.h"
+#include "board.h"
+#include "channel.h"
+#include "environment.h"
+#include "heartbeat.h"
+#include "listen.h"
+#include "loop_stamp.h"
+#include "memory.h"
+#include "queue.h"
+#include "reap.h"
+#include "steer.h"
+
+namespace drover {
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(std::make_unique<Environment>(env).release());  // Node-API deletes it with the environment.
+
+  exports.Set("Acceptor", AcceptorClass(env));
+  exports.Set("Channel", ChannelClass(env));
+  exports.Set("boardLayout", Napi::Function::New<BoardLayout>(env, "boardLayout"));
+  exports.Set("createMemory", Napi::Function::New<CreateMemory>(env, "createMemory"));
+  exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
+  exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
+  exports.Set("listenTcp", Napi::Function::New<ListenTcp>(env, "listenTcp"));
+  exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
+  exports.Set("localAddress", Napi::Function::New<LocalAddress>(env, "localAddress"));
+  exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
+  exports.Set("queueLength", Napi::Function::New<QueueLengthOf>(env, "queueLength"));
+  exports.Set("reap", Napi::Function::New<Reap>(env, "reap"));
+  exports.Set("setSubreaper", Napi::Function::New<SetSubreaper>(env, "setSubreaper"));
+  exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
+  exports.Set("stampLoop", Napi::Function::New<StampLoop>(env, "stampLoop"));
+  exports.Set("startHeartbeat", Napi::Function::New<StartHeartbeat>(env, "startHeartbeat"));
+  exports.Set("startLoopStamp", Napi::Function::New<StartLoopStamp>(env, "startLoopStamp"));
+  exports.Set("steerAmong", Napi::Function::New<SteerAmong>(env, "steerAmong"));
+  return exports;
+}
+
+}  // namespace drover
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) { return drover::init(env, exports); }
+NODE_API_MODULE(drover, Init)

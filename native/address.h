@@ -1,0 +1,20 @@
+// Where a socket is bound. See address.cc.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+namespace drover {
+
+struct BoundAddress {
+  const char* family;   // "IPv4", "IPv6" or "unix"
+  std::string address;  // or the path; "@name" in the abstract namespace, empty when unnamed
+  int port;             // -1 for unix
+};
+
+int localAddress(int fd, BoundAddress& address);
+
+Napi::Value LocalAddress(const Napi::CallbackInfo& info);
+
+}  // namespace drover

@@ -1,0 +1,28 @@
+// EPOLLEXCLUSIVE (Linux 4.5): of the epoll sets that wait for one socket, a connection wakes the first whose process sleeps in epoll_wait, not all.
+// The waiters are a row in the order of EPOLL_CTL_ADD; a set that is not waited on is passed over. Where the kernel refuses it (a descriptor
+// that is itself an epoll set, an older kernel), the plain registration stays: all are woken.
+//
+// libuv knows nothing of it: we swap the registration that uv_poll_start has made, with the same data (libuv 1.x: data.fd = fd) and the same events.
+// Such a registration can't be modified (EPOLL_CTL_MOD: EINVAL, and libuv aborts), so the handle's events never change: it is
+// stopped (EPOLL_CTL_DEL, which is allowed) and started anew. Never edge-triggered: a connection that wakes somebody who does not accept it would be stranded.
+#include "exclusive.h"
+
+#include <sys/epoll.h>
+
+#include "result.h"
+
+namespace drover {
+
+int registerExclusive(int epoll, int fd) {
+  struct epoll_event event {};
+  if (epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) != 0) return lastError();
+  event.data.fd = fd;
+  event.events = EPOLLIN | EPOLLEXCLUSIVE;
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
+  const int refused = lastError();
+  event.events = EPOLLIN;
+  static_cast<void>(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+  return refused;
+}
+
+}  // namespace drover

@@ -1,0 +1,10 @@
+// EPOLLEXCLUSIVE in libuv's epoll set. See exclusive.cc.
+#pragma once
+
+namespace drover {
+
+// Take `fd` out of the set and put it in again, exclusively: also the way to the end of the row of waiters.
+// 0; -ENOENT: the set does not have it (yet), nothing was changed; -errno: refused, and it is in the set as libuv had put it.
+int registerExclusive(int epoll, int fd);
+
+}  // namespace drover

@@ -1,0 +1,60 @@
+// The loop stamp: 0 while this event loop waits in poll, else the CLOCK_MONOTONIC nanosecond at which it left; and a count of turns.
+// uv_prepare and uv_check, any kernel; two stores a turn.
+//
+// The surprise: libuv calls the handlers of ready descriptors inside its poll phase, before uv_check. A request handler that blocks would
+// block with the stamp still 0. So whoever is called first in that phase says so with leftPoll(): our acceptor does, and
+// `stampLoop` lets the HTTP side do it when a request begins.
+#include "loop_stamp.h"
+
+#include "args.h"
+#include "environment.h"
+#include "result.h"
+
+namespace drover {
+
+int LoopStamp::start(LoopHandles& handles, Board board) {
+  if (!board.valid()) return -EINVAL;
+  if (prepare_) return -EALREADY;
+  if (const int status = prepare_.open(handles, this, uv_prepare_init); status < 0) return status;
+  if (const int status = check_.open(handles, this, uv_check_init); status < 0) {
+    prepare_.close();
+    return status;
+  }
+  board_ = board;
+  uv_prepare_start(prepare_.get(), [](uv_prepare_t* handle) { store(static_cast<LoopStamp*>(handle->data)->board_.own().loopStamp, uint64_t{0}); });
+  uv_check_start(check_.get(), [](uv_check_t* handle) {
+    auto* self = static_cast<LoopStamp*>(handle->data);
+    self->leftPoll();
+    increment(self->board_.own().loopTurns);
+  });
+  leftPoll();
+  return 0;
+}
+
+void LoopStamp::stop() {
+  prepare_.close();
+  check_.close();
+  board_ = {};
+}
+
+void LoopStamp::leftPoll() {
+  if (board_.valid() && load(board_.own().loopStamp) == 0) store(board_.own().loopStamp, uv_hrtime());
+}
+
+Napi::Value StartLoopStamp(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const Napi::ArrayBuffer buffer = args.buffer(0);
+  const int row = args.integer(1);
+  if (!args.valid() || row < 0) return result(info.Env(), -EINVAL);
+  Environment& environment = Environment::of(info.Env());
+  const int status = environment.loopStamp.start(environment.handles, Board(bytesOf(buffer), static_cast<size_t>(row)));
+  if (status == 0) environment.loopStampBoard = Napi::Persistent(buffer);
+  return result(info.Env(), status);
+}
+
+Napi::Value StampLoop(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).loopStamp.leftPoll();
+  return info.Env().Undefined();
+}
+
+}  // namespace drover

@@ -1,0 +1,19 @@
+// The accept queue of a listening socket. See queue.cc.
+#pragma once
+
+#include <napi.h>
+
+namespace drover {
+
+struct QueueLength {
+  unsigned length;
+  unsigned limit;
+};
+
+int queueLength(int fd, QueueLength& queue);
+int isListening(int fd);
+
+Napi::Value QueueLengthOf(const Napi::CallbackInfo& info);
+Napi::Value IsListening(const Napi::CallbackInfo& info);
+
+}  // namespace drover
