@@ -1,0 +1,12 @@
+/** Texts and comparisons of bound addresses. In the master and in the workers. */
+import { isIPv6 } from 'node:net';
+import type { BoundAddress } from '../ipc/messages.js';
+
+/** As a person writes it, and as --bind takes it: `127.0.0.1:8000`, `[::]:8000`, `unix:/run/app.sock`, `unix:@name`. */
+export function formatBound(address: BoundAddress): string {
+  return address.family === 'unix' ? `unix:${address.path}` : formatHostPort(address.address, address.port);
+}
+
+export function formatHostPort(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,17 @@
+/**
+ * `exclusive`: one socket for all workers, each registered with EPOLLEXCLUSIVE: a connection wakes the first idle worker of the
+ * row, which after the accept goes to the end of it; so idle workers take turns.
+ * Serves what cannot have a socket per slot: unix sockets (AF_UNIX has no SO_REUSEPORT) and inherited descriptors.
+ */
+import { arm } from './arm.js';
+import type { Strategy } from './strategy.js';
+
+export const exclusive: Strategy = {
+  name: 'exclusive',
+  sockets: 'shared',
+  unavailable: () => undefined,
+  steer: () => 0,
+  open: (acceptor, sockets) => arm(acceptor, sockets, { exclusive: true, rotate: true }),
+  join: () => 0,
+  leave: (acceptor, drain) => acceptor.close(drain),
+};

@@ -1,0 +1,171 @@
+/**
+ * Who listens at an address: from /proc/net/{tcp,tcp6,unix} to the socket's inode, and from there over /proc/PID/fd to the process.
+ * In the master.
+ *
+ * Processes of other users can only be named by root; sockets of other network namespaces are not in the tables at all. What cannot
+ * be found out is undefined, never an error.
+ */
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { BoundAddress } from '../ipc/messages.js';
+
+export interface Holder {
+  pid: number;
+  /** How the process calls itself: program and script, or its title. */
+  name: string;
+}
+
+/** A listening TCP socket, as the tables have it. */
+export interface TcpListener {
+  /** In hexadecimal, 8 or 32 digits, as in the table. */
+  address: string;
+  port: number;
+  inode: number;
+}
+
+const LISTEN = '0A';
+
+/** The listening sockets in a text of /proc/net/tcp or tcp6. */
+export function parseTcpTable(text: string): TcpListener[] {
+  const listeners: TcpListener[] = [];
+  for (const line of text.split('\n').slice(1)) {
+    const columns = line.trim().split(/\s+/);
+    if (columns.length < 10 || columns[3] !== LISTEN) continue;
+    const [address, port] = columns[1]!.split(':');
+    listeners.push({ address: address!, port: Number.parseInt(port!, 16), inode: Number(columns[9]) });
+  }
+  return listeners;
+}
+
+function listeningTcp(): TcpListener[] {
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => parseTcpTable(readListening(table)));
+}
+
+/** The part of a table that has the listening sockets: the kernel lists them before all others, which may be a million. */
+function readListening(path: string): string {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    const chunk = Buffer.alloc(64 * 1024);
+    let text = '';
+    for (;;) {
+      const bytes = readSync(fd, chunk);
+      if (bytes === 0) return text;
+      text += chunk.toString('latin1', 0, bytes);
+      const lastLine = text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1)!;
+      const state = lastLine.trim().split(/\s+/)[3];
+      if (state !== LISTEN && state !== 'st') return text;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * An address of the tables' in the form of net's: they print each 32-bit word in the byte order of the machine (little-endian on all that Node
+ * runs on but s390x).
+ */
+export function decodeAddress(hex: string): string {
+  const bytes: number[] = [];
+  for (let word = 0; word < hex.length; word += 8) {
+    for (let at = word + 6; at >= word; at -= 2) bytes.push(Number.parseInt(hex.slice(at, at + 2), 16));
+  }
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255) return bytes.slice(12).join('.');
+  const groups: string[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push(((bytes[at]! << 8) | bytes[at + 1]!).toString(16));
+  // The shortest form, as getsockname's text has it: the URL parser writes that of RFC 5952.
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+}
+
+/** Whether a listener takes connections to `address`: at the address itself or, on either side, at all of them. */
+function overlaps(listener: TcpListener, address: { address: string; port: number }): boolean {
+  if (listener.port !== address.port) return false;
+  const theirs = decodeAddress(listener.address);
+  return theirs === address.address || isAny(theirs) || isAny(address.address);
+}
+
+function isAny(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** Inodes of the sockets that listen at just this TCP address, ours included. */
+export function listenersAt(address: { address: string; port: number }): number[] {
+  return listeningTcp()
+    .filter((listener) => listener.port === address.port && decodeAddress(listener.address) === address.address)
+    .map((listener) => listener.inode);
+}
+
+/** Inodes of the sockets that listen at an address or overlap with it, ours included. */
+function overlappingInodes(address: BoundAddress): number[] {
+  if (address.family === 'unix') {
+    return read('/proc/net/unix')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((columns) => columns[7] === address.path)
+      .map((columns) => Number(columns[6]));
+  }
+  return listeningTcp()
+    .filter((listener) => overlaps(listener, address))
+    .map((listener) => listener.inode);
+}
+
+/** The process that listens at an address, where /proc lets us know. */
+export function findHolder(address: BoundAddress): Holder | undefined {
+  const sockets = new Set(overlappingInodes(address).map((inode) => `socket:[${inode}]`));
+  if (sockets.size === 0) return undefined;
+  for (const entry of list('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    if (list(`/proc/${pid}/fd`).some((fd) => sockets.has(link(`/proc/${pid}/fd/${fd}`)))) return { pid, name: nameOf(pid) };
+  }
+  return undefined;
+}
+
+/** Inode of a socket of this process's. */
+export function inodeOf(fd: number): number | undefined {
+  const inode = /^socket:\[(\d+)\]$/.exec(link(`/proc/self/fd/${fd}`));
+  return inode === null ? undefined : Number(inode[1]);
+}
+
+export function formatHolder({ pid, name }: Holder): string {
+  return `process ${pid} (${name})`;
+}
+
+const NAME_LENGTH = 60;
+
+function nameOf(pid: number): string {
+  const [program = '', ...args] = read(`/proc/${pid}/cmdline`).split('\0').filter((word) => word !== '');
+  const script = args.find((arg) => !arg.startsWith('-'));
+  // A title (drover's, nginx's) is one long word with spaces in it.
+  const name = program.includes(' ') ? program : [basename(program), script].filter(Boolean).join(' ');
+  return (name || read(`/proc/${pid}/comm`).trim() || 'unknown').slice(0, NAME_LENGTH);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Every listen() of the app, served by the master's sockets. In a worker, installed once, before the app is loaded.
+ *
+ * The place is `net.Server.prototype._listen2`, which net.js itself calls by that name so that it can be wrapped: http, https, http2 and
+ * all frameworks end there, with arguments parsed and names resolved. A server that comes without a handle gets a Listener
+ * (listener.ts); the rest of _listen2, and so address(), the `listening` event and errors, stays Node's. Not ours: listen(handle), listen({fd})
+ * and listen({exclusive: true}), with which a program says that it wants a socket for itself. {reusePort: true} asks for just what drover
+ * does (Node sets `exclusive` with it) and is ours.
+ */
+import net from 'node:net';
+import { resolve } from 'node:path';
+import { constants } from 'node:os';
+import { closeFd } from '../native.js';
+import type { AcceptStrategyName } from '../config/options.js';
+import { rowOffset } from '../ipc/board.js';
+import type { ListenRequest } from '../ipc/messages.js';
+import { Listener } from './listener.js';
+import type { HandedSocket } from './strategy.js';
+
+/** What the master answered: our own sockets, or why not (-errno). */
+export type ListenAnswer = { key: string; sockets: HandedSocket[] } | { errno: number; message: string };
+
+export interface InterceptOptions {
+  /** Ask the master, blocking until it answers. */
+  ask: (request: Omit<ListenRequest, 'type' | 'id'>) => ListenAnswer;
+  boardBuffer: ArrayBuffer;
+  /** Our row on the board: its number, as in the init message. */
+  row: number;
+  slot: number;
+  strategyName: AcceptStrategyName;
+  /** A server is served by drover's sockets from now on; its `listening` event is still to come. */
+  onListening: (server: net.Server, key: string) => void;
+  /** Accepting failed: see NativeAcceptor's onError. */
+  onAcceptError: (errno: number) => void;
+  /** A server begins to listen for the first time, whoever's the sockets are. */
+  onServer: (server: net.Server) => void;
+  /** The app has closed the server that was served by this listener. */
+  onClosed?: (key: string) => void;
+}
+
+export interface Intercept {
+  /** Sockets of other slots, to accept from when their owners cannot. Owned from here on; those nobody needs are closed. */
+  siblings(sockets: readonly HandedSocket[]): void;
+  /** Take no more connections. The listeners in `close` accept what they have queued first: nobody else will. */
+  drain(close: 'all' | readonly string[]): void;
+  /** Look at all queues again: a worker that was woken for a connection has died before it took it. */
+  recheck(): void;
+  /** Servers served by drover's sockets. */
+  servers(): net.Server[];
+  /** How many these are. */
+  readonly listeners: number;
+}
+
+/** net.Server as net.js knows it. */
+interface Internals {
+  _handle: { close(): void } | Refusal | Listener | null;
+  _pipeName?: string;
+  listen(...args: unknown[]): net.Server;
+  _listen2(address: string | null, port: number | null, addressType: number | null, backlog: unknown, fd: unknown, flags: unknown): void;
+}
+
+/** A handle that only tells Node why it cannot listen: Node makes of it the error event of a plain server. */
+interface Refusal {
+  listen(): number;
+  close(): void;
+}
+
+const UV_TCP_IPV6ONLY = 1;
+let installed = false;
+
+export function installIntercept(options: InterceptOptions): Intercept {
+  if (installed) throw new Error('listen() is intercepted already');
+  installed = true;
+
+  const prototype = net.Server.prototype as unknown as Internals;
+  const { listen: nodeListen, _listen2: nodeListen2 } = prototype;
+  const open = new Map<Listener, net.Server>();
+  /** Servers whose last listen() asked for a socket of their own. */
+  const exclusive = new WeakSet<object>();
+  const seen = new WeakSet<object>();
+  /** Servers that listen by a handle of Node's own. */
+  const plain = new Set<Internals>();
+  let draining = false;
+
+  // Only to see `exclusive`, which net.js does not hand on to _listen2.
+  prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {
+    const first = args[0] as { exclusive?: unknown; reusePort?: unknown } | null | undefined;
+    if (typeof first === 'object' && first !== null && Boolean(first.exclusive) && first.reusePort !== true) exclusive.add(this);
+    else exclusive.delete(this);
+    return nodeListen.apply(this, args);
+  };
+
+  prototype._listen2 = function _listen2(this: Internals, address, port, addressType, backlog, fd, flags): void {
+    const server = this as unknown as net.Server;
+    if (!seen.has(this)) {
+      seen.add(this);
+      options.onServer(server);
+    }
+    if (this._handle !== null || (typeof fd === 'number' && fd >= 0) || exclusive.has(this)) {
+      nodeListen2.call(this, address, port, addressType, backlog, fd, flags);
+      for (const closed of plain) if (closed._handle === null) plain.delete(closed);
+      if (this._handle !== null) plain.add(this);
+      return;
+    }
+
+    const isPath = port === -1 && addressType === -1;
+    const answer = acquire({
+      ordinal: freeOrdinal(),
+      address: isPath ? null : address,
+      port: isPath ? 0 : (port ?? 0),
+      path: isPath ? masterPath(address!) : null,
+      backlog: typeof backlog === 'number' ? backlog : 0,
+      ipv6Only: (Number(flags) & UV_TCP_IPV6ONLY) !== 0,
+    });
+    if (answer instanceof Listener) {
+      const bound = answer.address;
+      this._handle = answer;
+      open.set(answer, server);
+      // address() of a server that --bind has put at another path, or at a path instead of a port.
+      if (bound.family === 'unix' && !(isPath && masterPath(address!) === bound.path)) this._pipeName = bound.path;
+      if (bound.family !== 'unix' && !isPath && address === null) [address, addressType] = [bound.address, bound.family === 'IPv6' ? 6 : 4];
+      nodeListen2.call(this, address, port, addressType, backlog, fd, flags);
+      // listen() of the handle may have failed, and then Node has dropped it.
+      if (open.has(answer)) options.onListening(server, answer.key);
+    } else {
+      // Node names the address it tried last: 0.0.0.0 only when :: could not be bound at all.
+      if (!isPath) address ??= answer === -constants.errno.EADDRINUSE ? '::' : '0.0.0.0';
+      this._handle = { listen: () => answer, close() {} };
+      nodeListen2.call(this, address, port, addressType, backlog, fd, flags);
+    }
+  };
+
+  /** A listener, or -errno. */
+  function acquire(request: Omit<ListenRequest, 'type' | 'id'>): Listener | number {
+    const answer = options.ask(request);
+    if ('errno' in answer) return -Math.abs(answer.errno);
+    const { key, sockets } = answer;
+    // Two servers of one process at one address: what the kernel would say if the sockets were their own.
+    if ([...open.keys()].some((listener) => listener.key === key)) {
+      for (const { fd } of sockets) closeFd(fd);
+      return -constants.errno.EADDRINUSE;
+    }
+    const listener = new Listener(sockets, {
+      key,
+      ordinal: request.ordinal,
+      strategyName: options.strategyName,
+      board: options.boardBuffer,
+      rowOffset: rowOffset(options.row),
+      onAcceptError: options.onAcceptError,
+      onClose(closed) {
+        if (open.delete(closed) && !draining) options.onClosed?.(closed.key);
+      },
+    });
+    if (draining) listener.leave(false);
+    return listener;
+  }
+
+  /**
+   * The smallest number no open listener has. So a server that was opened only to see whether a port is free, and closed (get-port and
+   * its like), does not take the place of --bind, and listen(0) after close() gets the same socket again.
+   */
+  function freeOrdinal(): number {
+    const taken = new Set([...open.keys()].map((listener) => listener.ordinal));
+    let ordinal = 0;
+    while (taken.has(ordinal)) ordinal++;
+    return ordinal;
+  }
+
+  return {
+    siblings(sockets) {
+      for (const [key, members] of groupByKey(sockets)) {
+        const listener = [...open.keys()].find((candidate) => candidate.key === key);
+        if (listener === undefined) for (const { fd } of members) closeFd(fd);
+        else listener.join(members);
+      }
+    },
+    drain(close) {
+      draining = true;
+      for (const listener of [...open.keys()]) listener.leave(close === 'all' || close.includes(listener.key));
+      // Sockets of the app's own: nobody takes them over. server.close() would also cut idle keep-alive connections, so only the handle
+      // is closed; closing it again later is harmless.
+      for (const server of plain) server._handle?.close();
+    },
+    recheck() {
+      for (const listener of [...open.keys()]) listener.recheck();
+    },
+    servers: () => [...open.values()],
+    get listeners() {
+      return open.size;
+    },
+  };
+}
+
+/** The path as the master, whose working directory may be another, must read it; a NUL byte begins an abstract name. */
+function masterPath(path: string): string {
+  return path.startsWith('\0') ? `@${path.slice(1)}` : resolve(path);
+}
+
+function groupByKey(sockets: readonly HandedSocket[]): Map<string, HandedSocket[]> {
+  const byKey = new Map<string, HandedSocket[]>();
+  for (const socket of sockets) {
+    const members = byKey.get(socket.grant.key);
+    if (members === undefined) byKey.set(socket.grant.key, [socket]);
+    else members.push(socket);
+  }
+  return byKey;
+}

@@ -1,0 +1,231 @@
+/**
+ * The listening handle that a net.Server of the app gets in place of Node's own (`server._handle`): the same few methods, over
+ * native acceptors that poll the sockets the master owns. In a worker.
+ *
+ * Node puts its own `onconnection` on it and a symbol for the server; we call that with the handle of each accepted connection, so everything
+ * from maxConnections to diagnostics is Node's own code. What net.js calls on a listening handle (20, 22, 24, 26): listen, close, ref,
+ * unref, getsockname (TCP only: without it address() is the path), fchmod (unix only), getAsyncId.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { chmodSync, statSync } from 'node:fs';
+import { native, closeFd, type NativeAcceptor } from '../native.js';
+import type { AcceptStrategyName } from '../config/options.js';
+import type { BoundAddress } from '../ipc/messages.js';
+import { strategyOf } from './strategies.js';
+import type { HandedSocket, Strategy } from './strategy.js';
+import { wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
+
+export interface ListenerOptions {
+  /** The listener as the master knows it. */
+  key: string;
+  /** Which of the worker's listeners this is: see ListenRequest. */
+  ordinal: number;
+  strategyName: AcceptStrategyName;
+  board: ArrayBuffer;
+  /** Byte offset of our row on the board. */
+  rowOffset: number;
+  onAcceptError: (errno: number) => void;
+  onClose: (listener: Listener) => void;
+}
+
+/** The sockets of one strategy and one kind of connection: the acceptor does not tell which socket a connection came from. */
+interface Group {
+  strategy: Strategy;
+  kind: ConnectionKind;
+  acceptor: NativeAcceptor;
+}
+
+/** What fchmod(mode) of a pipe handle is given: UV_READABLE, UV_WRITABLE. */
+const PIPE_READABLE = 1;
+const PIPE_WRITABLE = 2;
+const EINVAL = -22;
+
+export class Listener {
+  readonly key: string;
+  readonly ordinal: number;
+  /** Set by Node before it calls listen(). */
+  onconnection: ((this: Listener, errno: number, connection: ConnectionHandle) => void) | undefined;
+  getsockname?: (out: Partial<{ address: string; family: string; port: number }>) => number;
+  fchmod?: (mode: number) => number;
+
+  readonly #options: ListenerOptions;
+  readonly #sockets: readonly HandedSocket[];
+  readonly #groups: Group[] = [];
+  /** bind and slot of every socket we have: the master may send a sibling's again. */
+  readonly #held = new Set<string>();
+  /**
+   * Connections run in the context of listen(), as with a handle of Node's own: an AsyncLocalStorage entered around listen() is
+   * there in the handlers.
+   */
+  readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
+  #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
+  #referenced = true;
+
+  /** `sockets`: our own, one per bind; owned from here on. */
+  constructor(sockets: readonly HandedSocket[], options: ListenerOptions) {
+    this.key = options.key;
+    this.ordinal = options.ordinal;
+    this.#options = options;
+    this.#sockets = sockets;
+    const address = this.address;
+    if (address.family === 'unix') {
+      this.fchmod = (mode) => chmodSocket(address.path, mode);
+    } else {
+      this.getsockname = (out) => {
+        Object.assign(out, { address: address.address, family: address.family, port: address.port });
+        return 0;
+      };
+    }
+  }
+
+  /** What server.address() says: the first of the addresses served. */
+  get address(): BoundAddress {
+    return this.#sockets[0]!.grant.address;
+  }
+
+  /** Descriptor of the first socket, as handles of Node's have it; -1 once closed. */
+  get fd(): number {
+    return this.#state === 'open' ? this.#sockets[0]!.fd : -1;
+  }
+
+  /** Called by Node once `onconnection` is set. The backlog has gone to the master with the request. 0 or -errno. */
+  listen(_backlog: number): number {
+    if (this.#state !== 'new') return 0;
+    this.#state = 'open';
+    const result = this.#arm(this.#sockets, 'open');
+    if (result < 0) this.close();
+    return result;
+  }
+
+  /** Sockets of other slots, to accept from when their owners cannot; owned from here on. */
+  join(sockets: readonly HandedSocket[]): void {
+    const fresh: HandedSocket[] = [];
+    for (const socket of sockets) {
+      if (this.#state === 'open' && !this.#held.has(nameOf(socket))) fresh.push(socket);
+      else closeFd(socket.fd);
+    }
+    // A socket that cannot be armed is still served by its owner and its other siblings.
+    const result = this.#arm(fresh, 'join');
+    if (result < 0) this.#options.onAcceptError(result);
+  }
+
+  /**
+   * Take no more connections, while the server stays `listening` for the app: close() is its own to call. With `drain`, what is queued is
+   * accepted first. Before listen(): never take any.
+   */
+  leave(drain: boolean): void {
+    if (this.#state === 'new') {
+      for (const { fd } of this.#sockets) closeFd(fd);
+      this.#state = 'drained';
+    }
+    if (this.#state !== 'open') return;
+    // With `drain` connections are handed over in here.
+    for (const { strategy, acceptor } of [...this.#groups]) strategy.leave(acceptor, drain);
+    this.#groups.length = 0;
+    if (this.#isOpen()) this.#state = 'drained';
+  }
+
+  /** Look at the queues again: a sibling that was woken for a connection may have died before it took it. */
+  recheck(): void {
+    for (const { acceptor } of [...this.#groups]) acceptor.recheck();
+  }
+
+  /** Called by Node for server.close(), and after a listen() that failed. What is queued stays for the siblings and for the next worker. */
+  close(callback?: () => void): void {
+    if (callback !== undefined) setImmediate(callback);
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    if (this.#state === 'new') for (const { fd } of this.#sockets) closeFd(fd);
+    this.#state = 'closing';
+    // The acceptors still hand over what the kernel has woken us, and nobody else, for; the server counts and serves it like the connections
+    // that came before.
+    for (const { strategy, acceptor } of [...this.#groups]) strategy.leave(acceptor, false);
+    this.#groups.length = 0;
+    this.#state = 'closed';
+    this.#context.emitDestroy();
+    this.#options.onClose(this);
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    for (const { acceptor } of this.#groups) acceptor.ref();
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    for (const { acceptor } of this.#groups) acceptor.unref();
+  }
+
+  hasRef(): boolean {
+    return this.#referenced && this.#state === 'open';
+  }
+
+  getAsyncId(): number {
+    return this.#context.asyncId();
+  }
+
+  /** A call may have changed the state under a caller that has looked at it: TypeScript would not believe it. */
+  #isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  #arm(sockets: readonly HandedSocket[], verb: 'open' | 'join'): number {
+    const byGroup = new Map<Group, HandedSocket[]>();
+    for (const socket of sockets) {
+      this.#held.add(nameOf(socket));
+      const group = this.#groupOf(socket);
+      const members = byGroup.get(group);
+      if (members === undefined) byGroup.set(group, [socket]);
+      else members.push(socket);
+    }
+    let failed = 0;
+    for (const [{ strategy, acceptor }, members] of byGroup) {
+      const result = strategy[verb](acceptor, members);
+      if (result < 0 && failed === 0) failed = result;
+    }
+    return failed;
+  }
+
+  #groupOf({ grant }: HandedSocket): Group {
+    const strategy = strategyOf(this.#options.strategyName, grant);
+    const kind: ConnectionKind = grant.address.family === 'unix' ? 'unix' : 'tcp';
+    const known = this.#groups.find((group) => group.strategy === strategy && group.kind === kind);
+    if (known !== undefined) return known;
+    const { board, rowOffset, onAcceptError } = this.#options;
+    const acceptor = new native.Acceptor(
+      board,
+      rowOffset,
+      (fd) => this.#context.runInAsyncScope(this.#accepted, this, kind, fd),
+      (errno) => onAcceptError(errno),
+    );
+    if (!this.#referenced) acceptor.unref();
+    const group = { strategy, kind, acceptor };
+    this.#groups.push(group);
+    return group;
+  }
+
+  #accepted(kind: ConnectionKind, fd: number): void {
+    if (this.#state !== 'open' && this.#state !== 'closing') {
+      closeFd(fd);
+      return;
+    }
+    const connection = wrapConnection(kind, fd);
+    if (connection !== null) this.onconnection!(0, connection);
+  }
+}
+
+function nameOf({ grant }: HandedSocket): string {
+  return `${grant.bind} ${grant.slot}`;
+}
+
+/** listen({readableAll, writableAll}): adds the permissions for user, group and others, as uv_pipe_chmod does. */
+function chmodSocket(path: string, mode: number): number {
+  if (path.startsWith('@')) return 0; // an abstract name has no permissions
+  if ((mode & ~(PIPE_READABLE | PIPE_WRITABLE)) !== 0) return EINVAL;
+  const wanted = ((mode & PIPE_READABLE) !== 0 ? 0o444 : 0) | ((mode & PIPE_WRITABLE) !== 0 ? 0o222 : 0);
+  try {
+    chmodSync(path, (statSync(path).mode & 0o7777) | wanted);
+    return 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? EINVAL;
+  }
+}

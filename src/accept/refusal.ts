@@ -1,0 +1,81 @@
+/** Why an address cannot be listened on, and what to do about it, in words for people. In the master. */
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import type { BoundAddress } from '../ipc/messages.js';
+import { findHolder, formatHolder } from './holder.js';
+
+const { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno;
+
+/** An address that cannot be listened on. Not an Error: whose mistake it is, the user's or the app's, the caller knows. */
+export interface Refusal {
+  /** -errno, for the app that asked. */
+  errno: number;
+  reason: string;
+  remedy?: string;
+  /** It may be free in a moment: the process that had it may be about to stop. */
+  retry: boolean;
+}
+
+export function isRefusal(value: object): value is Refusal {
+  return 'reason' in value;
+}
+
+/** What listen(2) or bind(2) of an address said, in words. */
+export function explain(errno: number, address: BoundAddress): Refusal {
+  const path = address.family === 'unix' ? address.path : undefined;
+  switch (-errno) {
+    case EADDRINUSE: {
+      const holder = findHolder(address);
+      return {
+        errno,
+        reason: holder === undefined ? 'the address is in use' : `the address is in use by ${formatHolder(holder)}`,
+        remedy: `Stop what listens there${holder === undefined ? ` (find it as root: ss -lxtp)` : ''}, or choose another address with --bind.`,
+        retry: true,
+      };
+    }
+    case EACCES:
+    case EPERM:
+      if (path !== undefined) {
+        return refuse(errno, `not permitted to make a socket in ${dirname(path)}`, 'Choose a directory that this user may write to.');
+      }
+      return refuse(
+        errno,
+        'not permitted',
+        `Ports below ${firstFreePort()} need root or the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE); or choose a higher port.`,
+      );
+    case EADDRNOTAVAIL:
+      return refuse(errno, 'no interface of this machine has that address', 'See `ip address` for those it has; 0.0.0.0 and [::] stand for all of them.');
+    case EAFNOSUPPORT:
+      return refuse(
+        errno,
+        `this machine has no ${address.family === 'unix' ? 'unix sockets' : address.family}`,
+        address.family === 'IPv6' ? 'Use an IPv4 address, or 0.0.0.0 for all of them.' : undefined,
+      );
+    case ENOENT:
+    case ENOTDIR:
+      return refuse(errno, `there is no directory ${dirname(path ?? '.')}`, 'Make it first, with the user that drover runs as allowed to write to it.');
+    case EROFS:
+      return refuse(errno, `${dirname(path ?? '.')} is on a read-only filesystem`, 'Choose a directory that can be written to.');
+    case ENAMETOOLONG:
+      return refuse(errno, "the path is longer than a unix socket's may be (107 bytes)", 'Choose a shorter path.');
+    case EMFILE:
+    case ENFILE:
+      return refuse(errno, 'out of file descriptors', 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.');
+    default:
+      return refuse(errno, getSystemErrorName(errno));
+  }
+}
+
+export function refuse(errno: number, reason: string, remedy?: string): Refusal {
+  return remedy === undefined ? { errno, reason, retry: false } : { errno, reason, remedy, retry: false };
+}
+
+function firstFreePort(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  } catch {
+    return 1024;
+  }
+}
