@@ -69,6 +69,8 @@ export type WorkerMessage =
   | { type: 'boot-failed'; code: string; message: string; remedy?: string; stack?: string }
   /** An exception nobody caught; the worker is about to die of it. */
   | { type: 'fatal'; origin: 'uncaughtException' | 'unhandledRejection'; message: string; stack: string }
+  /** The app has closed the server it had at this listener (not: the worker drains). See Listeners.release. */
+  | { type: 'closed'; key: string }
   /** This worker wants to be replaced: the successor first, then its drain. */
   | { type: 'recycle'; reason: string }
   /** This worker was told to stop by somebody else (SIGTERM to its pid) and drains already. */

@@ -47,8 +47,10 @@ export const EVENTS = {
   'listen.backlog-cut': { level: 'warn', message: 'backlog {backlog} is cut to {somaxconn} by net.core.somaxconn; raise it: sysctl -w net.core.somaxconn={backlog}', help: '' },
   'listen.retrying': { level: 'warn', message: '{address} is in use{holder}; trying again for {remainingMs} ms', help: '`holder` names the process where /proc lets us know.' },
   'listen.strategy': { level: 'info', message: '{address}: {strategy} ({reason})', help: 'An address served by another strategy than the one asked for, and why.' },
+  'listen.steer-failed': { level: 'warn', message: '{address}: connections cannot be steered away from slots without a worker ({error}); siblings take them', help: '' },
   'hook.failed': { level: 'error', message: 'hook {hook} threw: {message}', help: '`stack` is its stack. Nothing stops but what the manual says the hook stops.' },
   'log.reopened': { level: 'info', message: 'log files reopened', help: 'USR1.' },
+  'log.reopen-failed': { level: 'error', message: 'log file {file} cannot be reopened: {error}; the old one stays in use', help: 'USR1.' },
   'child.reaped': { level: 'debug', message: 'adopted process {pid} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
 } as const satisfies Record<string, EventRow>;
 
