@@ -4,8 +4,8 @@
  *   --debug                          build/Debug/drover.node
  *   --sanitize=address|undefined     build/Asan/drover.node, build/Ubsan/drover.node
  *
- * The configurations are those of binding.gyp, side by side in build/; load one with DROVER_ADDON=path. Runs at install time, so plain
- * JavaScript and nothing but node-gyp. Headers: those installed beside the running node, else node-gyp fetches them.
+ * The configurations are those of binding.gyp, side by side in build/; load one with DROVER_ADDON=path. Runs before
+ * anything is compiled, so plain JavaScript and nothing but node-gyp. Headers: those installed beside the running node, else node-gyp fetches them.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -115,6 +115,7 @@ if (!isFresh(wanted)) {
   withLock(() => {
     // Somebody else may have built it while we waited.
     if (isFresh(wanted)) return;
+    console.error(`building the native addon (${configuration})`);
     const prefix = dirname(dirname(realpathSync(process.execPath)));
     const headers = existsSync(join(prefix, 'include/node/node.h')) ? [`--nodedir=${prefix}`] : [];
     step(process.execPath, [findNodeGyp(), 'configure', ...headers]);
