@@ -1,0 +1,266 @@
+/**
+ * A user's mistakes: told in one or two lines that name the option, its value, where the value came from and what to do; with an exit
+ * code of the table, no stack, and nothing left running.
+ */
+import test, { type ExecutionContext } from 'ava';
+import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { EXIT_CODES, type ExitName } from '../../src/errors.js';
+import { fixture, IS_ROOT, scratch, start, type Drover, type StartOptions } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+/** Runs drover, which must fail: its words are one or two lines in which every pattern is found. */
+async function fails(t: ExecutionContext, exit: ExitName, args: string[], patterns: RegExp[], options: StartOptions = {}): Promise<Drover> {
+  const d = start(t, args, { plain: true, ...options });
+  const { code, signal } = await d.finished();
+  const words = said(d);
+  const log = d.log();
+  t.is(signal, null, log);
+  t.is(code, EXIT_CODES[exit].code, log);
+  t.true(words.length === 1 || words.length === 2, `one or two lines\n${log}`);
+  for (const pattern of patterns) t.regex(words.join('\n'), pattern, log);
+  t.notRegex(words.join('\n'), /^\s+at /m, `no stack\n${log}`);
+  t.notRegex(d.text, /^\s+at /m, `no stack\n${log}`);
+  t.is(d.stdout, '');
+  return d;
+}
+
+/** What drover told a person of its end: its lines on stderr, or the last record when it logs already. */
+function said(d: Drover): string[] {
+  const text = d.text.split('\n').filter((line) => line.trim() !== '');
+  if (text.length > 0) return text;
+  return d.events('master.failed').flatMap((record) => [record.msg, ...(typeof record['remedy'] === 'string' ? [record['remedy']] : [])]);
+}
+
+const app = fixture('whoami.cjs');
+
+test('no app', (t) => fails(t, 'usage', [], [/app/i, /usage/i]).then(() => undefined));
+
+test('unknown flag: names the nearest', async (t) => {
+  await fails(t, 'usage', [app, '--wokers', '2'], [/--wokers/, /--workers/]);
+  await fails(t, 'usage', [app, '--max-request=5'], [/--max-request\b/, /--max-requests/]);
+  await fails(t, 'usage', [app, '-Z'], [/-Z/]);
+  await fails(t, 'usage', [app], [/--tiemout/, /--timeout/, /DROVER_CMD_ARGS/], { env: { DROVER_CMD_ARGS: '--tiemout 3' } });
+});
+
+test('value out of bounds: option, value, bounds, source', async (t) => {
+  await fails(t, 'usage', [app, '-w', '0'], [/workers/, /\b0\b/, /-w/]);
+  await fails(t, 'usage', [app, '--workers', '100000'], [/--workers/, /100000/]);
+  await fails(t, 'usage', [app, '--backlog=-1'], [/--backlog/, /-1/]);
+  await fails(t, 'usage', [app, '--timeout', '10ms'], [/--timeout/, /10ms/]);
+  await fails(t, 'usage', [app], [/workers/, /many/, /WEB_CONCURRENCY/], { env: { WEB_CONCURRENCY: 'many' } });
+  await fails(t, 'usage', [app], [/PORT/, /70000/], { env: { PORT: '70000' } });
+});
+
+test('value that is no such thing', async (t) => {
+  await fails(t, 'usage', [app, '--accept-strategy', 'reuse-port'], [/--accept-strategy/, /reuse-port/, /reuseport/]);
+  await fails(t, 'usage', [app, '-b', '127.0.0.1:http'], [/-b\b|--bind/, /http/]);
+  await fails(t, 'usage', [app, '-b', 'unix:'], [/-b\b|--bind/, /path/]);
+  await fails(t, 'usage', [app, '--umask', '9'], [/--umask/, /9/]);
+  await fails(t, 'usage', [app, '-w'], [/-w/]);
+  await fails(t, 'usage', [app, '--chdir', '/no/such/directory'], [/--chdir/, /\/no\/such\/directory/]);
+});
+
+test('config file with a syntax error: file and line', async (t) => {
+  const dir = scratch(t);
+  for (const [name, text] of [
+    ['drover.config.mjs', 'export default {\n  workers: 2,,\n};\n'],
+    ['drover.config.cjs', 'module.exports = {\n  workers: 2,,\n};\n'],
+    ['drover.config.ts', 'export default {\n  workers: 2,,\n};\n'],
+    ['drover.config.json', '{\n  "workers": 2,,\n}\n'],
+  ] as const) {
+    writeFileSync(join(dir, name), text);
+    await fails(t, 'usage', [app, '-c', join(dir, name)], [new RegExp(name.replaceAll('.', '\\.') + ':2')]);
+  }
+});
+
+test('config file that throws, is missing, or exports nothing', async (t) => {
+  const dir = scratch(t);
+  const config = join(dir, 'drover.config.mjs');
+  writeFileSync(config, 'const a = 1;\nthrow new Error("no such secret");\n');
+  await fails(t, 'usage', [app, '-c', config], [/drover\.config\.mjs:2/, /no such secret/]);
+  writeFileSync(config, 'const a = 1;\n');
+  await fails(t, 'usage', [app, '-c', config], [/drover\.config\.mjs/, /default/]);
+  await fails(t, 'usage', [app, '-c', join(dir, 'nothing.mjs')], [/nothing\.mjs/, /no such file/, /-c|--config/]);
+});
+
+test('config key unknown, misspelt, or wrong', async (t) => {
+  const dir = scratch(t);
+  const config = join(dir, 'drover.config.mjs');
+  writeFileSync(config, 'export default { wrokers: 2 };\n');
+  await fails(t, 'usage', [app], [/wrokers/, /workers/, /drover\.config\.mjs/], { cwd: dir });
+  writeFileSync(config, 'export default { whenRaedy() {} };\n');
+  await fails(t, 'usage', [app], [/whenRaedy/, /whenReady/], { cwd: dir });
+  writeFileSync(config, 'export default { whenReady: 5 };\n');
+  await fails(t, 'usage', [app], [/whenReady/, /function/], { cwd: dir });
+  writeFileSync(config, "export default { timeout: 'soon' };\n");
+  await fails(t, 'usage', [app], [/timeout/, /soon/, /drover\.config\.mjs/], { cwd: dir });
+});
+
+test('app missing: path, package, export', async (t) => {
+  const dir = scratch(t);
+  await fails(t, 'app', ['./nothing.js'], [/nothing\.js/], { cwd: dir });
+  await fails(t, 'app', ['no-such-package-of-anybody'], [/no-such-package-of-anybody/], { cwd: dir });
+  await fails(t, 'app', [`${app}:serve`], [/serve/, /whoami\.cjs/]);
+  mkdirSync(join(dir, 'empty'));
+  await fails(t, 'app', [join(dir, 'empty')], [/empty/]);
+});
+
+test('app that is there but needs a module that is not', async (t) => {
+  const dir = scratch(t);
+  const file = join(dir, 'app.cjs');
+  writeFileSync(file, "require('no-such-package-of-anybody');\n");
+  await fails(t, 'boot', [file, '-b', '127.0.0.1:0'], [/no-such-package-of-anybody/, /app\.cjs/]);
+});
+
+test('app that throws on load: what and where', (t) => fails(t, 'boot', [fixture('throws-on-load.cjs'), '-w', '2', '-b', '127.0.0.1:0'], [/no database here/, /throws-on-load\.cjs/]).then(() => undefined));
+
+test('app with a syntax error: where', async (t) => {
+  const file = join(scratch(t), 'app.cjs');
+  writeFileSync(file, 'const a = 1;\nmodule.exports = (req, res => {\n');
+  await fails(t, 'boot', [file, '-b', '127.0.0.1:0'], [/SyntaxError/, /app\.cjs:2/]);
+});
+
+test('app that throws something that is no Error', async (t) => {
+  const file = join(scratch(t), 'app.cjs');
+  writeFileSync(file, 'throw undefined;\n');
+  await fails(t, 'boot', [file, '-b', '127.0.0.1:0'], [/undefined/, /app\.cjs/]);
+});
+
+test('app that neither exports anything usable nor listens: what was found', async (t) => {
+  await fails(t, 'app', [fixture('exports-nothing.cjs'), '-b', '127.0.0.1:0'], [/exports-nothing\.cjs/, /answer/]);
+  const d = start(t, [fixture('ends.cjs'), '-b', '127.0.0.1:0'], { plain: true });
+  const { code } = await d.finished();
+  t.true(code === EXIT_CODES.app.code, d.log());
+  t.regex(said(d).join('\n'), /version/);
+});
+
+test('app file that cannot be read', async (t) => {
+  const dir = scratch(t);
+  const file = join(dir, 'app.cjs');
+  writeFileSync(file, 'module.exports = () => {};\n');
+  chmodSync(file, 0);
+  chmodSync(dir, 0o755);
+  const prefix = IS_ROOT ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+  await fails(t, 'app', [file, '-b', '127.0.0.1:0'], [/app\.cjs/, /EACCES|may not be read|permission/i], { prefix, cwd: dir });
+});
+
+test('a link that points nowhere', async (t) => {
+  const dir = scratch(t);
+  symlinkSync(join(dir, 'gone.js'), join(dir, 'current.js'));
+  await fails(t, 'app', [join(dir, 'current.js')], [/current\.js/], { cwd: dir });
+});
+
+test('port taken: retried, then the process that holds it is named', async (t) => {
+  const holder = net.createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => holder.close());
+  const { port } = holder.address() as net.AddressInfo;
+  const d = start(t, [app, '-b', `127.0.0.1:${port}`], {});
+  const retrying = await d.event('listen.retrying');
+  t.regex(retrying.msg, new RegExp(`\\b${process.pid}\\b`));
+  t.is((await d.finished()).code, EXIT_CODES.listen.code);
+  const words = said(d).join('\n');
+  for (const pattern of [new RegExp(`127\\.0\\.0\\.1:${port}`), new RegExp(`\\b${process.pid}\\b`), /in use/]) t.regex(words, pattern);
+  t.deepEqual(d.events('worker.spawned'), []);
+});
+
+test('port taken, then free: drover gets it', async (t) => {
+  const holder = net.createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  const { port } = holder.address() as net.AddressInfo;
+  const d = start(t, [app, '-b', `127.0.0.1:${port}`]);
+  await d.event('listen.retrying');
+  holder.close();
+  await d.ready();
+  t.is((await get({ host: '127.0.0.1', port })).status, 200);
+});
+
+test('the port of a script is taken', async (t) => {
+  const holder = net.createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => holder.close());
+  const { port } = holder.address() as net.AddressInfo;
+  const d = start(t, [fixture('script.cjs')], { env: { LISTEN_PORT: String(port) } });
+  const { code } = await d.finished();
+  t.true(code === EXIT_CODES.listen.code || code === EXIT_CODES.boot.code, d.log());
+  t.regex(said(d).join('\n'), new RegExp(`EADDRINUSE|in use`));
+});
+
+test('an address that is not this machine’s, a family it does not have, a port that is not ours to take', async (t) => {
+  await fails(t, 'listen', [app, '-b', '192.0.2.1:8080'], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
+  await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080'], [/\[2001:db8::1\]:8080/]);
+  await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080'], [/no-such-host\.invalid/]);
+});
+
+test('a family that is switched off', async (t) => {
+  if (!IS_ROOT) {
+    t.log('needs root for a network namespace: not run');
+    t.pass();
+    return;
+  }
+  // A network namespace of its own, in which IPv6 is off: nothing of the machine's is changed.
+  const prefix = ['unshare', '--net', 'sh', '-c', 'mount -o remount,rw /proc/sys 2>/dev/null; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6; exec "$@"', 'sh'];
+  await fails(t, 'listen', [app, '-b', '[::1]:8080'], [/\[::1\]:8080/, /IPv6|family|EADDRNOTAVAIL|EAFNOSUPPORT/], { prefix });
+});
+
+test('a port below 1024 without the privilege', async (t) => {
+  if (!IS_ROOT) {
+    t.log('needs root to make sure that the privilege is not there: not run');
+    t.pass();
+    return;
+  }
+  const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
+  await fails(t, 'listen', [app, '-b', '127.0.0.1:81'], [/127\.0\.0\.1:81/, /EACCES|permi/i], { prefix });
+});
+
+test('a unix socket that is live is refused, a stale one is replaced, a file is left alone', async (t) => {
+  const dir = scratch(t);
+  const path = join(dir, 'app.sock');
+  const live = net.createServer();
+  await new Promise<void>((resolve) => live.listen(path, resolve));
+  await fails(t, 'listen', [app, '-b', `unix:${path}`], [/app\.sock/, /-b\b|--bind|in use/]);
+  t.true(live.listening && existsSync(path));
+  live.close();
+
+  // A stale one: left by a process that was killed.
+  const first = start(t, [app, '-b', `unix:${path}`, '-w', '1', '--graceful-timeout', '1']);
+  await first.ready();
+  process.kill(first.pid, 'SIGKILL');
+  await first.finished();
+  t.true(statSync(path).isSocket());
+  const second = start(t, [app, '-b', `unix:${path}`, '-w', '1']);
+  await second.ready();
+  t.is((await get({ socketPath: path })).status, 200);
+  await second.stop();
+  t.false(existsSync(path), 'removed at the end');
+
+  writeFileSync(path, 'a file of the user’s');
+  await fails(t, 'listen', [app, '-b', `unix:${path}`], [/app\.sock/, /socket/]);
+  t.true(statSync(path).isFile());
+  await fails(t, 'listen', [app, '-b', `unix:${dir}/no/such/dir.sock`], [/dir\.sock/, /ENOENT|no such/i]);
+});
+
+test('fd://N that is not open, or no listening socket', async (t) => {
+  await fails(t, 'listen', [app, '-b', 'fd://99'], [/fd:\/\/99/]);
+  await fails(t, 'listen', [app, '-b', 'fd://3'], [/fd:\/\/3/], { fds: [2] });
+});
+
+test('pid file of a running master, or that cannot be written', async (t) => {
+  const dir = scratch(t);
+  const file = join(dir, 'drover.pid');
+  writeFileSync(file, `${process.pid}\n`);
+  await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '--pidfile', file], [/drover\.pid/, new RegExp(`\\b${process.pid}\\b`)]);
+  await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '--pidfile', join(dir, 'no/such/dir.pid')], [/dir\.pid/]);
+});
+
+test('log file that cannot be opened', async (t) => {
+  await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', join(scratch(t), 'no/such/file.log')], [/--log-file/, /file\.log/]);
+});
+
+test('--node-args that node does not know', async (t) => {
+  const d = start(t, [app, '-b', '127.0.0.1:0', '--node-args', '--no-such-flag-of-node'], { plain: true });
+  const { code } = await d.finished();
+  t.is(code, EXIT_CODES.boot.code, d.log());
+});

@@ -1,0 +1,97 @@
+/** Each death of a worker is logged once, with its cause. */
+import test from 'ava';
+import { fixture, IS_ROOT, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+import { memoryCgroup } from '../helpers/cgroup.js';
+
+/** One worker, killed by a path of deaths.cjs: its obituary. */
+const args = (...more: string[]): string[] => [fixture('deaths.cjs'), '-w', '1', '-b', '127.0.0.1:0', ...more];
+
+test('process.exit(7) by the app', async (t) => {
+  const d = await start(t, args()).ready();
+  await t.throwsAsync(get(await d.address(), '/exit'));
+  const died = await d.event('worker.died');
+  t.is(died['kind'], 'exit');
+  t.is(died['code'], 7);
+  t.regex(died.msg, /\b7\b/);
+  await d.count(2, 'worker.ready');
+  t.is(d.events('worker.died').length, 1);
+});
+
+test('an exception nobody caught: with its stack', async (t) => {
+  const d = await start(t, args()).ready();
+  await t.throwsAsync(get(await d.address(), '/throw'));
+  const died = await d.event('worker.died');
+  t.is(died['kind'], 'uncaught');
+  t.regex(String(died['stack']), /TypeError: thrown by the test/);
+  t.regex(String(died['stack']), /throwLater .*deaths\.cjs:5/);
+  t.deepEqual(died['requests'], ['GET /throw']);
+  t.is(d.events('worker.died').length, 1);
+});
+
+test('a rejection nobody handled', async (t) => {
+  const d = await start(t, args()).ready();
+  await t.throwsAsync(get(await d.address(), '/reject'));
+  const died = await d.event('worker.died');
+  t.is(died['kind'], 'uncaught');
+  t.regex(String(died['stack']), /RangeError: rejected by the test/);
+});
+
+test('process.abort() by the app', async (t) => {
+  const d = await start(t, args()).ready();
+  await t.throwsAsync(get(await d.address(), '/abort'));
+  const died = await d.event('worker.died');
+  t.is(died['kind'], 'signal');
+  t.is(died['signal'], 'SIGABRT');
+});
+
+test('a signal from somebody else, and the requests that died with it', async (t) => {
+  const d = await start(t, args()).ready();
+  const address = await d.address();
+  const [worker] = d.workers();
+  const hanging = ['/hang/1', '/hang/2?q=a', '/hang/3'].map((path) => get(address, path).catch((error: Error) => error.message));
+  // Asked after the three: when it is answered by the only worker, they have begun.
+  await get(address, '/');
+  process.kill(worker!, 'SIGKILL');
+  const died = await d.event('worker.died', { worker });
+  t.is(died['kind'], 'signal');
+  t.is(died['signal'], 'SIGKILL');
+  t.notRegex(died.msg, /perhaps|maybe|might|probably/i);
+  t.notRegex(died.msg, /out of memory/i);
+  await Promise.all(hanging);
+  t.true(['GET /hang/1', 'GET /hang/2?q=a', 'GET /hang/3'].some((request) => (died['requests'] as string[]).includes(request)));
+});
+
+test('V8’s heap limit', async (t) => {
+  const d = await start(t, args('--node-args', '--max-old-space-size=40')).ready();
+  await t.throwsAsync(get(await d.address(), '/objects'));
+  const died = await d.event('worker.died');
+  t.is(died['kind'], 'heap-limit');
+  t.regex(died.msg, /heap/i);
+  t.deepEqual(died['requests'], ['GET /objects']);
+  await d.count(2, 'worker.ready');
+});
+
+for (const version of ['v1', 'v2'] as const) {
+  test(`out of memory in a cgroup, ${version}: the log says so, with the limit`, async (t) => {
+    const cgroup = IS_ROOT ? memoryCgroup(t, version, 160 << 20) : undefined;
+    if (cgroup === undefined) {
+      t.log(`no cgroup ${version} with a memory controller that we may make a group in: not run`);
+      t.pass();
+      return;
+    }
+    const d = await start(t, args(), { prefix: cgroup.prefix }).ready();
+    await t.throwsAsync(get(await d.address(), '/buffers'));
+    const died = await d.event('worker.died');
+    t.is(died['kind'], 'out-of-memory');
+    t.regex(died.msg, /out of memory/i);
+    t.regex(died.msg, /160 ?Mi?B/i);
+    t.deepEqual(died['requests'], ['GET /buffers']);
+    await d.count(2, 'worker.ready');
+    // A SIGKILL after that is not blamed on memory.
+    const [worker] = d.workers();
+    process.kill(worker!, 'SIGKILL');
+    t.is((await d.event('worker.died', { worker }))['kind'], 'signal');
+    await d.stop();
+  });
+}

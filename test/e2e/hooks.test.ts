@@ -1,0 +1,135 @@
+/** The hooks of the config file: when each is called, with what, in which process. */
+import test from 'ava';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { fixture, scratch, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+import { HOOKS } from '../../src/config/hooks.js';
+
+interface Call {
+  hook: string;
+  pid: number;
+  args: any[];
+}
+
+/** A config whose every hook writes its name, process and arguments to a file; `more` goes into the config. */
+function recordHooks(t: ExecutionContext, more = ''): { config: string; calls: () => Call[] } {
+  const dir = scratch(t);
+  const trace = join(dir, 'hooks');
+  const config = join(dir, 'drover.config.mjs');
+  writeFileSync(
+    config,
+    `import { appendFileSync } from 'node:fs';
+const simple = (arg) => arg !== null && typeof arg === 'object' && typeof arg.workers === 'function'
+  ? { server: arg.pid, count: arg.config.workers, workers: arg.workers().map((worker) => worker.slot) } : arg;
+const hook = (name) => (...args) => appendFileSync(${JSON.stringify(trace)}, JSON.stringify({ hook: name, pid: process.pid, args: args.map(simple) }) + '\\n');
+export default {
+${Object.keys(HOOKS).map((name) => `  ${name}: hook('${name}'),`).join('\n')}
+${more}
+};
+`,
+  );
+  const calls = (): Call[] => (existsSync(trace) ? readFileSync(trace, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line) as Call) : []);
+  return { config, calls };
+}
+
+test('a run calls them in the documented order, with the documented arguments', async (t) => {
+  const { config, calls } = recordHooks(t);
+  const d = start(t, [fixture('stuck.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '1', '-c', config]);
+  await d.ready();
+  const [worker] = d.workers();
+
+  const named = (name: string): Call[] => calls().filter((call) => call.hook === name);
+  const info = (pid: number, generation: number, state: string): Record<string, unknown> => ({ pid, slot: 0, generation, state });
+  await d.until('whenReady', () => (named('whenReady').length > 0 ? true : undefined));
+  t.deepEqual(calls().map((call) => call.hook).filter((hook) => hook !== 'nworkersChanged'), ['onStarting', 'preSpawn', 'postSpawn', 'postWorkerInit', 'whenReady']);
+  for (const call of calls()) t.is(call.pid, HOOKS[call.hook as keyof typeof HOOKS].process === 'master' ? d.pid : worker!, call.hook);
+  t.like(named('onStarting')[0]!.args, { 0: { server: d.pid, count: 1, workers: [] } });
+  const generation = named('preSpawn')[0]!.args[1].generation as number;
+  t.deepEqual(named('preSpawn')[0]!.args[1], info(0, generation, 'starting'));
+  t.deepEqual(named('postSpawn')[0]!.args, [info(worker!, generation, 'starting')]);
+  t.deepEqual(named('postWorkerInit')[0]!.args, [info(worker!, generation, 'ready')]);
+  t.deepEqual(named('nworkersChanged')[0]!.args.slice(1), [1, null]);
+
+  // A reload: the successor, then the old one's exit.
+  let mark = calls().length;
+  d.signal('SIGHUP');
+  await d.event('worker.exited', { worker });
+  const after = (): string[] => calls().slice(mark).map((call) => call.hook);
+  await d.until('childExit', () => (after().includes('childExit') ? true : undefined));
+  t.deepEqual(after(), ['onReload', 'preSpawn', 'postSpawn', 'postWorkerInit', 'workerExit', 'childExit']);
+  const gone = calls().slice(mark).at(-1)!;
+  t.like(gone.args[1], { pid: worker, slot: 0 });
+  t.like(gone.args[2], { code: 0, signal: null, expected: true });
+  const reloaded = d.workers()[0]!;
+
+  // Counting up.
+  mark = calls().length;
+  d.signal('SIGTTIN');
+  await d.count(3, 'worker.ready');
+  t.deepEqual(named('nworkersChanged').at(-1)!.args.slice(1), [2, 1]);
+  d.signal('SIGTTOU');
+  await d.count(2, 'worker.exited');
+
+  // A stuck worker.
+  await t.throwsAsync(get(await d.address(), '/spin'));
+  await d.event('worker.died', { worker: reloaded });
+  const abort = named('workerAbort')[0]!;
+  t.is(abort.pid, d.pid);
+  t.like(abort.args[1], { pid: reloaded, slot: 0 });
+  t.regex(abort.args[2].stack, /stuck\.cjs:3/);
+  t.like(named('childExit').at(-1)!.args[2], { expected: false, kind: 'timeout' });
+  await d.count(4, 'worker.ready');
+  const last = d.workers()[0]!;
+
+  // A quick stop.
+  mark = calls().length;
+  await d.stop('SIGINT');
+  t.deepEqual(after(), ['workerInt', 'workerExit', 'childExit', 'onExit']);
+  t.is(calls().slice(mark)[0]!.pid, last);
+  t.deepEqual([...new Set(calls().map((call) => call.hook))].sort(), Object.keys(HOOKS).sort(), 'every hook was called');
+  t.deepEqual(d.events('hook.failed'), []);
+});
+
+test('async hooks are waited for: the app is loaded after postSpawn', async (t) => {
+  const dir = scratch(t);
+  const config = join(dir, 'drover.config.mjs');
+  const app = join(dir, 'app.cjs');
+  writeFileSync(config, "export default { async postSpawn() { await new Promise((r) => setTimeout(r, 50)); globalThis.prepared = 'by the hook'; } };\n");
+  writeFileSync(app, 'const word = globalThis.prepared; module.exports = (req, res) => res.end(String(word));\n');
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
+  await d.ready();
+  t.is((await get(await d.address())).body, 'by the hook');
+});
+
+for (const hook of Object.keys(HOOKS).filter((name) => name !== 'onStarting')) {
+  test(`${hook} that throws is logged and stops nothing`, async (t) => {
+    const { config } = recordHooks(t, `  ${hook}() { throw new Error('out of ${hook}'); },`);
+    const d = start(t, [fixture('stuck.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '1', '-c', config]);
+    await d.ready();
+    const address = await d.address();
+    if (hook === 'onReload') {
+      d.signal('SIGHUP');
+      await d.event('reload.finished');
+    }
+    if (hook === 'workerAbort') {
+      await t.throwsAsync(get(address, '/spin'));
+      await d.count(2, 'worker.ready');
+    }
+    t.is((await get(address)).status, 200);
+    t.is((await d.stop(hook === 'workerInt' ? 'SIGINT' : 'SIGTERM')).code, 0);
+    const failed = d.events('hook.failed')[0];
+    t.is(failed?.['hook'], hook, d.log());
+    t.is(failed!['message'], `out of ${hook}`);
+    t.regex(String(failed!['stack']), /drover\.config\.mjs/);
+  });
+}
+
+test('onStarting that throws ends drover with its exit code', async (t) => {
+  const { config } = recordHooks(t, "  onStarting() { throw new Error('not today'); },");
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
+  t.deepEqual(await d.finished(), { code: 8, signal: null });
+  t.regex(`${d.text} ${d.events('master.failed')[0]?.msg ?? ''}`, /onStarting.*not today/);
+  t.deepEqual(d.events('worker.spawned'), []);
+});

@@ -1,0 +1,201 @@
+/** Where drover listens: every form of --bind, scripts with addresses of their own, the environment. */
+import test from 'ava';
+import net from 'node:net';
+import { availableParallelism } from 'node:os';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture, scratch, start, type Address } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+const STRATEGIES = ['shared', 'reuseport'];
+const app = fixture('whoami.cjs');
+
+/** Which workers answer, over so many new connections. */
+async function answering(address: Address, connections = 60): Promise<Set<string>> {
+  const bodies = await Promise.all(Array.from({ length: connections }, () => get(address).then(({ body }) => body)));
+  return new Set(bodies);
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+for (const strategy of STRATEGIES) {
+  test(`several addresses at once: IPv4, IPv6, unix path, abstract: ${strategy}`, async (t) => {
+    const dir = scratch(t);
+    const path = join(dir, 'app.sock');
+    const abstract = `drover-test-${process.pid}-${strategy}`;
+    const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0', '-b', '[::1]:0', '-b', `unix:${path}`, '-b', `unix:@${abstract}`, '--accept-strategy', strategy]);
+    await d.ready();
+    const workers = new Set(d.workers().map(String));
+    t.is(d.events('master.listening').length, 4);
+    const [v4, v6, unix] = [await d.address(0), await d.address(1), await d.address(2)];
+    t.like(v6, { host: '::1' });
+    t.deepEqual(unix, { socketPath: path });
+    t.deepEqual(await d.address(3), { socketPath: `\0${abstract}` });
+    for (const address of [v4, v6, unix, { socketPath: `\0${abstract}` }]) {
+      for (const body of await answering(address, 10)) t.true(workers.has(body));
+    }
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    for (const address of [v4, v6, unix, { socketPath: `\0${abstract}` }]) t.is((await get(address)).status, 200);
+  });
+
+  test(`all workers take part: ${strategy}`, async (t) => {
+    const d = start(t, [app, '-w', '3', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
+    await d.ready();
+    const address = await d.address();
+    const seen = new Set<string>();
+    for (let round = 0; round < 20 && seen.size < 3; round += 1) for (const body of await answering(address)) seen.add(body);
+    t.deepEqual(seen, new Set(d.workers().map(String)));
+  });
+
+  test(`a script without --bind: its own port, the same in all workers and after a reload: ${strategy}`, async (t) => {
+    const port = await freePort();
+    const d = start(t, [fixture('script.cjs'), '-w', '2', '--accept-strategy', strategy], { env: { LISTEN_PORT: String(port) } });
+    await d.ready();
+    t.deepEqual(await d.address(), { host: '127.0.0.1', port });
+    for (const body of await answering({ host: '127.0.0.1', port })) t.is(body.split(' ')[0], String(port));
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    t.is((await get({ host: '127.0.0.1', port })).body.split(' ')[0], String(port));
+    t.is(d.events('master.listening').length, 1);
+  });
+
+  test(`a script that listens at any port: one port for all, kept over a reload: ${strategy}`, async (t) => {
+    const d = start(t, [fixture('script.cjs'), '-w', '3', '--accept-strategy', strategy]);
+    await d.ready();
+    const address = (await d.address()) as { host: string; port: number };
+    t.true(address.port > 0);
+    for (const body of await answering(address)) t.is(body.split(' ')[0], String(address.port));
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    await d.count(3, 'worker.exited');
+    t.is((await get(address)).body.split(' ')[0], String(address.port));
+    t.is(d.events('master.listening').length, 1);
+  });
+
+  test(`a script with --bind is served there, and thinks so: ${strategy}`, async (t) => {
+    const [own, bound] = [await freePort(), await freePort()];
+    const d = start(t, [fixture('script.cjs'), '-w', '2', '-b', `127.0.0.1:${bound}`, '--accept-strategy', strategy], { env: { LISTEN_PORT: String(own) } });
+    await d.ready();
+    t.is((await get({ host: '127.0.0.1', port: bound })).body.split(' ')[0], String(bound));
+    await t.throwsAsync(get({ host: '127.0.0.1', port: own }), { code: 'ECONNREFUSED' });
+  });
+
+  test(`a script’s second port gets sockets of its own: ${strategy}`, async (t) => {
+    const d = start(t, [fixture('two-ports.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
+    await d.ready();
+    const first = (await d.address(0)) as { host: string; port: number };
+    const other = Number((await get(first, '/other')).body);
+    t.not(other, first.port);
+    t.deepEqual(await d.address(1), { host: '127.0.0.1', port: other });
+    const second = { host: '127.0.0.1', port: other };
+    for (const body of await answering(second)) t.regex(body, /^second/);
+    for (const body of await answering(first)) t.regex(body, /^first/);
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    await d.count(2, 'worker.exited');
+    t.is(Number((await get(first, '/other')).body), other, 'the same port after a reload');
+    t.regex((await get(second)).body, /^second/);
+  });
+}
+
+test('a unix socket has the mode that --umask leaves', async (t) => {
+  const dir = scratch(t);
+  for (const [umask, mode] of [['0', 0o777], ['007', 0o770], ['0177', 0o600]] as const) {
+    const path = join(dir, `${umask}.sock`);
+    const d = start(t, [app, '-w', '1', '-b', `unix:${path}`, '-m', umask]);
+    await d.ready();
+    t.is(statSync(path).mode & 0o777, mode);
+    t.is((await get({ socketPath: path })).status, 200);
+  }
+});
+
+test('the app’s own umask is not touched by --umask', async (t) => {
+  const before = process.umask();
+  const dir = scratch(t);
+  const file = join(dir, 'app.cjs');
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(file, 'module.exports = (req, res) => res.end(process.umask().toString(8));\n');
+  const d = start(t, [file, '-w', '1', '-b', `unix:${join(dir, 'app.sock')}`, '-m', '077']);
+  await d.ready();
+  t.is((await get(await d.address())).body, before.toString(8));
+});
+
+test('fd://N: a listening socket that is inherited', async (t) => {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const d = start(t, [app, '-w', '2', '-b', 'fd://3'], { fds: [fd] });
+  await new Promise((resolve) => server.close(resolve));
+  await d.ready();
+  t.true(d.workers().map(String).includes((await get({ host: '127.0.0.1', port })).body));
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.is((await get({ host: '127.0.0.1', port })).status, 200);
+});
+
+test('PORT and HOST from the environment', async (t) => {
+  const port = await freePort();
+  const both = start(t, [app, '-w', '1'], { env: { PORT: String(port), HOST: '127.0.0.1' } });
+  await both.ready();
+  t.deepEqual(await both.address(), { host: '127.0.0.1', port });
+  t.is((await get({ host: '127.0.0.1', port })).status, 200);
+  await both.stop();
+  const alone = start(t, [app, '-w', '1'], { env: { PORT: String(port) } });
+  await alone.ready();
+  t.deepEqual(await alone.address(), { host: '0.0.0.0', port });
+  t.is((await get({ host: '127.0.0.1', port })).status, 200);
+});
+
+test('--bind wins over PORT', async (t) => {
+  const [port, bound] = [await freePort(), await freePort()];
+  const d = start(t, [app, '-w', '1', '-b', `127.0.0.1:${bound}`], { env: { PORT: String(port) } });
+  await d.ready();
+  t.deepEqual(await d.address(), { host: '127.0.0.1', port: bound });
+  await t.throwsAsync(get({ host: '127.0.0.1', port }), { code: 'ECONNREFUSED' });
+});
+
+test('[::] serves IPv4 as well', async (t) => {
+  const d = start(t, [app, '-w', '1', '-b', '[::]:0']);
+  await d.ready();
+  const { port } = (await d.address()) as { port: number };
+  t.is((await get({ host: '127.0.0.1', port })).status, 200);
+  t.is((await get({ host: '::1', port })).status, 200);
+});
+
+test('a host name is resolved', async (t) => {
+  const d = start(t, [app, '-w', '1', '-b', 'localhost:0']);
+  await d.ready();
+  t.is((await get(await d.address())).status, 200);
+});
+
+test('-w auto starts no more workers than there are CPUs', async (t) => {
+  const d = start(t, [app, '-w', 'auto', '-b', '127.0.0.1:0']);
+  await d.ready();
+  t.true(d.workers().length >= 1 && d.workers().length <= availableParallelism());
+});
+
+test('a backlog that the kernel cuts is warned of', async (t) => {
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--backlog', '65535']);
+  await d.ready();
+  t.is(d.events('listen.backlog-cut').length, 1);
+  t.is(d.events('listen.backlog-cut')[0]!['backlog'], 65535);
+});
+
+test('the app finds its arguments where node puts them', async (t) => {
+  const dir = scratch(t);
+  const file = join(dir, 'app.cjs');
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(file, 'module.exports = (req, res) => res.end(JSON.stringify([process.argv.slice(1), process.env.GREETING, process.cwd(), require.main === module]));\n');
+  const d = start(t, [file, '-w', '1', '-b', '127.0.0.1:0', '-e', 'GREETING=hello', '--chdir', dir, '--', '--verbose', 'a b']);
+  await d.ready();
+  t.deepEqual(JSON.parse((await get(await d.address())).body), [[file, '--verbose', 'a b'], 'hello', dir, true]);
+});

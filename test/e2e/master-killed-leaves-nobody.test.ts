@@ -1,0 +1,47 @@
+/** kill -9 of the master: the workers notice, finish what they have, and go; also one that cannot notice. */
+import test from 'ava';
+import { fixture, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+test('a killed master leaves no process behind', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '3', '-b', '127.0.0.1:0', '--graceful-timeout', '5']);
+  await d.ready();
+  t.is(d.processes().length, 4);
+  process.kill(d.pid, 'SIGKILL');
+  t.is((await d.finished()).signal, 'SIGKILL');
+  t.deepEqual(d.processes(), []);
+});
+
+test('a request that runs when the master is killed is answered', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '10']);
+  await d.ready();
+  const slow = get(await d.address(), '/1000');
+  await d.until('the request to begin', () => /begun/.exec(d.text) ?? undefined);
+  process.kill(d.pid, 'SIGKILL');
+  t.regex((await slow).body, /^done/);
+  await d.finished();
+});
+
+test('a killed master leaves no worker that is blocked', async (t) => {
+  const d = start(t, [fixture('stuck.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '1', '--timeout', '0']);
+  await d.ready();
+  const spin = get(await d.address(), '/spin');
+  spin.catch(() => {});
+  // The other worker answers: so the first one has begun to spin, or will find its master gone.
+  await get(await d.address());
+  process.kill(d.pid, 'SIGKILL');
+  await t.throwsAsync(spin);
+  await d.finished();
+  t.deepEqual(d.processes(), []);
+});
+
+test('a request longer than the grace ends with it', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
+  await d.ready();
+  const slow = get(await d.address(), '/600000');
+  slow.catch(() => {});
+  await d.until('the request to begin', () => /begun/.exec(d.text) ?? undefined);
+  process.kill(d.pid, 'SIGKILL');
+  await t.throwsAsync(slow);
+  await d.finished();
+});

@@ -1,0 +1,138 @@
+/** HUP under load: nobody loses a request, whatever the new generation is like. */
+import test from 'ava';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+import { Load } from '../helpers/load.js';
+
+const STRATEGIES = ['shared', 'reuseport'];
+
+/** An app that answers with a word. */
+function writeApp(path: string, word: string): void {
+  writeFileSync(path, `module.exports = (req, res) => res.end(${JSON.stringify(word)});\n`);
+}
+
+for (const strategy of STRATEGIES) {
+  test.serial(`20 reloads under 32 clients lose nothing: ${strategy}`, async (t) => {
+    const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
+    await d.ready();
+    const load = new Load(await d.address());
+    await load.asked(100);
+    const generations = new Set<unknown>();
+    for (let n = 1; n <= 20; n += 1) {
+      d.signal('SIGHUP');
+      const finished = (await d.count(n, 'reload.finished'))[n - 1] as LogRecord;
+      generations.add(finished['generation']);
+      await load.asked(32);
+    }
+    await load.asked(100);
+    const { ok, lost, bodies } = await load.stop();
+    t.deepEqual(lost, []);
+    t.is(generations.size, 20);
+    t.true(ok > 20 * 32);
+    t.true(bodies.size > 20, `answered by ${bodies.size} different workers`);
+    t.deepEqual(d.events('worker.died'), []);
+    t.deepEqual(d.events('worker.grace-exceeded'), []);
+  });
+}
+
+test.serial('a reload serves the new code, and nobody is lost between the two', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeApp(app, 'old');
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const address = await d.address();
+  const load = new Load(address);
+  await load.asked(64);
+  writeApp(app, 'new');
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  await d.count(2, 'worker.exited');
+  t.is((await get(address)).body, 'new');
+  const { lost, bodies } = await load.stop();
+  t.deepEqual(lost, []);
+  t.deepEqual([...bodies.keys()], ['old', 'new']);
+});
+
+test.serial('a reload onto an app with a syntax error loses nothing, and the old app goes on answering', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeApp(app, 'old');
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const address = await d.address();
+  const before = d.workers();
+  const load = new Load(address);
+  await load.asked(64);
+  writeFileSync(app, 'module.exports = (req, res => {\n');
+  d.signal('SIGHUP');
+  const failed = await d.event('reload.failed');
+  t.is(failed['stage'], 'boot');
+  const boot = await d.event('worker.boot-failed');
+  t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /SyntaxError/);
+  t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /app\.cjs:1/);
+  await load.asked(64);
+  const { lost, bodies } = await load.stop();
+  t.deepEqual(lost, []);
+  t.deepEqual([...bodies.keys()], ['old']);
+  t.deepEqual(d.workers(), before, 'the same workers serve on');
+
+  // And the next reload, onto an app that is whole again, works.
+  writeApp(app, 'mended');
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.is((await get(address)).body, 'mended');
+});
+
+test.serial('a reload onto a config that is wrong changes nothing', async (t) => {
+  const dir = scratch(t);
+  const config = join(dir, 'drover.config.mjs');
+  writeFileSync(config, 'export default { workers: 2 };\n');
+  const d = start(t, [fixture('whoami.cjs'), '-c', config, '-b', '127.0.0.1:0']);
+  await d.ready();
+  const before = d.workers();
+  for (const [n, text] of ['export default { workers: ', 'export default { worksers: 3 };', 'export default { workers: -1 };'].entries()) {
+    writeFileSync(config, text);
+    d.signal('SIGHUP');
+    const failed = (await d.count(n + 1, 'reload.failed'))[n]!;
+    t.is(failed['stage'], 'config');
+    t.regex(failed.msg, /drover\.config\.mjs/);
+  }
+  t.deepEqual(d.workers(), before);
+  t.true(before.map(String).includes((await get(await d.address())).body));
+
+  writeFileSync(config, 'export default { workers: 3 };\n');
+  d.signal('SIGHUP');
+  const finished = await d.event('reload.finished');
+  t.is(finished['workers'], 3);
+});
+
+test.serial('a request that runs while drover reloads is answered by the worker that began it', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const address = await d.address();
+  const slow = get(address, '/1500');
+  const begun = await d.until('the request to begin', () => /begun \/1500 (\d+)/.exec(d.text)?.[1]);
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  await d.event('worker.draining', { worker: Number(begun) });
+  const answer = await slow;
+  t.is(answer.body, `done /1500 ${begun}`);
+  t.is(answer.headers.connection, 'close');
+  const exited = await d.event('worker.exited', { worker: Number(begun) });
+  t.is(exited['code'], 0);
+});
+
+test.serial('at most --reload-parallel successors boot at a time', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '3', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const mark = d.mark();
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  let booting = 0;
+  for (const record of d.records.slice(mark)) {
+    if (record.event === 'worker.spawned') booting += 1;
+    if (record.event === 'worker.ready') booting -= 1;
+    t.true(booting <= 1);
+  }
+});

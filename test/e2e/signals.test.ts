@@ -1,0 +1,203 @@
+/** What each signal does to the running CLI. */
+import test from 'ava';
+import http from 'node:http';
+import net from 'node:net';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture, poll, scratch, start, type Drover } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+/** slow.cjs with one request running in it: the request's promise, and the worker's pid. */
+async function withSlowRequest(d: Drover, ms: number): Promise<{ answer: ReturnType<typeof get>; worker: number }> {
+  await d.ready();
+  const answer = get(await d.address(), `/${ms}`);
+  answer.catch(() => {});
+  const worker = await d.until('the request to begin', () => new RegExp(`begun /${ms} (\\d+)`).exec(d.text)?.[1]);
+  return { answer, worker: Number(worker) };
+}
+
+for (const strategy of ['shared', 'reuseport']) {
+  test(`TERM finishes a running request, says Connection: close, and exits 0: ${strategy}`, async (t) => {
+    const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
+    const { answer, worker } = await withSlowRequest(d, 1000);
+    d.signal('SIGTERM');
+    await d.event('worker.draining', { worker });
+    const { body, headers } = await answer;
+    t.is(body, `done /1000 ${worker}`);
+    t.is(headers.connection, 'close');
+    t.deepEqual(await d.finished(), { code: 0, signal: null });
+    t.is(d.events('worker.exited').length, 2);
+    t.is((await d.event('master.stopping'))['mode'], 'graceful');
+    t.is(d.records.at(-1)!.event, 'master.stopped');
+    t.is(d.records.at(-1)!['code'], 0);
+  });
+}
+
+for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+  test(`${signal} stops quickly`, async (t) => {
+    const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+    const { answer } = await withSlowRequest(d, 600_000);
+    d.signal(signal);
+    await t.throwsAsync(answer);
+    t.deepEqual(await d.finished(), { code: 0, signal: null });
+    t.is((await d.event('master.stopping'))['mode'], 'quick');
+  });
+}
+
+for (const second of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${second} after a TERM makes the stop quick`, async (t) => {
+    const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '600']);
+    const { answer, worker } = await withSlowRequest(d, 600_000);
+    d.signal('SIGTERM');
+    await d.event('worker.draining', { worker });
+    d.signal(second);
+    await t.throwsAsync(answer);
+    t.deepEqual(await d.finished(), { code: 0, signal: null });
+  });
+}
+
+test('the graceful timeout is enforced, and the log says what was cut off', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
+  const { answer, worker } = await withSlowRequest(d, 600_000);
+  d.signal('SIGTERM');
+  const exceeded = await d.event('worker.grace-exceeded', { worker });
+  t.is(exceeded['graceMs'], 1000);
+  t.is(exceeded['connections'], 1);
+  t.deepEqual(exceeded['requests'], ['GET /600000']);
+  await t.throwsAsync(answer);
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+});
+
+test('TERM: connections that wait in the queue are served, new ones are refused once all is over', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '0']);
+  await d.ready();
+  const address = await d.address();
+  const [worker] = d.workers();
+  process.kill(worker!, 'SIGSTOP');
+  let connected = 0;
+  const queued = Array.from({ length: 5 }, () => get(address, '/', { onConnected: () => (connected += 1) }));
+  await poll('five connections', () => (connected === 5 ? true : undefined));
+  d.signal('SIGTERM');
+  await d.event('master.stopping');
+  process.kill(worker!, 'SIGCONT');
+  for (const { body } of await Promise.all(queued)) t.is(body, String(worker));
+  t.is((await d.finished()).code, 0);
+  await t.throwsAsync(get(address), { code: 'ECONNREFUSED' });
+});
+
+test('TERM: an idle keep-alive connection is answered once more, then closed', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0']);
+  const { answer } = await withSlowRequest(d, 1500);
+  const address = await d.address();
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const first = await get(address, '/0', { agent });
+  t.not(first.headers.connection, 'close');
+  d.signal('SIGTERM');
+  await d.event('worker.draining');
+  const second = await get(address, '/0', { agent });
+  t.is(second.localPort, first.localPort, 'on the same connection');
+  t.is(second.headers.connection, 'close');
+  await answer;
+  t.is((await d.finished()).code, 0);
+});
+
+test('WINCH retires all workers and keeps the sockets; HUP brings new ones that serve what has queued', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const address = (await d.address()) as { host: string; port: number };
+  d.signal('SIGWINCH');
+  await d.count(2, 'worker.exited');
+  t.deepEqual(d.processes(), [d.pid]);
+  const socket = net.connect(address);
+  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  socket.destroy();
+  let connected = false;
+  const waiting = get(address, '/', { onConnected: () => (connected = true) });
+  await poll('the connection', () => connected || undefined);
+  d.signal('SIGHUP');
+  await d.count(4, 'worker.ready');
+  t.true(d.workers().map(String).includes((await waiting).body));
+  t.is(d.workers().length, 2);
+});
+
+test('USR1 reopens the log file', async (t) => {
+  const file = join(scratch(t), 'drover.log');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--log-file', file]);
+  const events = (path: string): string[] =>
+    readFileSync(path, 'utf8').split('\n').filter(Boolean).map((line) => (JSON.parse(line) as { event: string }).event);
+  await poll('drover to be ready', () => (existsSync(file) && events(file).includes('master.ready') ? true : undefined));
+  renameSync(file, `${file}.1`);
+  d.signal('SIGUSR1');
+  await poll('the new file', () => (existsSync(file) && events(file).includes('log.reopened') ? true : undefined));
+  t.is((await d.stop()).code, 0);
+  t.true(events(file).includes('master.stopped'));
+  t.false(events(`${file}.1`).includes('master.stopped'));
+  t.is(d.records.length, 0, 'nothing of it on stderr');
+});
+
+test('SIGUSR1 opens no inspector in a worker, and workers outlive it', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  d.signal('SIGUSR1');
+  await d.event('log.reopened');
+  t.is((await get(await d.address())).status, 200);
+  t.notRegex(d.text, /Debugger listening/);
+});
+
+test('a signal to the whole group, as Ctrl-C sends it, is the master’s to decide', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+  const { answer, worker } = await withSlowRequest(d, 1000);
+  for (const pid of d.workers()) {
+    process.kill(pid, 'SIGINT');
+    process.kill(pid, 'SIGHUP');
+    process.kill(pid, 'SIGQUIT');
+  }
+  t.is((await answer).body, `done /1000 ${worker}`);
+  t.deepEqual(d.events('worker.died'), []);
+});
+
+test('SIGTERM to a worker from outside: it drains and says so, and is replaced', async (t) => {
+  const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0']);
+  const { answer, worker } = await withSlowRequest(d, 1000);
+  process.kill(worker, 'SIGTERM');
+  await d.event('worker.draining', { worker });
+  const successor = (await d.count(2, 'worker.ready'))[1]!;
+  t.is((await answer).body, `done /1000 ${worker}`);
+  await d.until('the worker to end', () => [...d.events('worker.exited', { worker }), ...d.events('worker.died', { worker })][0]);
+  t.deepEqual(d.workers(), [successor['worker']]);
+});
+
+test('an app with a SIGTERM listener of its own is told, and may exit by itself', async (t) => {
+  const d = start(t, [fixture('own-sigterm.cjs'), '-w', '2']);
+  await d.ready();
+  t.is((await get(await d.address())).status, 200);
+  t.is((await d.stop()).code, 0);
+  t.is(d.stdout.match(/app was told to stop/g)?.length, 2);
+  t.is(d.stdout.match(/app closed/g)?.length, 2);
+  t.deepEqual(d.events('worker.died'), []);
+});
+
+test('the pid file holds the master’s pid while it runs, and is gone afterwards', async (t) => {
+  const file = join(scratch(t), 'drover.pid');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--pidfile', file]);
+  await d.ready();
+  t.is(readFileSync(file, 'utf8').trim(), String(d.pid));
+  await d.stop();
+  t.false(existsSync(file));
+});
+
+test('process titles name the app and the slot', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--name', 'shop']);
+  await d.ready();
+  const title = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  t.is(title(d.pid), 'drover: master [shop]');
+  for (const record of d.events('worker.ready')) t.is(title(record['worker'] as number), `drover: worker [shop] #${String(record['slot'])}`);
+});
+
+test('what the app writes passes through untouched', async (t) => {
+  const d = start(t, [fixture('script.cjs'), '-w', '2']);
+  await d.ready();
+  await d.until('both workers’ words', () => (d.stdout.match(/script listens at \d+\n/g)?.length === 2 ? true : undefined));
+  t.regex(d.stdout, /^(script listens at \d+\n){2}$/);
+});

@@ -1,0 +1,111 @@
+/** Workers that cannot boot: at once the end at start-up, a back-off later. */
+import test from 'ava';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture, scratch, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+/** App → exit code and the code of the error. */
+const FAILURES: [app: string, exit: number, code: string, more: string[]][] = [
+  ['throws-on-load.cjs', 3, 'ERR_DROVER_APP_THREW', []],
+  ['exits-on-load.cjs', 3, 'ERR_DROVER_WORKER_EXITED', []],
+  ['hangs-on-load.mjs', 3, 'ERR_DROVER_BOOT_TIMEOUT', ['--boot-timeout', '1']],
+  ['spins-on-load.cjs', 3, 'ERR_DROVER_BOOT_TIMEOUT', ['--boot-timeout', '1']],
+  ['exports-nothing.cjs', 4, 'ERR_DROVER_APP_UNUSABLE', []],
+  ['no-such-file.cjs', 4, 'ERR_DROVER_APP_NOT_FOUND', []],
+];
+
+for (const [app, exit, code, more] of FAILURES) {
+  test(`${app}: exits ${exit} at once, without looping`, async (t) => {
+    const d = start(t, [fixture(app), '-w', '2', '-b', '127.0.0.1:0', ...more]);
+    t.deepEqual(await d.finished(), { code: exit, signal: null });
+    const failed = d.events('master.failed');
+    if (failed.length > 0) {
+      t.is(failed[0]!['code'], code);
+      t.is(failed[0]!['exitCode'], exit);
+    }
+    t.true(d.events('worker.spawned').length <= 2);
+    t.deepEqual(d.events('worker.ready'), []);
+    t.deepEqual(d.events('worker.respawn-delayed'), []);
+  });
+}
+
+test('one of several workers that cannot boot at start-up ends drover as well', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  const flag = join(scratch(t), 'flag');
+  // The first to create the file serves, the second throws.
+  writeFileSync(app, `require('node:fs').writeFileSync(${JSON.stringify(flag)}, '', { flag: 'wx' }); module.exports = (req, res) => res.end();\n`);
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
+  t.is((await d.finished()).code, 3);
+});
+
+test('a crash loop backs off, says so, and goes on serving; a healed app ends it', async (t) => {
+  const dir = scratch(t);
+  const app = join(dir, 'app.cjs');
+  const whole = "module.exports = (req, res) => (req.url === '/die' ? process.exit(1) : res.end(String(process.pid)));\n";
+  writeFileSync(app, whole);
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const address = await d.address();
+  writeFileSync(app, "throw new Error('broken since start');\n");
+  await t.throwsAsync(get(address, '/die'));
+  const delays = (await d.count(3, 'worker.respawn-delayed')).map((record) => record['delayMs'] as number);
+  t.true(delays[1]! > delays[0]! && delays[2]! > delays[1]!, `longer and longer: ${delays.join(', ')}`);
+  t.is((await get(address)).status, 200, 'the other worker serves');
+  t.is(d.exit, undefined);
+  writeFileSync(app, whole);
+  await d.count(3, 'worker.ready');
+  t.is(d.workers().length, 2);
+});
+
+test('a boot that hangs during a reload is given up, and the old workers serve on', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, 'module.exports = (req, res) => res.end("old");\n');
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0', '--boot-timeout', '1']);
+  await d.ready();
+  writeFileSync(app, 'while (true) Math.random();\n');
+  d.signal('SIGHUP');
+  const failed = await d.event('reload.failed');
+  t.is(failed['stage'], 'boot');
+  await d.event('worker.boot-failed', { code: 'ERR_DROVER_BOOT_TIMEOUT' });
+  t.is((await get(await d.address())).body, 'old');
+});
+
+test('TERM while the workers boot ends them', async (t) => {
+  const d = start(t, [fixture('hangs-on-load.mjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
+  await d.count(2, 'worker.spawned');
+  d.signal('SIGTERM');
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+});
+
+test('--check-config loads the app and listens nowhere', async (t) => {
+  const good = start(t, [fixture('whoami.cjs'), '--check-config', '-b', '127.0.0.1:1']);
+  t.is((await good.finished()).code, 0);
+  const bad = start(t, [fixture('throws-on-load.cjs'), '--check-config']);
+  t.is((await bad.finished()).code, 3);
+  const script = start(t, [fixture('script.cjs'), '--check-config']);
+  t.is((await script.finished()).code, 0);
+});
+
+test('--print-config tells every value and where it comes from', async (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'drover.config.json'), JSON.stringify({ timeout: '7s', backlog: 9 }));
+  const d = start(t, [fixture('whoami.cjs'), '--print-config', '-w', '3'], { cwd: dir, env: { PORT: '4567', DROVER_CMD_ARGS: '--backlog 10' }, plain: true });
+  t.is((await d.finished()).code, 0);
+  const line = (option: string): string => d.stdout.split('\n').find((text) => new RegExp(`^\\s*${option}\\b`).test(text)) ?? '';
+  t.regex(line('workers'), /3.*(-w|--workers)/);
+  t.regex(line('backlog'), /10.*DROVER_CMD_ARGS/);
+  t.regex(line('timeout'), /7.*drover\.config\.json/);
+  t.regex(line('bind'), /4567.*PORT/);
+  t.regex(line('umask'), /default/);
+});
+
+test('--version and --help', async (t) => {
+  const version = start(t, ['--version'], { plain: true });
+  t.is((await version.finished()).code, 0);
+  const { version: number } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  t.true(version.stdout.includes(number) && version.stdout.includes(process.version.slice(1)));
+  const help = start(t, ['--help'], { plain: true });
+  t.is((await help.finished()).code, 0);
+  for (const flag of ['--workers', '--bind', '--accept-strategy', '--graceful-timeout']) t.true(help.stdout.includes(flag));
+});
