@@ -99,7 +99,7 @@ export function hooksOf(exported: Readonly<Record<string, unknown>>, path: strin
     if (typeof value !== 'function') throw new DroverError('ERR_DROVER_VALUE', `${key}: a hook must be a function, not a ${typeof value}: ${JSON.stringify(value)} (${path})`, `Give a function: ${key}${HOOKS[key].args} { ... }`);
     hooks[key] = value;
   }
-  return hooks as Hooks;
+  return hooks;
 }
 
 /** Reports a hook that threw: the event `hook.failed`. */

@@ -47,66 +47,68 @@ export interface LoadInput {
   cwd: string;
 }
 
+/** What one source gives, by the names of the options. */
+type Layer = ReadonlyMap<string, ValueSource>;
+
 /** Throws DroverError. */
-export async function loadConfig({ argv, env, cwd }: LoadInput): Promise<LoadedConfig> {
+export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
+  const { argv, env, cwd } = input;
   const words = splitWords(env.DROVER_CMD_ARGS ?? '');
   if (typeof words === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable DROVER_CMD_ARGS: ${words}: ${JSON.stringify(env.DROVER_CMD_ARGS)}`, 'Quote it as for a shell.');
-  const fromVariable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
-  const fromFlags = gather(parseCommandLine(argv, ''), 'flag');
+  const variable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
+  const flags = gather(parseCommandLine(argv, ''), 'flag');
 
-  const action = actionOf(new Map([...fromVariable, ...fromFlags]), cwd);
-  const layers: Map<string, ValueSource>[] = [new Map(), fromEnvironment(env), new Map(), fromVariable, fromFlags];
-  let hooks: Hooks = {};
-  let configFile: string | null = null;
-  // --help and --version must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') layers.length = 1;
-  else {
-    const asked = fromFlags.get('config') ?? fromVariable.get('config');
-    configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
-    if (configFile !== null) {
-      const file = await readConfigFile(configFile, asked?.where);
-      ({ values: layers[2], hooks } = splitFile(file, configFile));
-    }
-  }
+  const action = actionOf(new Map([...variable, ...flags]), cwd);
+  // These must work whatever is wrong with the rest.
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, action });
 
-  const sources: Record<string, ValueSource> = {};
+  const asked = flags.get('config') ?? variable.get('config');
+  const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
+  const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
+  const file = fromFile(exported, configFile ?? '');
+
+  const resolved = resolveLayers([fromEnvironment(env), file, variable, flags], input);
+  if (resolved.config.app === '' && action !== 'printConfig') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  return freeze({
+    ...resolved,
+    bindGiven: [file, variable, flags].some((layer) => layer.has('bind')),
+    hooks: hooksOf(exported, configFile ?? ''),
+    configFile,
+    action,
+  });
+}
+
+/** Every option's value, from the last layer that gives it. */
+function resolveLayers(layers: readonly Layer[], { env, cwd }: LoadInput): Pick<LoadedConfig, 'config' | 'sources'> {
   const config: Record<string, unknown> = {};
-  let directory = cwd;
-  const resolveOption = (option: Option): void => {
-    const given = layers.map((layer) => layer.get(option.name)).filter((layer) => layer !== undefined);
+  const sources: Record<string, ValueSource> = {};
+  const resolveOption = (option: Option, directory: string): void => {
+    const key = configKey(option);
+    const given = layers.map((layer) => layer.get(option.name)).filter((value) => value !== undefined);
     const top = given.at(-1);
-    const context: DefaultContext = { env: layers.length === 1 ? {} : env, cwd, app: (config.app as string | undefined) ?? '' };
     if (top === undefined) {
-      const value = typeof option.default === 'function' ? option.default(context) : option.default;
-      config[configKey(option)] = value;
-      sources[option.name] = option.name === 'bind' ? sourceOfDefaultBind(context.env) : { source: 'default', where: 'default', raw: undefined };
+      // Checks HOST and PORT, which the default of bind is made from.
+      sources[option.name] = option.name === 'bind' ? sourceOfDefaultBind(env) : { source: 'default', where: 'default', raw: undefined };
+      const context: DefaultContext = { env, cwd, app: (config.app as string | undefined) ?? '' };
+      config[key] = typeof option.default === 'function' ? option.default(context) : option.default;
     } else if (option.type === 'envMap') {
       // Variables add up over the sources; of one name the highest wins.
-      config[configKey(option)] = Object.assign({}, ...given.map((layer) => resolveValue(option, layer, directory)));
-      sources[option.name] = { ...top, where: given.map((layer) => layer.where).join(' + ') };
+      config[key] = Object.assign({}, ...given.map((value) => resolveValue(option, value, directory)));
+      sources[option.name] = { ...top, where: given.map(({ where }) => where).join(' + ') };
     } else {
-      config[configKey(option)] = resolveValue(option, top, directory);
+      config[key] = resolveValue(option, top, directory);
       sources[option.name] = top;
     }
   };
 
-  // First what others depend on: paths are relative to chdir (itself to where we were started), the name is made from the app.
-  resolveOption(optionNamed('chdir'));
-  directory = config.chdir as string;
+  // First what the others' paths are relative to; the rest in the order of the table, where app comes before what is named after it.
+  const chdir = optionNamed('chdir');
+  resolveOption(chdir, cwd);
+  const directory = config.chdir as string;
   const problem = directoryProblem(directory);
-  if (problem !== undefined) throw valueError(optionNamed('chdir'), sources.chdir!, new Unfit(problem, 'Give a directory that is there.'));
-  for (const option of options) if (option.commandLineOnly !== true && option.name !== 'chdir') resolveOption(option);
-
-  if (config.app === '' && (action === 'serve' || action === 'checkConfig')) throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
-
-  return deepFreeze({
-    config: config as Config,
-    sources: sources as Record<OptionName, ValueSource>,
-    bindGiven: layers.slice(2).some((layer) => layer.has('bind')),
-    hooks,
-    configFile,
-    action,
-  });
+  if (problem !== undefined) throw valueError(chdir, sources.chdir!, new Unfit(problem, 'Give a directory that is there.', directory));
+  for (const option of options) if (option.commandLineOnly !== true && option !== chdir) resolveOption(option, directory);
+  return { config: config as Config, sources: sources as Record<OptionName, ValueSource> };
 }
 
 function optionNamed(name: OptionName): Option {
@@ -114,7 +116,7 @@ function optionNamed(name: OptionName): Option {
 }
 
 /** By option name; lists are gathered over repeated flags, of anything else the last wins. */
-function gather(given: readonly Given[], source: 'flag' | 'DROVER_CMD_ARGS'): Map<string, ValueSource> {
+function gather(given: readonly Given[], source: 'flag' | 'DROVER_CMD_ARGS'): Layer {
   const values = new Map<string, ValueSource>();
   for (const { option, flag, value } of given) {
     const earlier = values.get(option.name);
@@ -129,7 +131,7 @@ function gather(given: readonly Given[], source: 'flag' | 'DROVER_CMD_ARGS'): Ma
   return values;
 }
 
-function fromEnvironment(env: Env): Map<string, ValueSource> {
+function fromEnvironment(env: Env): Layer {
   const values = new Map<string, ValueSource>();
   for (const option of options) {
     // An empty variable is what `VAR= command` and Docker Compose make of one that is not set.
@@ -150,7 +152,7 @@ function sourceOfDefaultBind(env: Env): ValueSource {
   return { source: 'environment', where: `environment variable ${variables.join(' and ')}`, raw: variables.map((name) => env[name]).join(':') };
 }
 
-function actionOf(given: ReadonlyMap<string, ValueSource>, cwd: string): Action {
+function actionOf(given: Layer, cwd: string): Action {
   // The strongest first: whoever asks for help wants nothing else.
   for (const action of ['help', 'version', 'printConfig', 'checkConfig'] as const) {
     const value = given.get(action);
@@ -159,27 +161,27 @@ function actionOf(given: ReadonlyMap<string, ValueSource>, cwd: string): Action 
   return 'serve';
 }
 
-/** The exported object of a config file → options and hooks. */
-function splitFile(exported: Readonly<Record<string, unknown>>, path: string): { values: Map<string, ValueSource>; hooks: Hooks } {
+/** The options among what a config file exports. */
+function fromFile(exported: Readonly<Record<string, unknown>>, path: string): Layer {
   const values = new Map<string, ValueSource>();
+  const inFile = options.filter((option) => option.commandLineOnly !== true);
   for (const [key, raw] of Object.entries(exported)) {
-    const option = options.find(({ name }) => name === key);
     if (isHookName(key)) continue;
-    if (option === undefined) {
-      const near = nearest(key, [...options.filter((row) => row.commandLineOnly !== true).map(({ name }) => name), ...Object.keys(HOOKS)]);
-      throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
-    } else if (option.commandLineOnly === true) {
+    if (options.some(({ name, commandLineOnly }) => name === key && commandLineOnly === true)) {
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: ${JSON.stringify(key)} cannot be set in the config file`, `Give --${kebab(key)} on the command line or in DROVER_CMD_ARGS.`);
-    } else if (raw !== undefined && raw !== null) {
-      // undefined and null are "not given": { pidfile: process.env.PIDFILE }
-      values.set(key, { source: 'file', where: path, raw });
     }
+    if (!inFile.some(({ name }) => name === key)) {
+      const near = nearest(key, [...inFile.map(({ name }) => name), ...Object.keys(HOOKS)]);
+      throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
+    }
+    // undefined and null are "not given": { pidfile: process.env.PIDFILE }
+    if (raw !== undefined && raw !== null) values.set(key, { source: 'file', where: path, raw });
   }
-  return { values, hooks: hooksOf(exported, path) };
+  return values;
 }
 
 function resolveValue(option: Option, given: ValueSource, directory: string): unknown {
-  const value = parseValue(option, given.raw, directory);
+  const value: unknown = parseValue(option, given.raw, directory);
   if (value instanceof Unfit) throw valueError(option, given, value);
   return value;
 }
@@ -202,10 +204,10 @@ function show(raw: unknown): string {
   return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }
 
-/** Rows are data: objects and arrays are frozen, functions (hooks) and the user's own raw values are left alone. */
-function deepFreeze(loaded: LoadedConfig): LoadedConfig {
+/** All but the user's own raw values, which may be anything. */
+function freeze(loaded: LoadedConfig): LoadedConfig {
   for (const value of Object.values(loaded.config)) {
-    if (Array.isArray(value)) value.forEach((item) => Object.freeze(item));
+    if (Array.isArray(value)) for (const item of value as unknown[]) Object.freeze(item);
     if (typeof value === 'object') Object.freeze(value);
   }
   Object.freeze(loaded.config);
@@ -237,7 +239,7 @@ export function reloadable(before: LoadedConfig, after: LoadedConfig): LoadedCon
     config[configKey(option)] = before.config[configKey(option) as keyof Config];
     sources[option.name] = before.sources[option.name as OptionName];
   }
-  return deepFreeze({ ...after, config: config as Config, sources: sources as Record<OptionName, ValueSource>, bindGiven: before.bindGiven });
+  return freeze({ ...after, config: config as Config, sources: sources as Record<OptionName, ValueSource>, bindGiven: before.bindGiven });
 }
 
 /** What a worker needs of it. `reportDir` is the master's to fill in. */

@@ -31,9 +31,9 @@ export function renderHelp(): string {
   lines.push(
     '',
     'TIME is in seconds, or with a unit: 500ms, 30s, 2m.',
-    'Options are taken from the environment, the config file, DROVER_CMD_ARGS and the command line; the',
-    'later wins. In the config file they are written in camelCase: --max-requests is maxRequests. Relative',
-    'paths are relative to the working directory (--chdir), wherever the config file is.',
+    'Options are taken from the environment, the config file, DROVER_CMD_ARGS and the command line;',
+    'the later wins. In the config file they are written in camelCase: --max-requests is maxRequests.',
+    'Relative paths are relative to the working directory (--chdir), wherever the config file is.',
     '',
   );
   return lines.join('\n');
