@@ -1,0 +1,85 @@
+/** Runs the load generator (bench/native/load.c) and reads its answer. */
+import { execFile } from 'node:child_process';
+import { compile } from './compile.js';
+import type { Histogram } from './histogram.js';
+
+export interface LoadOptions {
+  mode: 'open' | 'closed' | 'hold';
+  /** HOST:PORT or unix:PATH. */
+  address: string;
+  path?: string;
+  /** open: arrivals per second. */
+  rate?: number;
+  seconds?: number;
+  /** closed, hold: connections at a time. */
+  connections?: number;
+  /** closed: requests in all. */
+  requests?: number;
+  /** open: size of the pool of connections; closed: 1. Without it each request has a connection of its own. */
+  keepalive?: number;
+  pattern?: 'paced' | 'burst' | 'churn';
+  turns?: number;
+  /** closed, hold: mean pause between starts. */
+  gapUs?: number;
+  timeoutMs?: number;
+  seed?: number;
+  /** Count answers by body. */
+  collect?: boolean;
+}
+
+export interface LoadErrors {
+  refused: number;
+  reset: number;
+  /** Closed by the server before the answer was complete. */
+  eof: number;
+  timeout: number;
+  /** Answered, but not with 2xx. */
+  status: number;
+  other: number;
+  /** A keep-alive connection was closed just as it was used again. */
+  stale: number;
+}
+
+export interface LoadResult {
+  seconds: number;
+  planned: number;
+  ok: number;
+  errors: LoadErrors;
+  /** Of ok, those answered later than 50 ms after they were due. */
+  stuck: number;
+  maxUs: number;
+  sumUs: number;
+  /** The generator's own greatest lateness. */
+  lagUs: number;
+  histogram: Histogram;
+  bodies: Record<string, number>;
+}
+
+export function lost(result: LoadResult): number {
+  return Object.values(result.errors as unknown as Record<string, number>).reduce((total, count) => total + count, 0);
+}
+
+export function load(options: LoadOptions): Promise<LoadResult> {
+  const args: string[] = [options.mode, '--address', options.address];
+  const add = (flag: string, value: string | number | undefined): void => {
+    if (value !== undefined) args.push(flag, String(value));
+  };
+  add('--path', options.path);
+  add('--rate', options.rate);
+  add('--seconds', options.seconds);
+  add('--connections', options.connections);
+  add('--requests', options.requests);
+  add('--keepalive', options.keepalive);
+  add('--pattern', options.pattern);
+  add('--turns', options.turns);
+  add('--gap-us', options.gapUs);
+  add('--timeout-ms', options.timeoutMs);
+  add('--seed', options.seed);
+  if (options.collect === true) add('--collect', 1);
+  return new Promise((resolve, reject) => {
+    execFile(compile('load'), args, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      if (error !== null) reject(new Error(`load ${args.join(' ')}: ${stderr.trim() || error.message}`));
+      else resolve(JSON.parse(stdout) as LoadResult);
+    });
+  });
+}

@@ -1,0 +1,141 @@
+/** The contract of a trial: a question, how it is measured, what drover claims. One file each in trials/; trials.ts lists them. */
+import type { Cell, Claim } from './claims.js';
+import type { Rival, Running, StartOptions } from './rival.js';
+import { summarize } from './statistics.js';
+
+/** smoke: only that each runs. quick: all in a few minutes. full: what is published. */
+export type Mode = 'smoke' | 'quick' | 'full';
+
+export interface Column {
+  metric: string;
+  label: string;
+  digits: number;
+}
+
+export interface Chart {
+  metric: string;
+  title: string;
+  /** bars: rivals beside each other, one group per condition. lines: conditions along the x axis. */
+  shape: 'bars' | 'lines';
+}
+
+export interface Trial {
+  name: string;
+  title: string;
+  /** One sentence: what the reader wants to know. */
+  question: string;
+  /** How it is measured, for the manual. */
+  method: string;
+  /** Names from rivals.ts; those that are absent are skipped with a word. */
+  rivals: readonly string[];
+  columns: readonly Column[];
+  charts: readonly Chart[];
+  claims: readonly Claim[];
+  measure(context: Context): Promise<Cell[]>;
+}
+
+export interface Context {
+  mode: Mode;
+  /** Of the trial's rivals, those that are here and asked for. */
+  rivals: readonly Rival[];
+  /** Progress, for the terminal. */
+  say(text: string): void;
+  /** A rival failed and is left out: kept in the results, so that nobody takes it for not tried. */
+  failed(rival: Rival, error: unknown): void;
+}
+
+export function pick<T>(mode: Mode, values: Record<Mode, T>): T {
+  return values[mode];
+}
+
+/** Collects one number per round and turns them into cells. */
+export class Samples {
+  readonly #cells = new Map<string, { rival: string; condition: string; metrics: Map<string, number[]> }>();
+
+  add(rival: string, condition: string, metrics: Record<string, number>): void {
+    const key = `${rival}\0${condition}`;
+    let cell = this.#cells.get(key);
+    if (cell === undefined) this.#cells.set(key, (cell = { rival, condition, metrics: new Map() }));
+    for (const [name, value] of Object.entries(metrics)) {
+      const values = cell.metrics.get(name);
+      if (values === undefined) cell.metrics.set(name, [value]);
+      else values.push(value);
+    }
+  }
+
+  cells(): Cell[] {
+    return [...this.#cells.values()].map(({ rival, condition, metrics }) => ({
+      rival,
+      condition,
+      metrics: Object.fromEntries([...metrics].map(([name, values]) => [name, summarize(values)])),
+    }));
+  }
+}
+
+export interface Started {
+  rival: Rival;
+  server: Running;
+}
+
+/**
+ * All rivals up at the same time, for rounds that go around them in turn (what the machine does meanwhile then hits all alike). A
+ * rival whose round throws is left out of the rest.
+ */
+export async function interleaved(
+  context: Context,
+  options: StartOptions,
+  rounds: number,
+  warmUp: (started: Started) => Promise<void>,
+  round: (started: Started, index: number) => Promise<void>,
+): Promise<void> {
+  const started: Started[] = [];
+  try {
+    for (const rival of context.rivals) {
+      try {
+        const server = await rival.start(options);
+        started.push({ rival, server });
+        context.say(`${rival.name}: warming up`);
+        await warmUp({ rival, server });
+      } catch (error) {
+        context.failed(rival, error);
+      }
+    }
+    const failed = new Set<Rival>();
+    for (let index = 0; index < rounds; index++) {
+      context.say(`round ${index + 1} of ${rounds}`);
+      // Each round begins with another rival, so that none always follows the same neighbour.
+      for (let i = 0; i < started.length; i++) {
+        const one = started[(i + index) % started.length]!;
+        if (failed.has(one.rival)) continue;
+        try {
+          await round(one, index);
+        } catch (error) {
+          failed.add(one.rival);
+          context.failed(one.rival, error);
+        }
+      }
+    }
+  } finally {
+    for (const { server } of started) await server.stop();
+  }
+}
+
+/** One rival at a time, alone on the machine: for many workers, and where something is killed. */
+export async function oneByOne(
+  context: Context,
+  options: StartOptions,
+  measure: (started: Started) => Promise<void>,
+): Promise<void> {
+  for (const rival of context.rivals) {
+    let server: Running | undefined;
+    try {
+      context.say(`${rival.name}, ${options.workers} workers`);
+      server = await rival.start(options);
+      await measure({ rival, server });
+    } catch (error) {
+      context.failed(rival, error);
+    } finally {
+      await server?.stop();
+    }
+  }
+}

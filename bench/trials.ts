@@ -1,0 +1,14 @@
+/** All trials, in the order in which they run and are shown. A new one is a file in trials/ and a line here. */
+import type { Trial } from './trial.js';
+import cost from './trials/cost.js';
+import cpuKeepalive from './trials/cpu-keepalive.js';
+import cpuPerConnection from './trials/cpu-per-connection.js';
+import growth from './trials/growth.js';
+import heldConnections from './trials/held-connections.js';
+import lostOverReloads from './trials/lost-over-reloads.js';
+import stuckBehindBlocked from './trials/stuck-behind-blocked.js';
+import wakeupsIdleWorkers from './trials/wakeups-idle-workers.js';
+
+export const TRIALS: readonly Trial[] = [
+  cpuPerConnection, cpuKeepalive, wakeupsIdleWorkers, growth, stuckBehindBlocked, heldConnections, lostOverReloads, cost,
+];

@@ -1,0 +1,43 @@
+/** The thundering herd: how many wake-ups a single connection causes among 32 idle workers. */
+import { oneByOne, pick, Samples, type Trial } from '../trial.js';
+import { wakeupsPerConnection } from '../wakeups.js';
+
+const trial: Trial = {
+  name: 'wakeups-idle-workers',
+  title: 'Wake-ups per connection, 32 idle workers',
+  question: 'When one connection arrives and 32 workers wait for it, how many wake up?',
+  method:
+    'Connections with one request each, one at a time, a few milliseconds apart. Counted are the voluntary context switches of all threads of all processes of the server; ' +
+    'those of an idle stretch before are taken off. One to accept and most of one to read the request is the floor.',
+  rivals: [
+    'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'cluster-rr', 'cluster-none', 'node24-reuseport', 'bun', 'gunicorn-sync', 'gunicorn-gevent',
+    'uwsgi', 'uwsgi-thunder-lock', 'nginx-shared', 'nginx-reuseport', 'floor',
+  ],
+  columns: [
+    { metric: 'wakeups', label: 'wake-ups', digits: 2 },
+    { metric: 'cpuUs', label: 'CPU µs', digits: 0 },
+    { metric: 'idlePerSecond', label: 'idle wake-ups/s', digits: 1 },
+    { metric: 'lost', label: 'lost', digits: 0 },
+  ],
+  charts: [{ metric: 'wakeups', title: 'Wake-ups per connection, 32 idle workers', shape: 'bars' }],
+  claims: [
+    { metric: 'wakeups', subject: 'drover-reuseport', rival: 'floor', op: '<=', target: 1.15, because: 'One connection wakes one worker.' },
+    { metric: 'wakeups', subject: 'drover-reuseport-node24', rival: 'node24-reuseport', op: '<=', target: 1.05, because: 'Stealing must not wake siblings of an idle owner.' },
+  ],
+  async measure(context) {
+    const samples = new Samples();
+    const workers = pick(context.mode, { smoke: 4, quick: 32, full: 32 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 2, full: 5 });
+    const size = pick(context.mode, {
+      smoke: { connections: 50, gapUs: 1000, settleMs: 200 },
+      quick: { connections: 400, gapUs: 3000, settleMs: 1500 },
+      full: { connections: 1500, gapUs: 4000, settleMs: 3000 },
+    });
+    await oneByOne(context, { workers }, async ({ rival, server }) => {
+      for (let i = 0; i < rounds; i++) samples.add(rival.name, '', await wakeupsPerConnection(server, size));
+    });
+    return samples.cells();
+  },
+};
+
+export default trial;
