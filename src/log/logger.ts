@@ -1,0 +1,118 @@
+/**
+ * The one writer of drover's log. Runs in the master alone: workers send `log` messages and the master writes them.
+ *
+ * JSON lines on stderr (or in --log-file), made readable by pino-pretty on a terminal. Every line names an event of the table in
+ * events.ts, which gives its level and its sentence. Writes are synchronous, so that a line that was logged is out before the process
+ * ends, whatever ends it. pino-pretty is loaded only where it is used: the master's memory is small and stays so.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { pino } from 'pino';
+import { DroverError } from '../errors.js';
+import { EVENTS, type EventName, type Level } from './events.js';
+
+export interface LogOptions {
+  /** Lines below this level are not written. */
+  level: Level | 'trace' | 'silent';
+  /** `auto`: pretty when the destination is a terminal, else JSON. */
+  format: 'auto' | 'json' | 'pretty';
+  /** Path of the log file; null or '-' for stderr. */
+  file: string | null;
+}
+
+export type Fields = Record<string, unknown>;
+
+/** What other modules are handed: they name an event and its fields. */
+export interface Log {
+  emit(event: EventName, fields?: Fields): void;
+}
+
+/** The sentence of an event: each `{field}` replaced by its value. A field that is missing leaves nothing behind. */
+export function sentence(template: string, fields: Fields): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = fields[name];
+    if (value === undefined || value === null) return '';
+    return Array.isArray(value) ? value.join(', ') : String(value);
+  });
+}
+
+/** Whether a name that came from a worker is in the table. */
+export function isEventName(name: string): name is EventName {
+  return Object.hasOwn(EVENTS, name);
+}
+
+type Destination = ReturnType<typeof pino.destination>;
+
+export class Logger implements Log {
+  readonly file: string | null;
+  /** It is written for people, on their terminal. */
+  readonly readable: boolean;
+  readonly #pino: pino.Logger;
+  readonly #destination: Destination;
+
+  constructor(options: LogOptions) {
+    this.file = options.file === '-' ? null : options.file;
+    this.#destination = openDestination(this.file);
+    const pretty = options.format === 'pretty' || (options.format === 'auto' && this.file === null && process.stderr.isTTY === true);
+    this.readable = pretty && this.file === null;
+    this.#pino = pino({ level: options.level }, pretty ? prettyStream(this.#destination, this.file === null) : this.#destination);
+  }
+
+  get level(): string {
+    return this.#pino.level;
+  }
+
+  /** What a reload may change. */
+  set level(level: string) {
+    this.#pino.level = level;
+  }
+
+  emit(event: EventName, fields: Fields = {}): void {
+    const row = EVENTS[event];
+    if (!this.#pino.isLevelEnabled(row.level)) return;
+    this.#pino[row.level]({ event, ...fields }, sentence(row.message, fields));
+  }
+
+  /** USR1: the file was moved away by logrotate; go on in a new one of the same name. The error when that can't be had: the old one stays. */
+  reopen(): NodeJS.ErrnoException | undefined {
+    if (this.file === null) return undefined;
+    try {
+      // Tried by ourselves first: SonicBoom, once a reopen has failed, closes its old descriptor twice on the next.
+      closeSync(openSync(this.file, 'a'));
+      this.#destination.reopen();
+      return undefined;
+    } catch (error) {
+      return error as NodeJS.ErrnoException;
+    }
+  }
+}
+
+function openDestination(file: string | null): Destination {
+  let destination: Destination;
+  try {
+    destination = pino.destination({ dest: file ?? 2, sync: true, append: true, mkdir: false });
+  } catch (error) {
+    const cause = error as NodeJS.ErrnoException;
+    throw new DroverError(
+      'ERR_DROVER_LOG_FILE',
+      `--log-file ${String(file)} cannot be opened: ${cause.code ?? cause.message}`,
+      'Give a path in a directory that exists and is writable, or - for stderr.',
+    );
+  }
+  // Whoever reads our stderr may be gone (EPIPE), the disk may be full: a server does not stop for its log.
+  destination.on('error', () => {});
+  return destination;
+}
+
+function prettyStream(destination: Destination, colors: boolean): pino.DestinationStream {
+  const require = createRequire(import.meta.url);
+  const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
+  const format = prettyFactory({
+    colorize: colors && process.env['NO_COLOR'] === undefined && process.stderr.isTTY === true,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+    // The sentence already says what a person wants; what it can't hold (stacks, requests in flight) is shown below it.
+    include: 'level,time,stack,noStack,requests',
+  });
+  return { write: (line: string) => void destination.write(format(line)) };
+}

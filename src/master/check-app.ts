@@ -1,0 +1,81 @@
+/**
+ * --check-config: whether the app loads. Boots one worker, in which listen() succeeds without anything being opened at the
+ * addresses of the app or of --bind, and stops it when it is ready. Runs in the process of the command.
+ */
+import type { LoadedConfig } from '../config/load.js';
+import { DroverError } from '../errors.js';
+import { BOARD_BYTES } from '../ipc/board.js';
+import { INFLIGHT_BYTES } from '../ipc/inflight.js';
+import type { BoundAddress, ListenRequest } from '../ipc/messages.js';
+import { check, closeFd, native } from '../native.js';
+import { explainDeath } from './death.js';
+import { bootErrorCode } from './reaper.js';
+import { WorkerHandle } from './worker-handle.js';
+
+/** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
+export async function checkApp(loaded: LoadedConfig): Promise<void> {
+  const boardFd = check('memfd_create', native.createMemory('drover-board', BOARD_BYTES));
+  const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
+  const worker = new WorkerHandle({ slot: 0, row: 0, generation: 1 }, loaded);
+  const { bootTimeoutMs } = loaded.config;
+  let timer: NodeJS.Timeout | undefined;
+  let isReady = false;
+
+  const stop = (): void => {
+    worker.quit('the check is done', performance.now());
+    clearTimeout(timer);
+    timer = setTimeout(() => worker.kill('SIGKILL', 'quick-stop', 'it had not exited after it was told to quit'), worker.deadline!.at - performance.now());
+  };
+
+  try {
+    await new Promise<void>((resolve, reject) => {
+      worker.spawn(
+        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined },
+        {
+          message(_, message) {
+            switch (message.type) {
+              case 'listen':
+                return answer(worker, message);
+              case 'boot-failed':
+                worker.bootFailed = message;
+                return;
+              case 'fatal':
+                worker.fatal = message;
+                return;
+              case 'ready':
+                isReady = true;
+                return stop();
+              default:
+            }
+          },
+          nonsense: (_, why) => worker.kill('SIGKILL', 'nonsense', `it sent ${why} on its channel`),
+          exit(_, code, signal, spawnError) {
+            if (isReady) return resolve();
+            const { bootFailed, killed, fatal } = worker;
+            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnError, bootFailed, fatal, heap: undefined, cgroup: undefined });
+            reject(new DroverError(bootErrorCode(worker), death.cause, bootFailed?.remedy));
+          },
+        },
+        performance.now(),
+      );
+      timer = setTimeout(() => worker.kill('SIGKILL', 'boot-timeout', `it was not ready after ${bootTimeoutMs} ms (--boot-timeout)`), bootTimeoutMs);
+    });
+  } finally {
+    clearTimeout(timer);
+    closeFd(boardFd);
+    closeFd(inflightFd);
+  }
+}
+
+/** Grant a socket that listens where nobody can know: an abstract name of our own. The app is told the address it asked for. */
+function answer(worker: WorkerHandle, request: ListenRequest): void {
+  const fd = native.listenUnix(`@drover-check-${process.pid}-${request.id}`, 1);
+  if (fd < 0) return void worker.send({ type: 'listen-failed', id: request.id, errno: fd, message: 'no socket for the check' });
+  const address: BoundAddress =
+    request.path === null
+      ? { family: request.address === null || request.address.includes(':') ? 'IPv6' : 'IPv4', address: request.address ?? '::', port: request.port }
+      : { family: 'unix', path: request.path };
+  const key = `check-${request.id}`;
+  worker.send({ type: 'listening', id: request.id, key, sockets: [{ key, bind: 0, slot: -1, address }] }, [fd]);
+  closeFd(fd);
+}

@@ -1,0 +1,85 @@
+/**
+ * Why a worker is dead: evidence in, one kind and one sentence out. Policy.
+ *
+ * Every sentence states what is known. Where the evidence ends, the sentence says what was looked at and what it showed.
+ */
+export type DeathKind = 'exit' | 'uncaught' | 'heap-limit' | 'out-of-memory' | 'signal' | 'timeout' | 'boot';
+
+/** Why the master killed it. */
+export type KillReason = 'stuck' | 'boot-timeout' | 'grace' | 'quick-stop' | 'stopping' | 'reload-failed' | 'nonsense' | 'surplus';
+
+export interface Evidence {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** How far it had come. */
+  phase: 'starting' | 'ready' | 'draining';
+  /** It was told to stop and had to exit. */
+  asked: boolean;
+  /** The signals the master sent, and why. */
+  killed: { reason: KillReason; signals: readonly NodeJS.Signals[]; detail: string } | undefined;
+  /** The process could not even be started. */
+  spawnError: string | undefined;
+  bootFailed: { message: string; stack?: string | undefined } | undefined;
+  fatal: { origin: 'uncaughtException' | 'unhandledRejection'; message: string; stack: string } | undefined;
+  /** What V8 reported when it ran out of heap. */
+  heap: { limitBytes: number | undefined; stack: string | undefined } | undefined;
+  /** Its memory cgroup, and whether the kernel's counter of kills for memory has moved there for this death. */
+  cgroup: { dir: string; oomKilled: boolean; limit: { bytes: number; dir: string } | undefined } | undefined;
+}
+
+export interface Death {
+  kind: DeathKind;
+  cause: string;
+  stack: string | undefined;
+  /** Nothing went wrong: it did as it was told. */
+  expected: boolean;
+}
+
+export function explainDeath(evidence: Evidence): Death {
+  const { code, signal, killed, phase } = evidence;
+  const death = (kind: DeathKind, cause: string, stack?: string, expected = false): Death => ({ kind, cause, stack, expected });
+
+  if (evidence.spawnError !== undefined) return death('boot', `its process could not be started: ${evidence.spawnError}`);
+
+  if (killed !== undefined && signal !== null && killed.signals.includes(signal)) {
+    const by = `killed by drover (${signal}): ${killed.detail}`;
+    if (killed.reason === 'stuck') return death('timeout', by);
+    if (killed.reason === 'boot-timeout') return death('boot', by);
+    if (killed.reason === 'nonsense') return death('signal', by);
+    return death('signal', by, undefined, true);
+  }
+
+  if (evidence.bootFailed !== undefined) return death('boot', evidence.bootFailed.message, evidence.bootFailed.stack);
+
+  // Before anything that a signal alone could tell: V8 ends the process with SIGABRT or SIGTRAP when its heap is full.
+  if (evidence.heap !== undefined && code !== 0) {
+    const limit = evidence.heap.limitBytes === undefined ? '' : ` of ${megabytes(evidence.heap.limitBytes)}`;
+    return death('heap-limit', `V8's heap limit${limit} was reached (--max-old-space-size); ended by ${signal ?? `exit code ${String(code)}`}`, evidence.heap.stack);
+  }
+
+  if (signal === 'SIGKILL' && evidence.cgroup?.oomKilled === true) {
+    const { limit, dir } = evidence.cgroup;
+    const of = limit === undefined ? `cgroup ${dir} has no limit: the machine's memory was exhausted` : `limit ${megabytes(limit.bytes)} of cgroup ${limit.dir}`;
+    return death('out-of-memory', `out of memory: the kernel killed it (${of})`);
+  }
+
+  if (evidence.fatal !== undefined && code !== 0) {
+    const what = evidence.fatal.origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception';
+    return death('uncaught', `${what}: ${evidence.fatal.message}`, evidence.fatal.stack);
+  }
+
+  if (signal !== null) {
+    const counter = signal !== 'SIGKILL' ? '' : evidence.cgroup === undefined ? '; its memory cgroup has no counter to read' : `; the kernel's out-of-memory counter of cgroup ${evidence.cgroup.dir} did not move`;
+    return death('signal', `ended by ${signal}, which drover did not send${counter}`);
+  }
+
+  if (evidence.asked && code === 0) return death('exit', 'as told, exit code 0', undefined, true);
+  if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
+  if (phase === 'starting') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
+  return death('exit', `it exited by itself with code ${String(code)}`);
+}
+
+function megabytes(bytes: number): string {
+  const mb = bytes / 2 ** 20;
+  return `${mb >= 10 ? Math.round(mb) : Math.round(mb * 10) / 10} MiB`;
+}

@@ -1,0 +1,120 @@
+/**
+ * Serving, from the configuration to the exit code: opens what the master owns (log, pid file, shared memory, sockets), runs the loop
+ * (master.ts), and closes everything again. Runs in the master.
+ */
+import { readFileSync } from 'node:fs';
+import { Listeners } from '../accept/listeners.js';
+import { runHook } from '../config/hooks.js';
+import type { LoadedConfig } from '../config/load.js';
+import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
+import { Board, BOARD_BYTES } from '../ipc/board.js';
+import { INFLIGHT_BYTES } from '../ipc/inflight.js';
+import { Logger } from '../log/logger.js';
+import { check, native } from '../native.js';
+import type { CallHook, Context } from './context.js';
+import { Heartbeats } from './heartbeat.js';
+import { Master } from './master.js';
+import { Pidfile } from './pidfile.js';
+import { Reports } from './report.js';
+import { SIGNALS, watchSignals, type SignalName } from './signals.js';
+
+/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew. */
+export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedConfig>): Promise<number> {
+  const { config } = loaded;
+  process.title = `drover: master [${config.name}]`;
+  const log = new Logger({ level: config.logLevel, format: config.logFormat, file: config.logFile });
+  // Recorded from the first moment: a signal that comes while sockets are opened is not lost, and USR1 opens no inspector here.
+  const early: SignalName[] = [];
+  let record = (signal: SignalName): void => void early.push(signal);
+  const stopped = new Promise<SignalName>((resolve) => {
+    record = (signal) => {
+      early.push(signal);
+      if (isStop(signal)) resolve(signal);
+    };
+  });
+  const unwatch = watchSignals((signal) => record(signal));
+
+  const pidfile = config.pidfile === null ? undefined : new Pidfile(config.pidfile);
+  const reports = new Reports();
+  let context: Context | undefined;
+  let hook: CallHook | undefined;
+  const onBug = (error: unknown): void => {
+    // Nothing is known to hold any more. The workers see their channels close, finish what is open, and exit.
+    log.emit('master.failed', { message: `bug in drover: ${error instanceof Error ? error.message : String(error)}`, stack: error instanceof Error ? error.stack : undefined, exitCode: EXIT_CODES.bug.code });
+    pidfile?.remove();
+    reports.close();
+    process.exit(EXIT_CODES.bug.code);
+  };
+  process.on('uncaughtException', onBug);
+
+  try {
+    pidfile?.write();
+    log.emit('master.starting', { version: packageVersion(), pid: process.pid, node: process.versions.node, workers: config.workers, app: config.app });
+    context = openContext(loaded, log, reports);
+    const master = new Master(
+      context,
+      loaded,
+      reload,
+      (server, current) =>
+        (name, ...args) =>
+          runHook(current().hooks, name, (failure) => log.emit('hook.failed', { ...failure }), ...([server, ...args] as never)),
+      process.stderr.isTTY === true || process.stdout.isTTY === true,
+    );
+    hook = master.hook;
+    await hook('onStarting');
+    if (loaded.bindGiven) await Promise.race([context.listeners.openBinds(config.bind), stopped]);
+    const stop = early.find(isStop);
+    if (stop !== undefined) {
+      log.emit('master.signal', { signal: stop, action: SIGNALS[stop].says });
+      return finish(EXIT_CODES.ok.code);
+    }
+    record = (signal) => master.post({ type: 'signal', signal });
+    const code = master.run();
+    early.forEach(record);
+    return finish(await code);
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    // The command prints the error for people; this is for who reads the log.
+    if (!log.readable) log.emit('master.failed', { message: error.message, remedy: error.remedy, code: error.code, exitCode: error.exitCode });
+    finish(EXIT_CODES[ERRORS[error.code]].code);
+    throw error;
+  } finally {
+    await hook?.('onExit');
+    context?.listeners.closeAll();
+    reports.close();
+    pidfile?.remove();
+    unwatch();
+    process.off('uncaughtException', onBug);
+  }
+
+  function finish(code: number): number {
+    log.emit('master.stopped', { code });
+    return code;
+  }
+}
+
+function isStop(signal: SignalName): boolean {
+  const { action } = SIGNALS[signal];
+  return action === 'stop' || action === 'quick-stop';
+}
+
+function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): Context {
+  const boardFd = check('memfd_create', native.createMemory('drover-board', BOARD_BYTES));
+  const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
+  return {
+    log,
+    board: new Board(check('mmap', native.mapMemory(boardFd)) as ArrayBuffer),
+    boardFd,
+    inflight: check('mmap', native.mapMemory(inflightFd)) as ArrayBuffer,
+    inflightFd,
+    heartbeats: new Heartbeats(config.workerTmpDir, log, config.timeoutMs > 0),
+    listeners: new Listeners({ strategy: config.acceptStrategy, backlog: config.backlog, umask: config.umask, emit: (event, fields) => log.emit(event, fields) }),
+    reports,
+    now: () => performance.now(),
+  };
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return version;
+}

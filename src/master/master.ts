@@ -1,0 +1,263 @@
+/**
+ * The loop. Runs in the master.
+ *
+ * Signals, messages, exits and ends of asynchronous acts are recorded as events; the loop takes one at a time and then does the same four
+ * verbs: reap the dead, kill the stuck, restore the count, publish the state. Nothing in a turn waits. Between events a single timer wakes it, when
+ * the nearest deadline is over, and there is none when nothing is pending.
+ */
+import type { ListenRequest, WorkerMessage } from '../ipc/messages.js';
+import { isEventName } from '../log/logger.js';
+import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
+import type { LoadedConfig } from '../config/load.js';
+import type { ServerInfo } from '../config/hooks.js';
+import type { CallHook, Context, HookCaller } from './context.js';
+import type { GrantResult, MasterEvent } from './events.js';
+import { Guard } from './guard.js';
+import { Pool } from './pool.js';
+import { Publisher } from './publish.js';
+import { ADOPTED_MS, bootErrorCode, Reaper, type Buried, type Exit } from './reaper.js';
+import { Rollouts } from './rollout.js';
+import { Scale } from './scale.js';
+import { SIGNALS, type SignalName } from './signals.js';
+import type { WorkerEvents, WorkerHandle } from './worker-handle.js';
+
+type Stopping = { quick: boolean; exitCode: number; failure: DroverError | undefined };
+
+export class Master {
+  readonly pool: Pool;
+  readonly #context: Context;
+  readonly #hook: CallHook;
+  readonly #guard: Guard;
+  readonly #reaper: Reaper;
+  readonly #rollouts: Rollouts;
+  readonly #scale: Scale;
+  readonly #publisher: Publisher;
+  readonly #events: MasterEvent[] = [];
+  readonly #onTerminal: boolean;
+  #turning = false;
+  #timer: NodeJS.Timeout | undefined;
+  #lookForAdoptedAt = Infinity;
+  #stopping: Stopping | undefined;
+  #finish: (stopping: Stopping) => void = () => {};
+
+  constructor(context: Context, loaded: LoadedConfig, reload: () => Promise<LoadedConfig>, hooks: HookCaller, onTerminal: boolean) {
+    this.#context = context;
+    this.#onTerminal = onTerminal;
+    const server: ServerInfo = {
+      pid: process.pid,
+      get config() {
+        return pool.loaded.config;
+      },
+      workers: () => [...pool.workers].map((worker) => worker.info).sort((a, b) => a.slot - b.slot),
+    };
+    this.#hook = hooks(server, () => pool.loaded);
+    const pool = new Pool(context, loaded, this.#hook, (worker, heartbeat) => this.post({ type: 'prepared', worker, heartbeat }));
+    this.pool = pool;
+    this.#guard = new Guard(context, pool, this.#hook, (worker, stuckMs, stack) => this.post({ type: 'stack', worker, stuckMs, stack }));
+    this.#reaper = new Reaper(context, pool);
+    this.#scale = new Scale(context, pool, this.#hook);
+    this.#rollouts = new Rollouts(context, pool, this.#scale, (next) => hooks(server, () => next)('onReload'), reload, (event) => this.post(event));
+    this.#publisher = new Publisher(context, pool, this.#hook);
+  }
+
+  /** Calls a hook of the config in force. */
+  get hook(): CallHook {
+    return this.#hook;
+  }
+
+  /** Serve until told to stop; answers the exit code, or throws what the first workers could not boot for. */
+  async run(): Promise<number> {
+    // Without workers (WINCH) nothing else would keep the process.
+    const keepAlive = setInterval(() => {}, 2 ** 30);
+    const { exitCode, failure } = await new Promise<Stopping>((resolve) => {
+      this.#finish = resolve;
+      this.#scale.announce(null);
+      this.post({ type: 'tick' });
+    });
+    clearInterval(keepAlive);
+    clearTimeout(this.#timer);
+    if (failure !== undefined) throw failure;
+    return exitCode;
+  }
+
+  /** Record an event. The loop takes it when those before it are done. */
+  post(event: MasterEvent): void {
+    this.#events.push(event);
+    if (this.#turning) return;
+    this.#turning = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#turn(next);
+    } finally {
+      this.#turning = false;
+    }
+    this.#setTimer();
+  }
+
+  #turn(event: MasterEvent): void {
+    const now = this.#context.now();
+    this.#handle(event, now);
+
+    if (now >= this.#lookForAdoptedAt) this.#lookForAdoptedAt = this.#reaper.reapAdopted() ? now + ADOPTED_MS : Infinity;
+    this.#guard.killStuck(now);
+    if (this.#guard.lookedAt(now)) this.#reaper.locateAll(now);
+    if (this.#stopping === undefined) {
+      this.pool.restore(now);
+      this.#rollouts.settle(now);
+    } else if (this.pool.workers.size === 0) this.#finish(this.#stopping);
+    this.#publisher.publish();
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer);
+    const now = this.#context.now();
+    const at = Math.min(this.#guard.nextWake(), this.#lookForAdoptedAt, this.#stopping === undefined ? this.pool.nextWake(now) : Infinity);
+    if (at !== Infinity) this.#timer = setTimeout(() => this.post({ type: 'tick' }), Math.max(Math.ceil(at - now), 1));
+  }
+
+  #handle(event: MasterEvent, now: number): void {
+    switch (event.type) {
+      case 'tick':
+        return;
+      case 'signal':
+        return this.#signal(event.signal, now);
+      case 'message':
+        return this.#message(event.worker, event.message, now);
+      case 'nonsense':
+        return event.worker.kill('SIGKILL', 'nonsense', `it sent ${event.why} on its channel`);
+      case 'exit':
+        return this.#exit(event.worker, event.exit, now);
+      case 'prepared':
+        this.pool.start(event.worker, event.heartbeat, this.#workerEvents, now);
+        return this.#reaper.locate(event.worker, now);
+      case 'granted':
+        return this.#granted(event.worker, event.id, event.result);
+      case 'stack':
+        return void this.#guard.abort(event.worker, event.stuckMs, event.stack, now);
+      case 'config':
+        return this.#stopping === undefined ? this.#rollouts.configured(event.config) : undefined;
+      case 'roll':
+        return this.#stopping === undefined ? this.#rollouts.begin(now) : undefined;
+    }
+  }
+
+  readonly #workerEvents: WorkerEvents = {
+    message: (worker, message) => this.post({ type: 'message', worker, message }),
+    nonsense: (worker, why) => this.post({ type: 'nonsense', worker, why }),
+    exit: (worker, code, signal, spawnError) => this.post({ type: 'exit', worker, exit: { code, signal, spawnError } }),
+  };
+
+  #signal(signal: SignalName, now: number): void {
+    const { action, says } = SIGNALS[signal];
+    const { log } = this.#context;
+    if (action === 'reap') {
+      this.#lookForAdoptedAt = Math.min(this.#lookForAdoptedAt, now);
+      return;
+    }
+    const ignored = action === 'retire' && this.#onTerminal ? 'ignored on a terminal' : this.#stopping !== undefined && !['stop', 'quick-stop', 'reopen-logs'].includes(action) ? 'ignored: drover is stopping' : undefined;
+    log.emit('master.signal', { signal, action: ignored ?? says });
+    if (ignored !== undefined) return;
+    switch (action) {
+      case 'stop':
+      case 'quick-stop':
+        return this.#stop(action === 'quick-stop' || this.#stopping !== undefined, signal, now);
+      case 'reload':
+        return this.#rollouts.request();
+      case 'more':
+      case 'fewer':
+      case 'retire':
+        return this.#scale[action]();
+      case 'reopen-logs': {
+        const error = log.reopen();
+        if (error === undefined) log.emit('log.reopened');
+        else log.emit('log.reopen-failed', { file: log.file, error: error.code ?? error.message });
+      }
+    }
+  }
+
+  #message(worker: WorkerHandle, message: WorkerMessage, now: number): void {
+    const { log } = this.#context;
+    switch (message.type) {
+      case 'listen':
+        return this.#listen(worker, message);
+      case 'ready':
+        if (worker.state !== 'starting' || worker.asked || worker.killed !== undefined) return;
+        worker.state = 'ready';
+        worker.readyAt = now;
+        this.pool.everReady = true;
+        this.#guard.watch(worker, now);
+        this.#reaper.locate(worker, now);
+        return log.emit('worker.ready', { slot: worker.slot, worker: worker.pid, generation: worker.generation, bootMs: Math.round(message.bootMs) });
+      case 'boot-failed':
+        worker.bootFailed = message;
+        return;
+      case 'fatal':
+        worker.fatal = message;
+        return;
+      case 'closed':
+        this.#context.listeners.release(message.key, worker.slot);
+        return this.#publisher.forget(message.key);
+      case 'recycle':
+        if (worker.state !== 'ready' || worker.recycle) return;
+        worker.recycle = true;
+        return log.emit('worker.recycling', { slot: worker.slot, worker: worker.pid, reason: message.reason });
+      case 'draining':
+        if (worker.asked) return;
+        worker.asked = true;
+        if (worker.state === 'ready') worker.state = 'draining';
+        worker.deadline = { at: now + this.pool.loaded.config.gracefulTimeoutMs, then: 'grace' };
+        return log.emit('worker.draining', { slot: worker.slot, worker: worker.pid, reason: message.reason });
+      case 'log':
+        if (!isEventName(message.event)) return this.post({ type: 'nonsense', worker, why: `a log message with the unknown event ${JSON.stringify(message.event)}` });
+        return log.emit(message.event, { ...message.fields, slot: worker.slot, worker: worker.pid });
+    }
+  }
+
+  #listen(worker: WorkerHandle, request: ListenRequest): void {
+    void this.#context.listeners
+      .grant(request, worker.slot, worker.loaded.bindGiven)
+      .then((result) => this.post({ type: 'granted', worker, id: request.id, result }));
+  }
+
+  #granted(worker: WorkerHandle, id: number, result: GrantResult): void {
+    if (worker.state === 'gone') return;
+    if ('errno' in result) worker.send({ type: 'listen-failed', id, ...result });
+    else {
+      worker.send({ type: 'listening', id, key: result.key, sockets: result.sockets }, result.fds);
+      if (worker.state === 'ready') this.#publisher.socketsChanged();
+    }
+  }
+
+  #exit(worker: WorkerHandle, exit: Exit, now: number): void {
+    const { info } = worker;
+    const readyMs = worker.readyAt === undefined ? 0 : now - worker.readyAt;
+    const buried = this.#reaper.bury(worker, exit, now);
+    void this.#hook('childExit', { ...info, state: 'gone' }, { code: exit.code, signal: exit.signal, expected: buried.expected, kind: buried.kind, cause: buried.cause });
+    if (this.#stopping !== undefined || buried.expected) return;
+    if (buried.phase === 'starting') {
+      if (!this.pool.everReady) return this.#fail(worker, buried, now);
+      if (this.#rollouts.failed(worker, buried)) return;
+    }
+    const respawn = this.pool.respawn(worker.slot);
+    const delayMs = respawn.died(now, readyMs);
+    if (respawn.looping) this.#context.log.emit('worker.respawn-delayed', { slot: worker.slot, delayMs });
+  }
+
+  /** The first workers cannot boot: there is nothing to go on with. */
+  #fail(worker: WorkerHandle, death: Buried, now: number): void {
+    const code = bootErrorCode(worker);
+    const failure = new DroverError(code, worker.bootFailed === undefined ? `worker ${worker.slot} could not boot: ${death.cause}` : worker.bootFailed.message, worker.bootFailed?.remedy);
+    this.#stop(true, failure.message.split('\n', 1)[0]!, now, failure);
+  }
+
+  #stop(quick: boolean, reason: string, now: number, failure?: DroverError): void {
+    if (this.#stopping !== undefined && (this.#stopping.quick || !quick)) return;
+    const exitCode = failure === undefined ? EXIT_CODES.ok.code : EXIT_CODES[ERRORS[failure.code]].code;
+    this.#stopping = { exitCode, failure, ...this.#stopping, quick };
+    this.#context.log.emit('master.stopping', { mode: quick ? 'quick' : 'graceful', reason });
+    this.pool.rollout = undefined;
+    for (const worker of [...this.pool.workers]) {
+      if (quick) this.pool.dismiss(worker, reason, now);
+      else this.pool.retire(worker, 'drover stops', now, 'all');
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The verb *publish the state*: which slots serve goes to the listeners (steering) and to the workers (siblings' sockets), that all are
+ * ready goes to the log. Runs in the master. Does nothing where nothing has changed.
+ */
+import type { SocketGrant } from '../ipc/messages.js';
+import { formatBound } from '../accept/bound.js';
+import type { CallHook, Context } from './context.js';
+import type { Pool } from './pool.js';
+
+export class Publisher {
+  readonly #context: Context;
+  readonly #pool: Pool;
+  readonly #hook: CallHook;
+  readonly #registered = new Set<number>();
+  #serving = '';
+  #announced = false;
+
+  constructor(context: Context, pool: Pool, hook: CallHook) {
+    this.#context = context;
+    this.#pool = pool;
+    this.#hook = hook;
+  }
+
+  /** A worker that is ready already has got sockets: its siblings shall have them too. */
+  socketsChanged(): void {
+    this.#serving = '';
+  }
+
+  /** The app has closed a listener; when it listens there again, the sockets are others. */
+  forget(key: string): void {
+    if (this.#context.listeners.has(key)) return;
+    for (const worker of this.#pool.workers) for (const name of worker.introduced) if (name.startsWith(`${key} `)) worker.introduced.delete(name);
+  }
+
+  publish(): void {
+    // By worker, not by slot: a successor has to be introduced to its siblings although the slots are the same.
+    const ready = this.#pool.inState('ready');
+    const serving = ready.map((worker) => worker.pid).join(' ');
+    if (serving === this.#serving) return;
+    this.#serving = serving;
+    const slots = this.#pool.servingSlots();
+    this.#context.listeners.setServing(slots);
+    this.#introduce(slots);
+    this.#announce();
+  }
+
+  /**
+   * Hand every ready worker the sockets of slots it does not watch yet. Not those of a slot whose first worker still boots: owners stand
+   * first in the row of waiters.
+   */
+  #introduce(slots: readonly number[]): void {
+    for (const slot of slots) this.#registered.add(slot);
+    const booting = new Set(this.#pool.inState('starting').map((worker) => worker.slot));
+    for (const worker of this.#pool.inState('ready')) {
+      const { sockets, fds } = this.#context.listeners.siblings(worker.slot, slots);
+      const fresh = sockets.flatMap((grant, index) => (worker.introduced.has(nameOf(grant)) || (booting.has(grant.slot) && !this.#registered.has(grant.slot)) ? [] : [{ grant, fd: fds[index]! }]));
+      // A message carries a limited number of descriptors (SCM_MAX_FD is 253).
+      for (let from = 0; from < fresh.length; from += 128) {
+        const part = fresh.slice(from, from + 128);
+        worker.send({ type: 'siblings', sockets: part.map(({ grant }) => grant) }, part.map(({ fd }) => fd));
+      }
+      for (const { grant } of fresh) worker.introduced.add(nameOf(grant));
+    }
+  }
+
+  #announce(): void {
+    const { target } = this.#pool;
+    if (this.#announced || target === 0 || this.#pool.servingSlots().length < target) return;
+    this.#announced = true;
+    this.#context.log.emit('master.ready', { workers: target, addresses: this.#context.listeners.addresses().map(formatBound).join(', ') });
+    void this.#hook('whenReady');
+  }
+}
+
+function nameOf({ key, bind, slot }: SocketGrant): string {
+  return `${key} ${bind} ${slot}`;
+}

@@ -1,0 +1,153 @@
+/**
+ * The verb *reap the dead*: finds out what a worker died of, logs it once, and frees its place; reaps adopted processes. Runs in the master.
+ *
+ * Processes that drover spawned are reaped by libuv, and taking them away from it would lose their exit. So what PID 1 (or a subreaper) adopts
+ * is reaped by id, and only when it is still a zombie a moment after libuv has had its turn.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import type { ErrorCode } from '../errors.js';
+import { ERRORS } from '../errors.js';
+import { readInflight } from '../ipc/inflight.js';
+import { native } from '../native.js';
+import { Cgroups, memoryLimit, oomKills, OomLedger } from './cgroup.js';
+import type { Context } from './context.js';
+import { explainDeath, type Death, type Evidence } from './death.js';
+import type { Pool } from './pool.js';
+import type { WorkerHandle } from './worker-handle.js';
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  spawnError: string | undefined;
+}
+
+export type Buried = Death & { phase: Evidence['phase'] };
+
+/** Zombies that are still there after this long are not libuv's. */
+export const ADOPTED_MS = 200;
+
+export class Reaper {
+  readonly #context: Context;
+  readonly #pool: Pool;
+  readonly #cgroups = new Cgroups();
+  readonly #ledger = new OomLedger();
+  #zombies = new Set<number>();
+
+  constructor(context: Context, pool: Pool) {
+    this.#context = context;
+    this.#pool = pool;
+  }
+
+  /** Remember where a worker's memory is charged, and how often the kernel has killed there: when it is dead it is too late to ask. */
+  locate(worker: WorkerHandle, now: number): void {
+    const cgroup = this.#cgroups.of(worker.pid);
+    if (cgroup === undefined) return;
+    worker.cgroup = cgroup;
+    this.#count(worker, now);
+  }
+
+  locateAll(now: number): void {
+    for (const worker of this.#pool.workers) if (worker.pid !== 0) this.locate(worker, now);
+    this.#ledger.keep(new Set([...this.#pool.workers].flatMap((worker) => worker.cgroup?.dir ?? [])));
+  }
+
+  #count({ cgroup }: WorkerHandle, now: number): boolean {
+    const kills = cgroup === undefined ? undefined : oomKills(cgroup);
+    if (cgroup === undefined || kills === undefined) return false;
+    this.#ledger.note(cgroup.dir, kills, now);
+    return true;
+  }
+
+  /** A worker's process has ended: explain it, log it, free its row. */
+  bury(worker: WorkerHandle, exit: Exit, now: number): Buried {
+    const phase = worker.state === 'gone' ? 'draining' : worker.state;
+    const death = explainDeath({
+      code: exit.code,
+      signal: exit.signal,
+      phase,
+      asked: worker.asked,
+      killed: worker.killed,
+      spawnError: exit.spawnError,
+      bootFailed: worker.bootFailed,
+      fatal: worker.fatal,
+      heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid),
+      cgroup: this.#memoryEvidence(worker, exit, now),
+    });
+    const requests = readInflight(this.#context.inflight, worker.row);
+    const fields = {
+      slot: worker.slot,
+      worker: worker.pid,
+      generation: worker.generation,
+      kind: death.kind,
+      cause: death.cause,
+      code: exit.code,
+      signal: exit.signal,
+      ...(death.stack === undefined ? {} : { stack: death.stack }),
+      ...(requests.length === 0 ? {} : { requests }),
+    };
+    if (death.expected) this.#context.log.emit('worker.exited', fields);
+    else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);
+    else if (this.#pool.everReady) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: death.cause });
+    this.#pool.remove(worker);
+    return { ...death, phase };
+  }
+
+  #memoryEvidence(worker: WorkerHandle, exit: Exit, now: number): Evidence['cgroup'] {
+    if (exit.signal !== 'SIGKILL' || worker.cgroup === undefined || !this.#count(worker, now)) return undefined;
+    const oomKilled = worker.killed === undefined && this.#ledger.take(worker.cgroup.dir, now);
+    return { dir: worker.cgroup.dir, oomKilled, limit: oomKilled ? memoryLimit(worker.cgroup) : undefined };
+  }
+
+  /** Reap the zombies that were there ADOPTED_MS ago too. Answers whether to look again after that time. */
+  reapAdopted(): boolean {
+    const spawned = new Set([...this.#pool.workers].map((worker) => worker.pid));
+    const now = new Set(zombieChildren().filter((pid) => !spawned.has(pid)));
+    for (const pid of now) {
+      if (!this.#zombies.has(pid)) continue;
+      now.delete(pid);
+      if (native.reap(pid) > 0) this.#context.log.emit('child.reaped', { pid });
+    }
+    this.#zombies = now;
+    return now.size > 0;
+  }
+}
+
+/** The error code of a boot that failed. */
+export function bootErrorCode(worker: WorkerHandle): ErrorCode {
+  if (worker.killed?.reason === 'boot-timeout') return 'ERR_DROVER_BOOT_TIMEOUT';
+  const code = worker.bootFailed?.code;
+  return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'ERR_DROVER_WORKER_EXITED';
+}
+
+/** Our children that are zombies. */
+function zombieChildren(): number[] {
+  const children = listChildren() ?? (process.pid === 1 ? listProcesses() : []);
+  return children.filter((pid) => {
+    const [state, parent] = stateOf(pid);
+    return state === 'Z' && parent === process.pid;
+  });
+}
+
+/** From the kernel's own list (CONFIG_PROC_CHILDREN, as distributions have it); undefined without it. */
+function listChildren(): number[] | undefined {
+  try {
+    return readdirSync('/proc/self/task').flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number));
+  } catch {
+    return undefined;
+  }
+}
+
+function listProcesses(): number[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+function stateOf(pid: number): [state: string, parent: number] {
+  try {
+    // pid (comm) state ppid …; comm may hold anything, so count from its last parenthesis.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return [state, Number(parent)];
+  } catch {
+    return ['', 0];
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Rolling replacement: which slot gets a successor now. Policy: what there is in, slots out.
+ *
+ * One rule serves reloads and recycling alike: the successor boots beside its predecessor, and when it is ready the
+ * predecessor drains. At most `parallel` workers boot for that at a time, which bounds the peak of memory. The master calls this after
+ * every event; there is no other state than the workers themselves.
+ */
+export interface Place {
+  slot: number;
+  generation: number;
+  state: 'starting' | 'ready' | 'draining';
+  /** It asked to be replaced. */
+  recycle: boolean;
+}
+
+export interface Rolling {
+  places: readonly Place[];
+  /** Slots 0 … target-1 are to be served. */
+  target: number;
+  /** Workers older than this are to be replaced. */
+  generation: number;
+  parallel: number;
+  /** Slots that may not be tried yet: a successor died a moment ago. */
+  delayed: ReadonlySet<number>;
+}
+
+/** Slots to spawn a successor in, now. */
+export function successors({ places, target, generation, parallel, delayed }: Rolling): number[] {
+  const slots: number[] = [];
+  let room = parallel - places.filter((place) => place.state === 'starting').length;
+  for (let slot = 0; slot < target && room > 0; slot += 1) {
+    if (delayed.has(slot) || places.some((place) => place.slot === slot && place.state === 'starting')) continue;
+    const serving = places.filter((place) => place.slot === slot && place.state === 'ready');
+    if (serving.some((place) => place.generation >= generation && !place.recycle)) continue;
+    slots.push(slot);
+    room -= 1;
+  }
+  return slots;
+}
+
+/** Whether every slot is served by a ready worker of that generation. */
+export function isFinished(places: readonly Place[], target: number, generation: number): boolean {
+  for (let slot = 0; slot < target; slot += 1) {
+    if (!places.some((place) => place.slot === slot && place.state === 'ready' && place.generation >= generation)) return false;
+  }
+  return true;
+}
+
+/** The worker count after a reload: a count changed by TTIN or TTOU is kept, unless --workers itself has changed. */
+export function targetAfter(current: number, oldWorkers: number, newWorkers: number): number {
+  return oldWorkers === newWorkers ? current : newWorkers;
+}

@@ -1,0 +1,117 @@
+/**
+ * Reloads: from HUP to the last successor, or to the failure that leaves the old workers serving. Runs in the master.
+ *
+ * Read the config → onReload hook → successors boot beside the old workers, --reload-parallel at a time (pool.ts) → finished. A second HUP
+ * meanwhile is remembered, once, and done after.
+ */
+import { changedOptions, reloadable, type LoadedConfig } from '../config/load.js';
+import { kebab } from '../config/options.js';
+import { DroverError } from '../errors.js';
+import type { Context } from './context.js';
+import type { MasterEvent } from './events.js';
+import type { Pool } from './pool.js';
+import { bootErrorCode, type Buried } from './reaper.js';
+import { isFinished, targetAfter } from './reload.js';
+import type { Scale } from './scale.js';
+import type { WorkerHandle } from './worker-handle.js';
+
+export class Rollouts {
+  readonly #context: Context;
+  readonly #pool: Pool;
+  readonly #scale: Scale;
+  readonly #onReload: (next: LoadedConfig) => Promise<void>;
+  readonly #reload: () => Promise<LoadedConfig>;
+  readonly #post: (event: MasterEvent) => void;
+  /** From HUP until it is finished or has failed. */
+  #busy = false;
+  /** A HUP came while busy. */
+  #again = false;
+  #next: LoadedConfig | undefined;
+  #lastGeneration = 1;
+
+  constructor(context: Context, pool: Pool, scale: Scale, onReload: (next: LoadedConfig) => Promise<void>, reload: () => Promise<LoadedConfig>, post: (event: MasterEvent) => void) {
+    this.#context = context;
+    this.#pool = pool;
+    this.#scale = scale;
+    this.#onReload = onReload;
+    this.#reload = reload;
+    this.#post = post;
+  }
+
+  /** HUP. */
+  request(): void {
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
+    this.#busy = true;
+    this.#reload().then(
+      (config) => this.#post({ type: 'config', config }),
+      (error: unknown) => this.#post({ type: 'config', config: error instanceof Error ? error : new Error(String(error)) }),
+    );
+  }
+
+  /** The config has been read again. */
+  configured(config: LoadedConfig | Error): void {
+    if (config instanceof Error) {
+      const mistake = config instanceof DroverError;
+      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, message: mistake ? config.format() : config.message, code: mistake ? config.code : undefined, ...(mistake ? {} : { stack: config.stack }) });
+      return this.#end();
+    }
+    for (const { name, reload } of changedOptions(this.#pool.loaded, config)) {
+      if (reload === 'restart') this.#context.log.emit('reload.restart-needed', { option: `--${kebab(name)}` });
+    }
+    const next = reloadable(this.#pool.loaded, config);
+    this.#next = next;
+    void this.#onReload(next).then(() => this.#post({ type: 'roll' }));
+  }
+
+  begin(now: number): void {
+    const loaded = this.#next!;
+    this.#pool.forgive();
+    this.#scale.back();
+    const generation = (this.#lastGeneration += 1);
+    const target = targetAfter(this.#pool.target, this.#pool.loaded.config.workers, loaded.config.workers);
+    this.#pool.rollout = { generation, loaded, target, startedAt: now };
+    this.#context.log.emit('reload.started', { generation });
+    this.#pool.restore(now);
+  }
+
+  /** After every turn: whether the reload under way is finished. */
+  settle(now: number): void {
+    const { rollout } = this.#pool;
+    if (rollout === undefined || !isFinished(this.#pool.inState('ready') as (WorkerHandle & { state: 'ready' })[], rollout.target, rollout.generation)) return;
+    this.#pool.rollout = undefined;
+    this.#pool.loaded = rollout.loaded;
+    this.#pool.generation = rollout.generation;
+    this.#context.log.level = rollout.loaded.config.logLevel;
+    this.#scale.settle(rollout.target);
+    this.#pool.restore(now); // the last predecessors, and workers that are too many now
+    this.#context.log.emit('reload.finished', { generation: rollout.generation, workers: rollout.target, ms: Math.round(now - rollout.startedAt) });
+    this.#end();
+  }
+
+  /** A worker could not boot. True when that was a successor of the reload under way, which it ends. */
+  failed(worker: WorkerHandle, death: Buried): boolean {
+    const { rollout } = this.#pool;
+    if (rollout === undefined || worker.generation !== rollout.generation) return false;
+    this.#pool.rollout = undefined;
+    const replaced = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
+    for (const other of this.#pool.inState('starting')) {
+      if (other.generation !== rollout.generation) continue;
+      if (other.pid === 0) this.#pool.remove(other);
+      else other.kill('SIGKILL', 'reload-failed', 'the reload it was spawned for has failed');
+    }
+    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker), ...(death.stack === undefined ? {} : { stack: death.stack }) });
+    this.#end();
+    return true;
+  }
+
+  #end(): void {
+    this.#busy = false;
+    this.#next = undefined;
+    if (!this.#again) return;
+    this.#again = false;
+    this.request();
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The JavaScript stack a stuck worker is in. Runs in the master.
+ *
+ * SIGUSR1 opens the worker's inspector, which V8 can answer in the middle of any JavaScript, on a loopback port of the kernel's choice (the
+ * worker has set process.debugPort to 0). Only that worker's process knows the port, so it is found as the listening socket that is new among
+ * the worker's descriptors. Then: Debugger.enable, Debugger.pause, and the call frames of Debugger.paused. The worker is killed right
+ * after, so the inspector is open for that moment only. `ws` is loaded when it is first needed.
+ *
+ * Where there is no JavaScript to stop (a system call that does not return, a native addon, a stopped process), the answer says so.
+ */
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { get } from 'node:http';
+import { fileURLToPath } from 'node:url';
+
+export type Stack = { stack: string } | { noStack: string };
+
+const POLL_MS = 10;
+
+interface CallFrame {
+  functionName: string;
+  url: string;
+  location: { lineNumber: number; columnNumber: number };
+}
+
+/** Call frames as Node prints a stack. */
+export function formatFrames(frames: readonly CallFrame[]): string {
+  return frames
+    .map(({ functionName, url, location }) => {
+      const path = url.startsWith('file://') ? fileURLToPath(url) : url === '' ? '<anonymous>' : url;
+      const place = `${path}:${location.lineNumber + 1}:${location.columnNumber + 1}`;
+      return functionName === '' ? `    at ${place}` : `    at ${functionName} (${place})`;
+    })
+    .join('\n');
+}
+
+/** Ports of IPv4 loopback that listen, by socket inode, from the text of /proc/PID/net/tcp. */
+export function loopbackListeners(table: string): Map<string, number> {
+  const ports = new Map<string, number>();
+  for (const line of table.split('\n').slice(1)) {
+    const columns = line.trim().split(/\s+/);
+    const [, local, , state] = columns;
+    const inode = columns[9];
+    if (local === undefined || inode === undefined || state !== '0A') continue;
+    const [address, port] = local.split(':');
+    if (address === LOOPBACK && port !== undefined) ports.set(inode, Number.parseInt(port, 16));
+  }
+  return ports;
+}
+
+/** 127.0.0.1 as the kernel prints it: a big-endian word in the machine's own order. */
+const LOOPBACK = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? '0100007F' : '7F000001';
+
+/** Stop a worker's JavaScript and tell where it is. Takes `limitMs` at most. Never rejects. */
+export async function stackOf(pid: number, limitMs = 1000): Promise<Stack> {
+  const state = processState(pid);
+  if (state === 'T' || state === 't') return { noStack: 'the process is stopped (SIGSTOP or a debugger)' };
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), limitMs);
+  let opened = false;
+  try {
+    const before = listeningInodes(pid);
+    process.kill(pid, 'SIGUSR1');
+    const port = await newListener(pid, before, abort.signal);
+    opened = true;
+    const url = await debuggerUrl(port, abort.signal);
+    const frames = await pausedFrames(url, abort.signal);
+    if (frames.length === 0) return { noStack: `it runs no JavaScript: ${nativePlace(pid)}` };
+    return { stack: formatFrames(frames) };
+  } catch {
+    if (processState(pid) === undefined) return { noStack: 'the process had ended' };
+    return { noStack: `${opened ? 'its JavaScript could not be stopped' : 'its inspector did not open'} within ${limitMs} ms: ${nativePlace(pid)}` };
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
+}
+
+function processState(pid: number): string | undefined {
+  try {
+    return /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the main thread is, as far as /proc tells us. */
+function nativePlace(pid: number): string {
+  const read = (name: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, 'utf8').trim();
+    } catch {
+      return '';
+    }
+  };
+  const state = processState(pid);
+  if (state === 'R') return 'the main thread is running native code';
+  const wchan = read('wchan');
+  const call = read('syscall').split(' ')[0];
+  const where = [wchan !== '' && wchan !== '0' ? `in kernel function ${wchan}` : '', call !== undefined && /^\d+$/.test(call) ? `system call ${call}` : ''].filter((text) => text !== '');
+  return `the main thread waits in native code (state ${state ?? 'unknown'}${where.length === 0 ? '' : `, ${where.join(', ')}`})`;
+}
+
+function listeningInodes(pid: number): Map<string, number> {
+  const listeners = loopbackListeners(readFileSync(`/proc/${pid}/net/tcp`, 'utf8'));
+  const own = new Map<string, number>();
+  if (listeners.size === 0) return own;
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    let target: string;
+    try {
+      target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      continue; // closed meanwhile
+    }
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+    const port = inode === undefined ? undefined : listeners.get(inode);
+    if (inode !== undefined && port !== undefined) own.set(inode, port);
+  }
+  return own;
+}
+
+async function newListener(pid: number, before: ReadonlyMap<string, number>, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    for (const [inode, port] of listeningInodes(pid)) if (!before.has(inode)) return port;
+    await pause(signal);
+  }
+}
+
+function pause(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new Error('out of time'));
+    setTimeout(() => (signal.aborted ? reject(new Error('out of time')) : resolve()), POLL_MS);
+  });
+}
+
+function debuggerUrl(port: number, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path: '/json/list', signal, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () => {
+        try {
+          const url = (JSON.parse(text) as { webSocketDebuggerUrl?: string }[])[0]?.webSocketDebuggerUrl;
+          if (url === undefined) reject(new Error('the inspector names no target'));
+          else resolve(url);
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    }).on('error', reject);
+  });
+}
+
+async function pausedFrames(url: string, signal: AbortSignal): Promise<CallFrame[]> {
+  const { WebSocket } = await import('ws');
+  const socket = new WebSocket(url, { perMessageDeflate: false });
+  try {
+    return await new Promise<CallFrame[]>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('out of time')), { once: true });
+      socket.on('error', reject);
+      socket.on('open', () => {
+        socket.send('{"id":1,"method":"Debugger.enable"}');
+        socket.send('{"id":2,"method":"Debugger.pause"}');
+      });
+      socket.on('message', (data: Buffer) => {
+        // Enabling announces every script there is; only one kind of message is ours.
+        const text = data.toString();
+        if (!text.startsWith('{"method":"Debugger.paused"')) return;
+        resolve((JSON.parse(text) as { params: { callFrames: CallFrame[] } }).params.callFrames);
+      });
+    });
+  } finally {
+    socket.terminate();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A worker as the master sees it: its process, its channel, its place, and how far it has come. Runs in the master.
+ *
+ * It carries out (spawn, drain, quit, kill) and remembers what it did and why; it decides nothing. Everything that happens to the worker
+ * comes back as events of the loop: its messages in order, then, after the last of them, its exit.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { LoadedConfig } from '../config/load.js';
+import { workerConfig } from '../config/load.js';
+import type { WorkerInfo } from '../config/hooks.js';
+import { Channel } from '../ipc/channel.js';
+import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
+import { check, closeFd, native } from '../native.js';
+import type { MemoryCgroup } from './cgroup.js';
+import type { KillReason } from './death.js';
+import type { Heartbeat } from './heartbeat.js';
+import type { Watchdog } from './watchdog.js';
+
+const WORKER_MAIN = new URL('../worker/main.js', import.meta.url).pathname;
+
+/** Types a worker may send. A worker that sends another is not trusted further. */
+const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'log'] as const satisfies readonly WorkerMessage['type'][];
+type Missing = Exclude<WorkerMessage['type'], (typeof WORKER_MESSAGES)[number]>;
+const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
+void everyTypeIsListed;
+
+/** After `quit`, a worker has this long to run its hooks. */
+export const QUIT_MS = 2000;
+/** After ABRT, before KILL. */
+export const ABORT_MS = 1000;
+
+export interface Place {
+  slot: number;
+  row: number;
+  generation: number;
+}
+
+/** What a worker is started with. */
+export interface SpawnOptions {
+  loaded: LoadedConfig;
+  reportDir: string | null;
+  boardFd: number;
+  inflightFd: number;
+  heartbeat: Heartbeat | undefined;
+}
+
+/** What is told to the master's loop. */
+export interface WorkerEvents {
+  message(worker: WorkerHandle, message: WorkerMessage): void;
+  nonsense(worker: WorkerHandle, why: string): void;
+  exit(worker: WorkerHandle, code: number | null, signal: NodeJS.Signals | null, spawnError?: string): void;
+}
+
+/** What happens when the deadline is over. */
+export type Deadline = { at: number; then: 'boot-timeout' | 'grace' | 'quit' | 'abort' };
+
+export class WorkerHandle {
+  readonly slot: number;
+  readonly row: number;
+  readonly generation: number;
+  readonly loaded: LoadedConfig;
+  state: 'starting' | 'ready' | 'draining' | 'gone' = 'starting';
+  /** It asked to be replaced. */
+  recycle = false;
+  /** It was told to stop. */
+  asked = false;
+  spawnedAt = 0;
+  readyAt: number | undefined;
+  deadline: Deadline | undefined;
+  watchdog: Watchdog | undefined;
+  /** The stack it is stuck in is being asked for. */
+  interrogated = false;
+  heartbeat: Heartbeat | undefined;
+  cgroup: MemoryCgroup | undefined;
+  killed: { reason: KillReason; signals: NodeJS.Signals[]; detail: string } | undefined;
+  bootFailed: Extract<WorkerMessage, { type: 'boot-failed' }> | undefined;
+  fatal: Extract<WorkerMessage, { type: 'fatal' }> | undefined;
+  /** Sockets of siblings it has been sent already, as `key bind slot`. */
+  readonly introduced = new Set<string>();
+  #child: ChildProcess | undefined;
+  #channel: Channel<WorkerMessage, MasterMessage> | undefined;
+
+  constructor(place: Place, loaded: LoadedConfig) {
+    this.slot = place.slot;
+    this.row = place.row;
+    this.generation = place.generation;
+    this.loaded = loaded;
+  }
+
+  /** 0 before it is spawned. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get info(): WorkerInfo {
+    return { pid: this.pid, slot: this.slot, generation: this.generation, state: this.state };
+  }
+
+  spawn(options: SpawnOptions, events: WorkerEvents, now: number): void {
+    this.spawnedAt = now;
+    this.heartbeat = options.heartbeat;
+    const { config } = options.loaded;
+    const [ours, theirs] = check('socketpair', native.socketPair());
+    const channel = new Channel<WorkerMessage, MasterMessage>(ours, WORKER_MESSAGES);
+    this.#channel = channel;
+    let child: ChildProcess;
+    try {
+      // The inspector's address would otherwise be printed among the app's own output when the stack of a stuck worker is taken.
+      child = spawn(process.execPath, ['--inspect-publish-uid=http', ...config.nodeArgs, WORKER_MAIN], {
+        cwd: config.chdir,
+        env: { ...process.env, ...config.env },
+        stdio: ['inherit', 'inherit', 'inherit', theirs],
+      });
+    } catch (error) {
+      channel.close();
+      queueMicrotask(() => events.exit(this, null, null, (error as Error).message));
+      return;
+    } finally {
+      closeFd(theirs);
+    }
+    this.#child = child;
+
+    child.once('error', (error) => {
+      if (child.pid !== undefined) return; // a kill that failed: its exit tells the rest
+      channel.close();
+      events.exit(this, null, null, error.message);
+    });
+    child.once('exit', (code, signal) => {
+      // Its last words may still be in the socket: they come first.
+      this.#drainChannel(events);
+      channel.close();
+      events.exit(this, code, signal);
+    });
+    channel.start({
+      onMessage: (message, fds) => {
+        fds.forEach(closeFd); // no message of a worker carries any
+        events.message(this, message);
+      },
+      onNonsense: (why) => events.nonsense(this, why),
+      // Its exit follows; a worker that closes its channel and lives on has noticed that by itself (worker/main.ts) or is stuck.
+      onClose: () => {},
+    });
+
+    const fds = [options.boardFd, options.inflightFd];
+    const names: Extract<MasterMessage, { type: 'init' }>['fds'] = ['board', 'inflight'];
+    if (options.heartbeat !== undefined) {
+      fds.push(options.heartbeat.fd);
+      names.push('heartbeat');
+    }
+    this.send({ type: 'init', slot: this.slot, row: this.row, generation: this.generation, config: workerConfig(options.loaded, options.reportDir), fds: names }, fds);
+  }
+
+  #drainChannel(events: WorkerEvents): void {
+    const channel = this.#channel;
+    while (channel !== undefined && channel.open) {
+      let received;
+      try {
+        received = channel.receiveSync(0);
+      } catch (error) {
+        events.nonsense(this, (error as Error).message);
+        return;
+      }
+      if (typeof received === 'string') return;
+      received.fds.forEach(closeFd);
+      events.message(this, received.message);
+    }
+  }
+
+  /** 0 or -errno. A worker that is gone is no error: its exit comes as an event. */
+  send(message: MasterMessage, fds?: number[]): number {
+    return this.#channel?.send(message, fds) ?? -32;
+  }
+
+  /** Stop taking connections, finish what is open, exit; killed when that takes longer than `graceMs`. */
+  drain(options: { graceMs: number; close: 'all' | string[]; reason: string }, now: number): void {
+    this.state = 'draining';
+    this.asked = true;
+    this.deadline = { at: now + options.graceMs, then: 'grace' };
+    this.send({ type: 'drain', ...options });
+  }
+
+  /** Run the hooks and exit now; killed when that takes longer than QUIT_MS. */
+  quit(reason: string, now: number): void {
+    this.asked = true;
+    if (this.state === 'ready') this.state = 'draining';
+    this.deadline = { at: now + QUIT_MS, then: 'quit' };
+    this.send({ type: 'quit', reason });
+  }
+
+  /** Send a signal and remember why: the death will be explained by it. */
+  kill(signal: NodeJS.Signals, reason: KillReason, detail: string): void {
+    if (this.state === 'gone' || this.#child === undefined) return;
+    if (this.killed?.reason === reason) this.killed.signals.push(signal);
+    else this.killed = { reason, signals: [signal], detail };
+    this.#child.kill(signal);
+  }
+}

@@ -1,0 +1,75 @@
+import test from 'ava';
+import { explainDeath, type Death, type Evidence } from '../../src/master/death.js';
+
+const alive: Evidence = {
+  code: null,
+  signal: null,
+  phase: 'ready',
+  asked: false,
+  killed: undefined,
+  spawnError: undefined,
+  bootFailed: undefined,
+  fatal: undefined,
+  heap: undefined,
+  cgroup: undefined,
+};
+const MB = 2 ** 20;
+const cgroup = { dir: '/sys/fs/cgroup/app', oomKilled: false, limit: undefined };
+const fatal = { origin: 'uncaughtException', message: 'boom', stack: 'Error: boom\n    at f (/app.js:1:1)' } as const;
+
+interface Case {
+  is: string;
+  evidence: Partial<Evidence>;
+  kind: Death['kind'];
+  cause: RegExp;
+  expected?: true;
+}
+
+const cases: Case[] = [
+  { is: 'told to stop, exit 0', evidence: { code: 0, asked: true, phase: 'draining' }, kind: 'exit', cause: /^as told, exit code 0$/, expected: true },
+  { is: 'told to stop, exit 1', evidence: { code: 1, asked: true, phase: 'draining' }, kind: 'exit', cause: /^exit code 1 while it stopped as told$/ },
+  { is: 'exit 0 unasked', evidence: { code: 0 }, kind: 'exit', cause: /exited by itself with code 0$/ },
+  { is: 'exit 3 unasked is nothing special', evidence: { code: 3 }, kind: 'exit', cause: /exited by itself with code 3$/ },
+  { is: 'exit before ready', evidence: { code: 0, phase: 'starting' }, kind: 'boot', cause: /code 0 before it was ready$/ },
+  { is: 'boot failed', evidence: { code: 3, phase: 'starting', bootFailed: { message: 'app.js threw', stack: 'S' } }, kind: 'boot', cause: /^app\.js threw$/ },
+  { is: 'no process', evidence: { phase: 'starting', spawnError: 'spawn EAGAIN' }, kind: 'boot', cause: /could not be started: spawn EAGAIN$/ },
+  { is: 'uncaught', evidence: { code: 1, fatal }, kind: 'uncaught', cause: /^uncaught exception: boom$/ },
+  { is: 'uncaught while it drains', evidence: { code: 1, fatal, asked: true, phase: 'draining' }, kind: 'uncaught', cause: /boom/ },
+  { is: 'rejection', evidence: { code: 1, fatal: { ...fatal, origin: 'unhandledRejection' } }, kind: 'uncaught', cause: /^unhandled rejection: boom$/ },
+  {
+    is: 'out of memory, limit of an ancestor',
+    evidence: { signal: 'SIGKILL', cgroup: { ...cgroup, oomKilled: true, limit: { bytes: 64 * MB, dir: '/sys/fs/cgroup' } } },
+    kind: 'out-of-memory',
+    cause: /^out of memory: the kernel killed it \(limit 64 MiB of cgroup \/sys\/fs\/cgroup\)$/,
+  },
+  { is: 'out of memory, no limit', evidence: { signal: 'SIGKILL', cgroup: { ...cgroup, oomKilled: true } }, kind: 'out-of-memory', cause: /the machine's memory was exhausted/ },
+  { is: 'KILL of somebody else', evidence: { signal: 'SIGKILL', cgroup }, kind: 'signal', cause: /^ended by SIGKILL, which drover did not send; .* counter of cgroup \/sys\/fs\/cgroup\/app did not move$/ },
+  { is: 'KILL, no counter', evidence: { signal: 'SIGKILL' }, kind: 'signal', cause: /no counter to read$/ },
+  { is: 'SEGV', evidence: { signal: 'SIGSEGV', cgroup }, kind: 'signal', cause: /^ended by SIGSEGV, which drover did not send$/ },
+  { is: 'heap limit', evidence: { signal: 'SIGABRT', heap: { limitBytes: 52 * MB, stack: undefined } }, kind: 'heap-limit', cause: /^V8's heap limit of 52 MiB was reached/ },
+  { is: 'heap limit, ended by SIGTRAP', evidence: { signal: 'SIGTRAP', heap: { limitBytes: undefined, stack: 'S' } }, kind: 'heap-limit', cause: /ended by SIGTRAP/ },
+  { is: 'ABRT without a report', evidence: { signal: 'SIGABRT' }, kind: 'signal', cause: /^ended by SIGABRT, which drover did not send$/ },
+  { is: 'stuck, ABRT was enough', evidence: { signal: 'SIGABRT', killed: { reason: 'stuck', signals: ['SIGABRT'], detail: 'its loop' } }, kind: 'timeout', cause: /^killed by drover \(SIGABRT\): its loop$/ },
+  { is: 'stuck, KILL was needed', evidence: { signal: 'SIGKILL', cgroup, killed: { reason: 'stuck', signals: ['SIGABRT', 'SIGKILL'], detail: 'its loop' } }, kind: 'timeout', cause: /\(SIGKILL\)/ },
+  { is: 'boot timeout', evidence: { signal: 'SIGKILL', phase: 'starting', killed: { reason: 'boot-timeout', signals: ['SIGKILL'], detail: 'not ready' } }, kind: 'boot', cause: /not ready/ },
+  { is: 'grace exceeded', evidence: { signal: 'SIGKILL', asked: true, phase: 'draining', killed: { reason: 'grace', signals: ['SIGKILL'], detail: 'too slow' } }, kind: 'signal', cause: /killed by drover \(SIGKILL\): too slow/, expected: true },
+  { is: 'nonsense on the channel', evidence: { signal: 'SIGKILL', killed: { reason: 'nonsense', signals: ['SIGKILL'], detail: 'it sent x' } }, kind: 'signal', cause: /killed by drover \(SIGKILL\): it sent x/ },
+  { is: 'we sent KILL, but SEGV came first', evidence: { signal: 'SIGSEGV', asked: true, killed: { reason: 'grace', signals: ['SIGKILL'], detail: 'too slow' } }, kind: 'signal', cause: /^ended by SIGSEGV, which drover did not send/ },
+  { is: 'we sent KILL, but it exited first', evidence: { code: 0, asked: true, killed: { reason: 'grace', signals: ['SIGKILL'], detail: 'too slow' } }, kind: 'exit', cause: /^as told/, expected: true },
+];
+
+for (const { is, evidence, kind, cause, expected } of cases) {
+  test(is, (t) => {
+    const death = explainDeath({ ...alive, ...evidence });
+    t.is(death.kind, kind);
+    t.regex(death.cause, cause);
+    t.is(death.expected, expected ?? false);
+    t.notRegex(death.cause, /perhaps|maybe|probably|possibly/i);
+  });
+}
+
+test('stacks go along', (t) => {
+  t.is(explainDeath({ ...alive, code: 1, fatal }).stack, fatal.stack);
+  t.is(explainDeath({ ...alive, signal: 'SIGABRT', heap: { limitBytes: 1, stack: 'H' } }).stack, 'H');
+  t.is(explainDeath({ ...alive, code: 3, phase: 'starting', bootFailed: { message: 'm', stack: 'B' } }).stack, 'B');
+});
