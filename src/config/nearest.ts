@@ -10,7 +10,8 @@ export function nearest(unknown: string, known: readonly string[]): string | und
   const bare = (text: string): string => text.toLowerCase().replace(/[-_]/g, '');
   const wanted = bare(unknown);
   const found = closest(wanted, known.map(bare));
-  // One slip in three letters is a typing error; more is another word.
-  if (found === undefined || distance(wanted, found) > Math.max(1, Math.floor(wanted.length / 3))) return undefined;
+  // One slip in three letters is a typing error, and two letters changed about; more is another word.
+  const most = wanted.length < 4 ? 1 : Math.max(2, Math.floor(wanted.length / 3));
+  if (found === undefined || distance(wanted, found) > most) return undefined;
   return known.find((name) => bare(name) === found);
 }

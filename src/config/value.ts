@@ -131,7 +131,7 @@ function parseAddresses(given: unknown): readonly ListenAddress[] | Unfit {
   if (items.length === 0) return new Unfit('an empty list', remedy);
   const addresses: ListenAddress[] = [];
   for (const item of items) {
-    if (typeof item !== 'string' && typeof item !== 'number') return new Unfit('not an address', remedy, String(item));
+    if (typeof item !== 'string' && !Number.isInteger(item)) return new Unfit('not an address', remedy, String(item));
     const address = parseAddress(String(item).trim());
     if (typeof address === 'string') return new Unfit(address, remedy, String(item));
     // Port 0 is another port each time.
@@ -163,10 +163,10 @@ function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
       if (cut < 1) return new Unfit('not of the form NAME=VALUE', remedy, cut === 0 ? '=...' : item);
       entries.push([item.slice(0, cut), item.slice(cut + 1)]);
     }
-  } else if (typeof given === 'object' && given !== null) {
+  } else if (typeof given === 'object' && given !== null && [Object.prototype, null].includes(Object.getPrototypeOf(given) as object | null)) {
     entries.push(...Object.entries(given));
   } else {
-    return new Unfit('neither an object nor a list', remedy, typeof given);
+    return new Unfit('neither a plain object nor a list', remedy, typeof given);
   }
   for (const [name, value] of entries) {
     if (value === undefined) continue;

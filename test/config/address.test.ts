@@ -1,0 +1,79 @@
+import test from 'ava';
+import { formatAddress, parseAddress, parsePort, type ListenAddress } from '../../src/config/address.js';
+
+const VALID: [string, ListenAddress, string?][] = [
+  ['127.0.0.1:8000', { kind: 'tcp', host: '127.0.0.1', port: 8000 }],
+  ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
+  ['app_1.example.org:65535', { kind: 'tcp', host: 'app_1.example.org', port: 65535 }],
+  ['[::1]:8000', { kind: 'tcp', host: '::1', port: 8000 }],
+  ['[::]:80', { kind: 'tcp', host: '::', port: 80 }],
+  ['[fe80::1%eth0]:80', { kind: 'tcp', host: 'fe80::1%eth0', port: 80 }],
+  ['[::1]', { kind: 'tcp', host: '::1', port: 8000 }, '[::1]:8000'],
+  ['::1', { kind: 'tcp', host: '::1', port: 8000 }, '[::1]:8000'],
+  ['::1:8000', { kind: 'tcp', host: '::1:8000', port: 8000 }, '[::1:8000]:8000'],
+  [':8000', { kind: 'tcp', host: '0.0.0.0', port: 8000 }, '0.0.0.0:8000'],
+  ['8001', { kind: 'tcp', host: '127.0.0.1', port: 8001 }, '127.0.0.1:8001'],
+  ['localhost', { kind: 'tcp', host: 'localhost', port: 8000 }, 'localhost:8000'],
+  ['0.0.0.0', { kind: 'tcp', host: '0.0.0.0', port: 8000 }, '0.0.0.0:8000'],
+  ['tcp://0.0.0.0:81', { kind: 'tcp', host: '0.0.0.0', port: 81 }, '0.0.0.0:81'],
+  ['tcp://[::1]:81', { kind: 'tcp', host: '::1', port: 81 }, '[::1]:81'],
+  ['unix:run/app.sock', { kind: 'unix', path: 'run/app.sock' }],
+  ['unix:/run/app:1.sock', { kind: 'unix', path: '/run/app:1.sock' }],
+  ['unix:///run/app.sock', { kind: 'unix', path: '/run/app.sock' }, 'unix:/run/app.sock'],
+  ['unix:@app', { kind: 'unix', path: '@app' }],
+  [`unix:${'x'.repeat(107)}`, { kind: 'unix', path: 'x'.repeat(107) }],
+  ['fd://3', { kind: 'fd', fd: 3 }],
+];
+
+for (const [text, address, formatted] of VALID) {
+  test(`parses ${text}`, (t) => {
+    t.deepEqual(parseAddress(text), address);
+    t.is(formatAddress(address), formatted ?? text);
+    t.deepEqual(parseAddress(formatAddress(address)), address);
+  });
+}
+
+const INVALID: [string, RegExp][] = [
+  ['', /empty/],
+  ['localhost:', /not a port .*nothing/],
+  ['localhost:http', /not a port .*http/],
+  ['localhost:65536', /not a port .*65536/],
+  ['localhost:-1', /not a port/],
+  ['99999', /not a port/],
+  ['1.2.3:80', /not an IPv4 address: 1\.2\.3/],
+  ['256.0.0.1:80', /not an IPv4 address/],
+  ['a:b:80', /more than one colon/],
+  ['[::1:80', /brackets/],
+  ['::1]:80', /brackets/],
+  ['[localhost]:80', /not an IPv6 address: \[localhost\]/],
+  ['[::1]80', /brackets/],
+  ['host name:80', /not a host name/],
+  ['-host:80', /not a host name/],
+  ['/run/app.sock', /not a host name/],
+  ['http://localhost:80', /no scheme drover knows: http:/],
+  ['unix:', /path is missing/],
+  ['unix:@', /path is missing/],
+  [`unix:${'x'.repeat(108)}`, /at most 107 bytes, this one has 108/],
+  ['unix:a\0b', /NUL/],
+  ['fd://', /not the number of a descriptor/],
+  ['fd://x', /not the number of a descriptor/],
+  ['fd://2', /standard/],
+];
+
+for (const [text, wrong] of INVALID) {
+  test(`refuses ${JSON.stringify(text)}`, (t) => {
+    const address = parseAddress(text);
+    t.is(typeof address, 'string');
+    t.regex(address as string, wrong);
+  });
+}
+
+test('the bytes of a path count, not its letters', (t) => {
+  t.regex(parseAddress(`unix:${'é'.repeat(54)}`) as string, /has 108/);
+});
+
+test('parsePort', (t) => {
+  t.is(parsePort('0'), 0);
+  t.is(parsePort('65535'), 65535);
+  for (const text of ['', '-1', '65536', '80 ', '0x50', '8e1']) t.is(typeof parsePort(text), 'string', text);
+});

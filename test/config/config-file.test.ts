@@ -1,0 +1,163 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { CONFIG_EXTENSIONS, findConfigFile, readConfigFile } from '../../src/config/config-file.js';
+import { DroverError } from '../../src/errors.js';
+
+function tree(t: ExecutionContext, files: Record<string, string>): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-config-')));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  write(directory, files);
+  return directory;
+}
+
+function write(directory: string, files: Record<string, string>): void {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
+}
+
+async function messageOf(path: string, asked?: string): Promise<string> {
+  try {
+    await readConfigFile(path, asked);
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    if (error.code !== 'ERR_DROVER_CONFIG_FILE' || error.exitCode !== 2) throw error;
+    if (error.format().split('\n').length !== 2) throw new Error(`not two lines: ${error.format()}`, { cause: error });
+    return error.format();
+  }
+  throw new Error('accepted');
+}
+
+const ESM = 'export default { workers: 2 };';
+const GOOD: Record<string, string> = {
+  'a.mjs': ESM,
+  'esm/a.js': ESM,
+  'esm/package.json': '{"type": "module"}',
+  'a.js': 'module.exports = { workers: 2 };',
+  'a.cjs': 'exports.workers = 2;',
+  'compiled.cjs': 'Object.defineProperty(exports, "__esModule", { value: true }); exports.default = { workers: 2 };',
+  'a.ts': 'const workers: number = 2;\nexport default { workers } satisfies { workers: number };',
+  'a.mts': 'interface X { workers: number }\nexport default { workers: 2 } as X;',
+  'a.json': '\uFEFF{ "workers": 2 }',
+  'function.mjs': 'export default () => ({ workers: 2 });',
+  'async.mjs': 'export default async () => { await null; return { workers: 2 }; };',
+  'promise.cjs': 'module.exports = () => Promise.resolve({ workers: 2 });',
+  'function.ts': 'export default async (): Promise<object> => ({ workers: 2 });',
+  'a b%20#?é.mjs': ESM,
+};
+
+for (const [name, text] of Object.entries(GOOD)) {
+  if (name.endsWith('package.json')) continue;
+  test(`reads ${name}`, async (t) => {
+    const directory = tree(t, { [name]: text, 'esm/package.json': GOOD['esm/package.json']! });
+    t.deepEqual({ ...(await readConfigFile(join(directory, name))) }, { workers: 2 });
+  });
+}
+
+test('finds each kind, and the first of several', (t) => {
+  const directory = tree(t, {});
+  t.is(findConfigFile(directory), null);
+  for (const extension of CONFIG_EXTENSIONS.toReversed()) {
+    write(directory, { [`drover.config${extension}`]: '' });
+    t.is(findConfigFile(directory), join(directory, `drover.config${extension}`));
+  }
+});
+
+const SYNTAX_ERRORS: Record<string, string> = {
+  'a.mjs': 'export default {\n  workers: 2,,\n};\n',
+  'a.js': 'export default {\n  workers: 2,,\n};\n',
+  'esm/a.js': 'export default {\n  workers: 2,,\n};\n',
+  'common.js': 'module.exports = {\n  workers: 2,,\n};\n',
+  'a.cjs': 'module.exports = {\n  workers: 2,,\n};\n',
+  'a.ts': 'export default {\n  workers: 2,,\n};\n',
+  'a.mts': 'export default {\n  workers: 2,,\n};\n',
+  'a.json': '{\n  "wrk": 2 , ,\n}\n',
+};
+
+for (const [name, text] of Object.entries(SYNTAX_ERRORS)) {
+  test(`syntax error in ${name}: file, line and column`, async (t) => {
+    const path = join(tree(t, { [name]: text, 'esm/package.json': '{"type": "module"}' }), name);
+    const message = await messageOf(path);
+    t.true(message.startsWith(`config file ${path}:2:14: `), message);
+    t.regex(message, name.endsWith('.json') ? /property name/ : /(Syntax|Parse)Error: Unexpected token/);
+  });
+}
+
+const THROWING: Record<string, string> = {
+  'a.mjs': 'const a = 1;\nfunction f() {\n  throw new RangeError("boom\\nmore");\n}\nexport default f;',
+  'a.cjs': 'const a = 1;\nfunction f() {\n  throw new RangeError("boom\\nmore");\n}\nmodule.exports = f;',
+  'a.ts': 'const a: number = 1;\nfunction f() {\n  throw new RangeError("boom\\nmore");\n}\nexport default f;',
+  'async.mjs': 'const a = 1;\nasync function f() {\n  throw new RangeError("boom\\nmore");\n}\nexport default f;',
+  'top.mjs': 'const a = 1;\n{\n  throw new RangeError("boom\\nmore");\n}',
+};
+
+for (const [name, text] of Object.entries(THROWING)) {
+  test(`${name} throws: file, line, message, no stack`, async (t) => {
+    const path = join(tree(t, { [name]: text }), name);
+    t.is((await messageOf(path)).split('\n')[0], `config file ${path}:3:9: RangeError: boom`);
+  });
+}
+
+test('a thing thrown that is no Error', async (t) => {
+  const path = join(tree(t, { 'a.mjs': 'throw 5;' }), 'a.mjs');
+  t.is((await messageOf(path)).split('\n')[0], `config file ${path}: 5`);
+});
+
+test('an import that is not there', async (t) => {
+  const path = join(tree(t, { 'a.mjs': 'import "./nope.mjs";' }), 'a.mjs');
+  t.regex(await messageOf(path), /a\.mjs: .*Cannot find module '.*nope\.mjs'/);
+});
+
+test('exports that are no options', async (t) => {
+  const directory = tree(t, { 'a.mjs': 'export const workers = 2;', 'b.mjs': 'export default [1];', 'c.json': 'null', 'd.mjs': 'export default () => 5;', 'e.cjs': 'module.exports = "x";' });
+  t.regex(await messageOf(join(directory, 'a.mjs')), /a\.mjs has no default export\n {2}Export an object/);
+  t.regex(await messageOf(join(directory, 'b.mjs')), /b\.mjs exports a list/);
+  t.regex(await messageOf(join(directory, 'c.json')), /c\.json exports null/);
+  t.regex(await messageOf(join(directory, 'd.mjs')), /d\.mjs exports a number/);
+  t.regex(await messageOf(join(directory, 'e.cjs')), /e\.cjs exports a string/);
+});
+
+test('files that cannot be read', async (t) => {
+  const directory = tree(t, { 'a.yaml': '' });
+  t.is((await messageOf(join(directory, 'nope.js'), 'flag -c')).split('\n')[0], `config file ${directory}/nope.js: no such file (flag -c)`);
+  t.regex(await messageOf(directory), /: is a directory/);
+  t.regex(await messageOf(join(directory, 'a.yaml')), /not a kind of file drover reads\n.*\.ts \.mts \.js \.mjs \.cjs \.json/);
+  t.regex(await messageOf(join(directory, 'a.yaml', 'b.js')), /cannot be read \(ENOTDIR\)/);
+});
+
+for (const extension of CONFIG_EXTENSIONS) {
+  test(`a ${extension} file is read anew each time`, async (t) => {
+    const name = `a${extension}`;
+    const text = (workers: number): string =>
+      extension === '.json' ? `{"workers": ${workers}}` : extension === '.js' || extension === '.cjs' ? `module.exports = { workers: ${workers} };` : `export default { workers: ${workers} };`;
+    const directory = tree(t, { [name]: text(1) });
+    for (const workers of [1, 2, 3]) {
+      write(directory, { [name]: text(workers) });
+      t.is((await readConfigFile(join(directory, name))).workers, workers);
+    }
+  });
+}
+
+test('CommonJS that a file requires is read anew, but not packages', async (t) => {
+  const directory = tree(t, {
+    'a.cjs': 'module.exports = { workers: require("./b.cjs").workers, name: require("pkg") };',
+    'b.cjs': 'exports.workers = require("./c.json").workers;',
+    'c.json': '{"workers": 1}',
+    'node_modules/pkg/index.js': 'module.exports = "first";',
+  });
+  t.like(await readConfigFile(join(directory, 'a.cjs')), { workers: 1, name: 'first' });
+  write(directory, { 'c.json': '{"workers": 2}', 'node_modules/pkg/index.js': 'module.exports = "second";' });
+  t.like(await readConfigFile(join(directory, 'a.cjs')), { workers: 2, name: 'first' });
+});
+
+test('a broken file can be corrected: the error is not remembered', async (t) => {
+  const directory = tree(t, { 'a.mjs': 'export default {,', 'a.cjs': 'throw 1' });
+  for (const name of ['a.mjs', 'a.cjs']) {
+    await messageOf(join(directory, name));
+    write(directory, { [name]: name === 'a.mjs' ? ESM : 'exports.workers = 2' });
+    t.is((await readConfigFile(join(directory, name))).workers, 2);
+  }
+});

@@ -1,0 +1,255 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { grantedCpus } from '../../src/config/cpus.js';
+import { changedOptions, loadConfig, reloadable, workerConfig, type LoadedConfig } from '../../src/config/load.js';
+import { DroverError } from '../../src/errors.js';
+
+/** A directory with these files. */
+function tree(t: ExecutionContext, files: Record<string, string> = {}): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-load-')));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
+  return directory;
+}
+
+function load(cwd: string, argv: string[], env: Record<string, string> = {}): Promise<LoadedConfig> {
+  return loadConfig({ argv, env, cwd });
+}
+
+async function errorOf(loading: Promise<LoadedConfig>): Promise<DroverError> {
+  try {
+    await loading;
+  } catch (error) {
+    if (error instanceof DroverError) return error;
+    throw error;
+  }
+  throw new Error('accepted');
+}
+
+const CONFIG = 'drover.config.json';
+
+test('precedence: default, environment, file, DROVER_CMD_ARGS, flags', async (t) => {
+  const bare = tree(t);
+  const cwd = tree(t, { [CONFIG]: '{"workers": 3}' });
+  const env = { WEB_CONCURRENCY: '2' };
+  const args = { ...env, DROVER_CMD_ARGS: '-w 4' };
+  const workers = async (loading: Promise<LoadedConfig>): Promise<unknown[]> => {
+    const { config, sources } = await loading;
+    return [config.workers, sources.workers];
+  };
+  t.deepEqual(await workers(load(bare, ['a'])), [1, { source: 'default', where: 'default', raw: undefined }]);
+  t.deepEqual(await workers(load(bare, ['a'], env)), [2, { source: 'environment', where: 'environment variable WEB_CONCURRENCY', raw: '2' }]);
+  t.deepEqual(await workers(load(cwd, ['a'], env)), [3, { source: 'file', where: join(cwd, CONFIG), raw: 3 }]);
+  t.deepEqual(await workers(load(cwd, ['a'], args)), [4, { source: 'DROVER_CMD_ARGS', where: 'environment variable DROVER_CMD_ARGS, flag -w', raw: '4' }]);
+  t.deepEqual(await workers(load(cwd, ['a', '--workers=5'], args)), [5, { source: 'flag', where: 'flag --workers', raw: '5' }]);
+});
+
+test('of a repeated flag the last wins; only the value that wins is judged', async (t) => {
+  const cwd = tree(t);
+  t.is((await load(cwd, ['a', '-w2', '--workers', '3'])).config.workers, 3);
+  t.is((await load(cwd, ['a', '-w3'], { WEB_CONCURRENCY: 'nonsense' })).config.workers, 3);
+});
+
+test('--bind adds up over flags, and a higher source takes the place of a lower', async (t) => {
+  const cwd = tree(t, { [CONFIG]: '{"bind": ["unix:a", 81]}' });
+  t.deepEqual((await load(cwd, ['a'])).config.bind, [{ kind: 'unix', path: 'a' }, { kind: 'tcp', host: '127.0.0.1', port: 81 }]);
+  t.deepEqual((await load(cwd, ['a', '-b', ':82', '--bind=fd://3'])).config.bind, [{ kind: 'tcp', host: '0.0.0.0', port: 82 }, { kind: 'fd', fd: 3 }]);
+});
+
+test('bind: one address given twice is refused, port 0 is not', async (t) => {
+  const cwd = tree(t);
+  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '127.0.0.1:81']))).format(), /--bind: given twice: "127\.0\.0\.1:81"/);
+  t.is((await load(cwd, ['a', '-b', ':0', '-b', ':0'])).config.bind.length, 2);
+});
+
+test('bind: the bad one of several is named', async (t) => {
+  t.regex((await errorOf(load(tree(t), ['a', '-b', ':81', '-b', ':x']))).format(), /not a port .*: x: ":x" \(flag -b\)/);
+});
+
+test('HOST and PORT change the default of bind, and are not a --bind', async (t) => {
+  const cwd = tree(t);
+  const bind = async (env: Record<string, string>, argv: string[] = []): Promise<unknown[]> => {
+    const { config, bindGiven, sources } = await load(cwd, ['a', ...argv], env);
+    return [config.bind, bindGiven, sources.bind.where];
+  };
+  const tcp = (host: string, port: number): object[] => [{ kind: 'tcp', host, port }];
+  t.deepEqual(await bind({}), [tcp('127.0.0.1', 8000), false, 'default']);
+  t.deepEqual(await bind({ PORT: '81' }), [tcp('0.0.0.0', 81), false, 'environment variable PORT']);
+  t.deepEqual(await bind({ HOST: '::1' }), [tcp('::1', 8000), false, 'environment variable HOST']);
+  t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }), [tcp('localhost', 81), false, 'environment variable HOST and PORT']);
+  t.deepEqual(await bind({ HOST: '', PORT: '' }), [tcp('127.0.0.1', 8000), false, 'default']);
+  t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }, ['-b', ':82']), [tcp('0.0.0.0', 82), true, 'flag -b']);
+  t.true(((await bind({ DROVER_CMD_ARGS: '-b :83' })) as [unknown, boolean])[1]);
+  t.true((await load(tree(t, { [CONFIG]: '{"bind": 84}' }), ['a'])).bindGiven);
+});
+
+test('a wrong HOST or PORT is an error where it is needed', async (t) => {
+  const cwd = tree(t);
+  t.regex((await errorOf(load(cwd, ['a'], { PORT: 'http' }))).format(), /^environment variable PORT: not a port .*http\n {2}.*--bind/);
+  t.regex((await errorOf(load(cwd, ['a'], { HOST: 'a b' }))).format(), /^environment variable HOST: not a host name: a b\n {2}.*--bind/);
+  await t.notThrowsAsync(load(cwd, ['a', '-b', ':82'], { PORT: 'http' }));
+  await t.notThrowsAsync(load(cwd, ['--help'], { PORT: 'http' }));
+});
+
+test('env adds up over all sources', async (t) => {
+  const cwd = tree(t, { [CONFIG]: '{"env": {"A": "file", "B": "file", "C": "file"}}' });
+  const { config } = await load(cwd, ['a', '-e', 'C=flag', '--env=D=1=2'], { DROVER_CMD_ARGS: '-e B=args -e C=args' });
+  t.deepEqual(config.env, { A: 'file', B: 'args', C: 'flag', D: '1=2' });
+});
+
+test('an error about env shows no value of a variable', async (t) => {
+  const cwd = tree(t, { [CONFIG]: '{"env": {"TOKEN": "s3cret", "PORT": 5}}' });
+  const error = await errorOf(load(cwd, ['a']));
+  t.regex(error.format(), /^env: the value is not a text but a number: "PORT"/);
+  t.false(error.format().includes('s3cret'));
+  t.false((await errorOf(load(tree(t), ['a', '-e', 'TOKEN=s3cret', '-e', 'B']))).format().includes('s3cret'));
+});
+
+test('workers auto is what the cgroup grants', async (t) => {
+  const { config, sources } = await load(tree(t), ['a'], { WEB_CONCURRENCY: 'auto' });
+  t.is(config.workers, grantedCpus());
+  t.is(sources.workers.raw, 'auto');
+});
+
+test('durations: numbers are seconds', async (t) => {
+  const of = async (timeout: unknown): Promise<number> => (await load(tree(t, { [CONFIG]: JSON.stringify({ timeout }) }), ['a'])).config.timeoutMs;
+  t.is(await of(2), 2000);
+  t.is(await of(2.5), 2500);
+  t.is(await of('2'), 2000);
+  t.is(await of('1500ms'), 1500);
+  t.is(await of('1.5 s'), 1500);
+  t.is(await of('2m'), 120_000);
+  t.is(await of('1h'), 3_600_000);
+  t.is(await of(0), 0);
+});
+
+test('paths are relative to --chdir, which is relative to where drover is started', async (t) => {
+  const cwd = tree(t, { 'app/x': '', 'etc/c.json': '{"pidfile": "run/pid", "logFile": "-", "bind": "unix:run/sock"}' });
+  const { config, configFile } = await load(cwd, ['a', '--chdir', 'app', '-c', 'etc/c.json', '--worker-tmp-dir', '/tmp']);
+  t.is(configFile, join(cwd, 'etc/c.json'));
+  t.is(config.chdir, join(cwd, 'app'));
+  t.is(config.pidfile, join(cwd, 'app/run/pid'));
+  t.is(config.logFile, '-');
+  t.is(config.workerTmpDir, '/tmp');
+  t.deepEqual(config.bind, [{ kind: 'unix', path: 'run/sock' }]);
+});
+
+test('--chdir: missing, or no directory', async (t) => {
+  const cwd = tree(t, { file: '' });
+  t.regex((await errorOf(load(cwd, ['a', '--chdir', 'nope']))).format(), /^--chdir: no such directory: ".*\/nope" \(flag --chdir\)\n/);
+  t.regex((await errorOf(load(cwd, ['a', '--chdir', 'file']))).format(), /^--chdir: not a directory: ".*\/file" \(flag --chdir\)\n/);
+});
+
+test('the app may be in the file; its name is the default of --name', async (t) => {
+  const cwd = tree(t, { [CONFIG]: '{"app": "./app.js", "appArgs": ["x"]}' });
+  const fromFile = await load(cwd, []);
+  t.like(fromFile.config, { app: './app.js', name: './app.js' });
+  t.deepEqual(fromFile.config.appArgs, ['x']);
+  const fromLine = await load(cwd, ['other.js', '-n', 'shop', '--', 'y', '--z']);
+  t.like(fromLine.config, { app: 'other.js', name: 'shop' });
+  t.deepEqual(fromLine.config.appArgs, ['y', '--z']);
+});
+
+test('no app', async (t) => {
+  const cwd = tree(t);
+  for (const argv of [[], ['--check-config'], ['-w', '2']]) {
+    const error = await errorOf(load(cwd, argv));
+    t.is(error.code, 'ERR_DROVER_NO_APP');
+    t.regex(error.format(), /usage: drover \[OPTIONS\] APP/);
+  }
+  for (const argv of [['--help'], ['--version'], ['--print-config']]) t.is((await load(cwd, argv)).config.app, '');
+});
+
+test('actions: the strongest wins, and --help and --version need nothing to be right', async (t) => {
+  const cwd = tree(t, { [CONFIG]: 'nonsense' });
+  const good = tree(t);
+  t.is((await load(good, ['a'])).action, 'serve');
+  t.is((await load(good, ['a', '--check-config'])).action, 'checkConfig');
+  t.is((await load(good, ['a', '--check-config', '--print-config'])).action, 'printConfig');
+  t.is((await load(good, ['a', '--check-config', '--no-check-config'])).action, 'serve');
+  t.is((await load(good, ['a'], { DROVER_CMD_ARGS: '--check-config' })).action, 'checkConfig');
+  t.is((await load(good, ['a', '--no-check-config'], { DROVER_CMD_ARGS: '--check-config' })).action, 'serve');
+  t.is((await load(cwd, ['--print-config', '-v', '-w', 'x'], { WEB_CONCURRENCY: 'x' })).action, 'version');
+  t.is((await load(cwd, ['-v', '-h'])).action, 'help');
+});
+
+test('DROVER_CMD_ARGS: quoting, and mistakes that name it', async (t) => {
+  const cwd = tree(t);
+  t.is((await load(cwd, ['a'], { DROVER_CMD_ARGS: `-n 'my shop'` })).config.name, 'my shop');
+  t.regex((await errorOf(load(cwd, ['a'], { DROVER_CMD_ARGS: `-n 'my` }))).format(), /environment variable DROVER_CMD_ARGS: a ' is not closed/);
+  t.is((await errorOf(load(cwd, ['a'], { DROVER_CMD_ARGS: '--worker 2' }))).format(), 'unknown flag --worker in environment variable DROVER_CMD_ARGS\n  Did you mean --workers?');
+});
+
+test('unknown keys name the nearest option or hook', async (t) => {
+  const of = async (key: string): Promise<string> => (await errorOf(load(tree(t, { [CONFIG]: JSON.stringify({ [key]: 1 }) }), ['a']))).format();
+  t.regex(await of('worker'), /drover\.config\.json: unknown option "worker"\n {2}Did you mean workers\?/);
+  t.regex(await of('max_requests'), /Did you mean maxRequests\?/);
+  t.regex(await of('whenready'), /Did you mean whenReady\?/);
+  t.regex(await of('certificate'), /camelCase/);
+});
+
+test('undefined and null in a file are as if not there', async (t) => {
+  const cwd = tree(t, { 'drover.config.mjs': 'export default { workers: undefined, pidfile: null, onExit: undefined };' });
+  const { config, sources, hooks } = await load(cwd, ['a']);
+  t.is(config.workers, 1);
+  t.is(sources.pidfile.source, 'default');
+  t.deepEqual(hooks, {});
+});
+
+test('what is loaded is frozen', async (t) => {
+  const loaded = await load(tree(t), ['a', '-b', ':1', '-e', 'A=B']);
+  for (const value of [loaded, loaded.config, loaded.config.bind, loaded.config.bind[0], loaded.config.env, loaded.sources, loaded.hooks]) t.true(Object.isFrozen(value));
+});
+
+test('workerConfig: plain data; the config file only where a worker has hooks to load', async (t) => {
+  const without = tree(t, { 'drover.config.mjs': 'export default { whenReady() {} };' });
+  const withHook = tree(t, { 'drover.config.mjs': 'export default { workerExit() {} };' });
+  const argv = ['a.js', '-t', '3', '--graceful-timeout', '4', '--max-requests', '5', '--max-requests-jitter', '6', '--backlog', '7', '-b', ':8', '--accept-strategy', 'shared', '--', 'x'];
+  const config = workerConfig(await load(without, argv), '/reports');
+  t.deepEqual(config, {
+    app: 'a.js',
+    appArgs: ['x'],
+    cwd: without,
+    name: 'a.js',
+    bindGiven: true,
+    acceptStrategy: 'shared',
+    backlog: 7,
+    maxRequests: 5,
+    maxRequestsJitter: 6,
+    timeoutMs: 3000,
+    gracefulTimeoutMs: 4000,
+    configFile: null,
+    reportDir: '/reports',
+  });
+  t.deepEqual(JSON.parse(JSON.stringify(config)), config);
+  t.is(workerConfig(await load(withHook, argv)).configFile, join(withHook, 'drover.config.mjs'));
+});
+
+test('changedOptions names what differs, with what a reload does about it', async (t) => {
+  const cwd = tree(t);
+  const before = await load(cwd, ['a', '-w2']);
+  t.deepEqual(changedOptions(before, await load(cwd, ['a', '-w2'], { WEB_CONCURRENCY: '5' })), []);
+  t.deepEqual(changedOptions(before, await load(cwd, ['a', '-w3', '-b', ':81', '-t', '9', '-e', 'A=B'])), [
+    { name: 'env', reload: 'respawn' },
+    { name: 'bind', reload: 'restart' },
+    { name: 'workers', reload: 'live' },
+    { name: 'timeout', reload: 'respawn' },
+  ]);
+});
+
+test('reloadable keeps what only a restart can apply, and takes the rest', async (t) => {
+  const cwd = tree(t, { 'new/drover.config.mjs': 'export default { onExit() {} };' });
+  const before = await load(cwd, ['a', '-b', ':80']);
+  const after = await load(cwd, ['b', '-w3', '--backlog', '5', '-c', 'new/drover.config.mjs']);
+  const merged = reloadable(before, after);
+  t.like(merged.config, { app: 'b', workers: 3, backlog: 2048, bind: before.config.bind });
+  t.true(merged.bindGiven);
+  t.is(merged.sources.backlog.source, 'default');
+  t.is(merged.hooks, after.hooks);
+  t.is(merged.configFile, after.configFile);
+});

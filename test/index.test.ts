@@ -1,0 +1,28 @@
+import test from 'ava';
+import { defineConfig, EXIT_CODES, type DroverConfig } from '../src/index.js';
+
+test('defineConfig returns what it is given', (t) => {
+  const config: DroverConfig = { workers: 'auto', timeout: '30s', bind: [8000, 'unix:a'], logLevel: 'warning', env: { A: 'b' }, pidfile: undefined, whenReady: (server) => void server.workers() };
+  t.is(defineConfig(config), config);
+  const make = (): DroverConfig => config;
+  t.is(defineConfig(make), make);
+});
+
+test('the types refuse what the loader would refuse', (t) => {
+  // @ts-expect-error: no such choice
+  defineConfig({ logLevel: 'loud' });
+  // @ts-expect-error: no such option
+  defineConfig({ wrokers: 4 });
+  // @ts-expect-error: not for the config file
+  defineConfig({ printConfig: true });
+  // @ts-expect-error: neither a number nor auto
+  defineConfig({ workers: 'many' });
+  t.pass();
+});
+
+test('the package exports it under its name', async (t) => {
+  const name = 'drover';
+  const exported = (await import(name)) as Record<string, unknown>;
+  t.deepEqual(Object.keys(exported).sort(), ['EXIT_CODES', 'defineConfig']);
+  t.is(EXIT_CODES.usage.code, 2);
+});
