@@ -1,0 +1,80 @@
+/**
+ * Every HTTP request this worker begins and ends: counted on the board, named in the in-flight table, counted towards --max-requests.
+ *
+ * In the worker. HTTP/1 is seen through the diagnostics channel `http.server.request.start`, so no server is patched and an upgrade
+ * (WebSocket) is not a request; HTTP/2 through the server's `stream` event. Both are the hot path: no allocation per HTTP/1 request beyond
+ * the listener that tells its end.
+ */
+import { subscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Server, Socket } from 'node:net';
+import type { Board } from '../ipc/board.js';
+import type { InflightWriter } from '../ipc/inflight.js';
+
+/** A response with its entry in the in-flight table; ENDED once it has been counted out. */
+interface Counted extends ServerResponse {
+  [kEntry]?: number;
+}
+
+interface RequestStart {
+  request: IncomingMessage;
+  response: Counted;
+  socket: Socket & { _httpMessage?: ServerResponse | null };
+}
+
+const kEntry = Symbol('drover.entry');
+/** Not an entry, and not the -1 of a table that is full. */
+const ENDED = -2;
+
+export class Requests {
+  /** Answer with `Connection: close` from now on: see worker/drain.ts. */
+  closing = false;
+
+  readonly #begin: (method: string, path: string) => number;
+  readonly #end: (entry: number) => void;
+
+  /** `onCount` is called with the number of requests begun so far once it reaches `countAt`; 0: never. */
+  constructor(board: Board, row: number, table: InflightWriter, countAt: number, onCount: () => void) {
+    const [inFlight, inFlightAt] = board.cell(row, 'requestsInFlight');
+    const [requests, requestsAt] = board.cell(row, 'requests');
+    let begun = 0;
+    this.#begin = (method, path) => {
+      inFlight[inFlightAt] = inFlight[inFlightAt]! + 1;
+      requests[requestsAt] = ++begun;
+      if (begun === countAt) onCount();
+      return table.begin(method, path);
+    };
+    this.#end = (entry) => {
+      inFlight[inFlightAt] = inFlight[inFlightAt]! - 1;
+      table.end(entry);
+    };
+  }
+
+  /** Watch HTTP/1 requests of every server in this process. Once. */
+  start(): void {
+    const [begin, end] = [this.#begin, this.#end];
+    function onResponseClose(this: Counted): void {
+      const entry = this[kEntry]!;
+      if (entry === ENDED) return;
+      this[kEntry] = ENDED;
+      end(entry);
+    }
+    subscribe('http.server.request.start', (message) => {
+      const { request, response, socket } = message as RequestStart;
+      response[kEntry] = begin(request.method!, request.url!);
+      response.on('close', onResponseClose);
+      if (this.closing) response.shouldKeepAlive = false;
+      // A pipelined request: its response has no socket yet, and never emits `close` when the connection dies before its turn.
+      if (socket._httpMessage) socket.once('close', () => onResponseClose.call(response));
+    });
+  }
+
+  /** Watch a server's HTTP/2 requests; a server that has none emits no `stream`. */
+  watchStreams(server: Server): void {
+    server.prependListener('stream', (stream: ServerHttp2Stream, headers: Record<string, unknown>) => {
+      const entry = this.#begin(String(headers[':method']), String(headers[':path'] ?? headers[':authority']));
+      stream.once('close', () => this.#end(entry));
+    });
+  }
+}

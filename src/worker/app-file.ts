@@ -1,0 +1,161 @@
+/**
+ * The file an APP stands for: a path as `node PATH` would find it, else a package of the working directory. In the worker.
+ */
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import Module, { createRequire } from 'node:module';
+import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { DroverError } from '../errors.js';
+
+export interface AppFile {
+  /** The file to run, links resolved. */
+  file: string;
+  /** What the app finds in process.argv[1]: as with node, links not resolved. */
+  argv1: string;
+  /** A command of the package, when the package was named and its main file is what will run. */
+  command: string | undefined;
+}
+
+/** What node's own resolution leaves out of extensionless names and directories. */
+const EXTENSIONS = ['.mjs', '.cjs', '.ts', '.mts', '.cts'];
+
+/** Throws ERR_DROVER_APP_NOT_FOUND, ERR_DROVER_APP_UNUSABLE. */
+export async function findAppFile(target: string, cwd: string): Promise<AppFile> {
+  const path = resolve(cwd, target);
+  const found = fromPath(path, cwd);
+  if (found === undefined && (isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target))) throw await notFound(target, path, cwd);
+  const app = found === undefined ? fromPackage(target, cwd) : { file: found, argv1: path, command: undefined };
+  if (app === undefined) throw await notFound(target, path, cwd);
+  checkReadable(target, app.file);
+  checkRunnable(target, app.file);
+  return app;
+}
+
+function fromPath(path: string, cwd: string): string | undefined {
+  const require = createRequire(join(cwd, 'drover'));
+  for (const candidate of [path, ...EXTENSIONS.map((extension) => path + extension), ...EXTENSIONS.map((extension) => join(path, `index${extension}`))]) {
+    try {
+      return require.resolve(candidate);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Anything else is for the user to know, for instance a package.json that is no JSON.
+      if (code !== 'MODULE_NOT_FOUND') throw new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${path} cannot be resolved: ${firstLine(error)}`);
+    }
+  }
+  return undefined;
+}
+
+interface PackageJson {
+  name?: string;
+  exports?: unknown;
+  bin?: string | Record<string, string>;
+}
+
+/** A package's main file, else its command. */
+function fromPackage(name: string, cwd: string): AppFile | undefined {
+  if (!/^(@[^/@]+\/)?[^/@.][^/]*(\/.*)?$/.test(name) || Module.isBuiltin(name)) return undefined;
+  const directory = packageDirectory(name, cwd);
+  const manifest = directory === undefined ? undefined : (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as PackageJson);
+  const bin = directory === undefined ? undefined : commandOf(manifest!, name);
+  try {
+    const file = createRequire(join(cwd, 'drover')).resolve(name);
+    return { file, argv1: file, command: bin };
+  } catch {
+    if (directory === undefined) return undefined;
+    // A package for import only.
+    const main = importTarget(manifest!.exports) ?? bin;
+    const file = main === undefined ? undefined : fromPath(join(directory, main), cwd);
+    return file === undefined ? undefined : { file, argv1: file, command: bin };
+  }
+}
+
+function packageDirectory(name: string, cwd: string): string | undefined {
+  for (let directory = cwd; ; directory = dirname(directory)) {
+    const candidate = join(directory, 'node_modules', name);
+    if (existsSync(join(candidate, 'package.json'))) return candidate;
+    if (directory === dirname(directory)) return undefined;
+  }
+}
+
+/** The command named like the package, else the only one or the first. */
+function commandOf({ bin }: PackageJson, name: string): string | undefined {
+  if (typeof bin === 'string') return bin;
+  return bin === undefined ? undefined : (bin[name.slice(name.indexOf('/') + 1)] ?? Object.values(bin)[0]);
+}
+
+/** The file of the package's own export under the conditions of import, in order as written. */
+function importTarget(exports: unknown): string | undefined {
+  if (typeof exports === 'string') return exports;
+  if (Array.isArray(exports)) return exports.map(importTarget).find((target) => target !== undefined);
+  if (typeof exports !== 'object' || exports === null) return undefined;
+  if ('.' in exports) return importTarget(exports['.']);
+  for (const [condition, target] of Object.entries(exports)) {
+    const file = ['import', 'node', 'default', 'module-sync'].includes(condition) ? importTarget(target) : undefined;
+    if (file !== undefined) return file;
+  }
+  return undefined;
+}
+
+function checkReadable(target: string, file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    throw new DroverError(
+      'ERR_DROVER_APP_NOT_FOUND',
+      `app ${target} cannot be read: ${file}: ${(error as NodeJS.ErrnoException).code === 'EACCES' ? 'permission denied' : firstLine(error)}`,
+      'Let the user that drover runs as read it.',
+    );
+  }
+}
+
+/** TypeScript on a Node that does not strip types, with nothing loaded that does. */
+function checkRunnable(target: string, file: string): void {
+  if (!['.ts', '.mts', '.cts'].includes(extname(file))) return;
+  const strips = Boolean((process.features as { typescript?: unknown }).typescript);
+  const helped = '.ts' in (Module as unknown as { _extensions: object })._extensions || hasPreloads();
+  if (strips || helped) return;
+  throw new DroverError(
+    'ERR_DROVER_APP_UNUSABLE',
+    `app ${target} is TypeScript, which Node ${process.versions.node} does not run by itself`,
+    'Use Node 22.18 or newer, or a loader: npm install tsx, then --node-args "--import tsx".',
+  );
+}
+
+/** Whether node was started with modules to load before the app: they may have changed how modules are loaded. */
+export function hasPreloads(): boolean {
+  return [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/)].some((word) =>
+    /^(-r|--(require|import|loader|experimental-loader))(=|$)/.test(word),
+  );
+}
+
+async function notFound(target: string, path: string, cwd: string): Promise<DroverError> {
+  const near = await nearestFile(path, cwd);
+  const isPath = isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target) || /\.[cm]?[jt]s$/.test(target);
+  return new DroverError(
+    'ERR_DROVER_APP_NOT_FOUND',
+    isPath ? `app ${target} does not exist: there is no ${path}` : `app ${target} is neither a file nor a package in ${cwd}`,
+    near === undefined ? 'APP is a path, relative to the working directory (--chdir), or the name of an installed package.' : `Did you mean ${near}?`,
+  );
+}
+
+/** A file of the same directory with nearly that name, as the user would write it. */
+async function nearestFile(path: string, cwd: string): Promise<string | undefined> {
+  const directory = dirname(path);
+  let names: string[];
+  try {
+    names = readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => /\.[cm]?[jt]s$/.test(entry.name) || (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules'))
+      .map((entry) => entry.name);
+  } catch {
+    return undefined;
+  }
+  const { closest, distance } = (await import('fastest-levenshtein')).default;
+  const name = path.slice(directory.length + 1);
+  const near = names.length === 0 ? '' : closest(name, names);
+  if (near === '' || distance(name, near) > Math.max(2, name.length / 3)) return undefined;
+  const full = join(directory, near);
+  return full.startsWith(`${cwd}/`) ? `./${full.slice(cwd.length + 1)}${statSync(full).isDirectory() ? '/' : ''}` : full;
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+}

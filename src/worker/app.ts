@@ -1,0 +1,89 @@
+/**
+ * From APP to something that listens: find the file, run it, and, if it does not listen by itself, serve what it exports. In the worker.
+ */
+import { readFileSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { WorkerConfig } from '../config/worker-config.js';
+import { DEFAULT_HOST, DEFAULT_PORT, parsePort } from '../config/address.js';
+import { DroverError } from '../errors.js';
+import { toServable, type Place, type Servable } from './adapt.js';
+import { findAppFile } from './app-file.js';
+import { parseAppName } from './app-name.js';
+import { chooseExport, describe, describeExports, namedExport } from './exports.js';
+import { runAsMain } from './run-main.js';
+
+/** An app that has been loaded. */
+export interface App {
+  /** The error for an app that listens neither by itself nor by what it exports. */
+  unusable(): DroverError;
+  /** The framework's own closing, if it has one and drover made it listen. */
+  close(): Promise<void>;
+}
+
+export interface Surroundings {
+  /** Whether a server of the app listens at drover's sockets. */
+  listens(): boolean;
+  /** True once one does; false when the event loop has run empty. */
+  untilListensOrIdle(): Promise<boolean>;
+}
+
+/** Rejects with what the app threw, or with a DroverError. */
+export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, untilListensOrIdle }: Surroundings): Promise<App> {
+  const name = parseAppName(app, cwd);
+  const { file, argv1, command } = await findAppFile(name.target, cwd);
+  process.argv.splice(1, Infinity, argv1, ...appArgs);
+  const main = await runAsMain(file);
+  // A server that was opened and closed only to find a free port does not count: it is gone after a turn.
+  await turn();
+
+  let found = `it exports ${describeExports(main)}`;
+  const unusable = (): DroverError =>
+    new DroverError(
+      'ERR_DROVER_APP_UNUSABLE',
+      `app ${app} never called listen(), and there is nothing to serve: ${found}`,
+      command === undefined
+        ? 'Export a handler (req, res), a server, a framework\'s app or { fetch }, or a function of no parameters that makes one; or call listen().'
+        : `The package has a command, ${command}; perhaps that is the app: give its path.`,
+    );
+  const byItself: App = { unusable, close: async () => {} };
+  if (listens()) return byItself;
+
+  let chosen: { value: unknown; called: boolean } | undefined;
+  if (name.exportPath !== null) {
+    chosen = namedExport(main, name);
+  } else {
+    const choice = chooseExport(main);
+    // Express apps that export themselves for their tests, and listen when the database has answered.
+    if (choice !== undefined && mentionsListen(file) && (await untilListensOrIdle())) return byItself;
+    if (choice !== undefined) chosen = { value: choice.value, called: false };
+  }
+  if (chosen === undefined) return byItself;
+
+  const servable = await toServable(chosen.value, chosen.called);
+  if ('instead' in servable) {
+    found = `${name.exportPath?.join('.') ?? 'its export'} is ${describe(chosen.value)}${chosen.value === servable.instead ? '' : `, which came to ${describe(servable.instead)}`}`;
+    // A function that listens and returns nothing is as good as a script.
+    if (name.exportPath === null || chosen.called || typeof chosen.value === 'function' && chosen.value.length === 0) return byItself;
+    throw unusable();
+  }
+  await turn();
+  if (listens()) return byItself;
+  await servable.listen(defaultPlace());
+  return { unusable, close: async () => closeServable(servable) };
+}
+
+async function closeServable(servable: Servable): Promise<void> {
+  await servable.close?.();
+}
+
+/** Where an app that does not listen by itself is served without --bind. With it, the master puts --bind in its place. */
+function defaultPlace(): Place {
+  const port = parsePort(process.env['PORT'] ?? '');
+  return { host: process.env['HOST'] || DEFAULT_HOST, port: typeof port === 'number' ? port : DEFAULT_PORT };
+}
+
+/** Whether the main file itself calls listen(), comments left out. */
+function mentionsListen(file: string): boolean {
+  const source = readFileSync(file, 'utf8').replace(/\/\*[^]*?\*\/|(?<!:)\/\/.*/g, '');
+  return /\.listen\s*\(/.test(source);
+}

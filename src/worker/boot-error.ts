@@ -1,0 +1,105 @@
+/**
+ * What went wrong while an app was loaded, in a line or two for people: what was thrown, and at which file and line. In the worker.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
+import { DroverError, type ErrorCode } from '../errors.js';
+
+export interface BootError {
+  code: ErrorCode;
+  message: string;
+  remedy?: string;
+  stack?: string;
+}
+
+/** `file`: the app's main file, once it is known. */
+export function toBootError(thrown: unknown, app: string, file: string | undefined): BootError {
+  if (thrown instanceof DroverError) {
+    return { code: thrown.code, message: thrown.message, ...(thrown.remedy === undefined ? {} : { remedy: thrown.remedy }) };
+  }
+  if (!(thrown instanceof Error)) {
+    return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} threw while loading, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}` };
+  }
+  const stack = thrown.stack ?? String(thrown);
+  const { code, syscall } = thrown as NodeJS.ErrnoException;
+  if (syscall === 'listen' || syscall === 'bind') {
+    return { code: 'ERR_DROVER_LISTEN', message: `app ${app} cannot listen: ${thrown.message}`, stack };
+  }
+  const where = locate(thrown, file);
+  return {
+    code: 'ERR_DROVER_APP_THREW',
+    message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
+    ...(code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? { remedy: 'Is it installed? Run npm install where the app is.' } : {}),
+    stack,
+  };
+}
+
+/** `TypeError: x is not a function`, one line. */
+function headline(error: Error): string {
+  const line = error.message.split('\n', 1)[0]!.slice(0, 500);
+  return line === '' ? error.name : `${error.name}: ${line}`;
+}
+
+/** `file:line` where it happened: from the stack, else, for a syntax error in an ESM module, by looking for it. */
+function locate(error: Error, file: string | undefined): string | undefined {
+  const lines = (error.stack ?? '').split('\n');
+  // Syntax errors: node puts the place first.
+  const first = /^(file:\/\/\/.*|\/.*):(\d+)$/.exec(lines[0] ?? '');
+  if (first !== null) return `${plainPath(first[1]!)}:${first[2]}`;
+  if (error instanceof SyntaxError && file !== undefined && !lines.some((line) => isAppFrame(line))) return findSyntaxError(file);
+  const frame = lines.map((line) => FRAME.exec(line)).find((match) => match !== null && !isOurs(match[1]!));
+  return frame ? `${plainPath(frame[1]!)}:${frame[2]}` : undefined;
+}
+
+const FRAME = /^ {4}at (?:.* \()?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/;
+const OURS = new URL('../', import.meta.url).href;
+
+function isOurs(path: string): boolean {
+  return (path.startsWith('file:') ? path : pathToFileURL(path).href).startsWith(OURS);
+}
+
+function isAppFrame(line: string): boolean {
+  const match = FRAME.exec(line);
+  return match !== null && !isOurs(match[1]!);
+}
+
+function plainPath(path: string): string {
+  return path.startsWith('file:') ? fileURLToPath(path) : path;
+}
+
+/**
+ * V8 knows where a module has its syntax error, but node keeps it to itself until the process dies of it. So the module and the files it
+ * imports are parsed, not run, by another node. Only after a failed boot.
+ */
+function findSyntaxError(file: string): string | undefined {
+  if (!existsSync(file)) return undefined;
+  const { stdout } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {
+    encoding: 'utf8',
+    timeout: 5_000,
+    env: { PATH: process.env['PATH'] },
+  });
+  const match = /^(file:\/\/\/.*):(\d+)$/m.exec(stdout ?? '');
+  return match === null ? undefined : `${plainPath(match[1]!)}:${match[2]}`;
+}
+
+const PARSE_ALL = `
+import { readFileSync } from 'node:fs';
+import { SourceTextModule } from 'node:vm';
+const seen = new Set();
+function parse(url) {
+  if (seen.has(url) || !/\\.m?js$/.test(url)) return;
+  seen.add(url);
+  let source;
+  try { source = readFileSync(new URL(url), 'utf8'); } catch { return; }
+  let module;
+  try { module = new SourceTextModule(source, { identifier: url }); } catch (error) {
+    console.log(error.stack.split('\\n', 1)[0]);
+    process.exit();
+  }
+  const specifiers = module.moduleRequests?.map((request) => request.specifier) ?? module.dependencySpecifiers;
+  for (const specifier of specifiers) if (/^(\\.|\\/|file:)/.test(specifier)) parse(new URL(specifier, url).href);
+}
+parse(process.argv[1]);
+`;

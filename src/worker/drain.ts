@@ -1,0 +1,53 @@
+/**
+ * The way out of a worker: take no connections, finish what is open, let the app clean up. In the worker; the master only bounds it.
+ *
+ * No timer here decides on a request. Idle connections end by their own keep-alive time; a connection on which nothing has come yet gets
+ * that time too; near the end of the grace, idle connections that would live longer are closed rather than killed. What then still runs
+ * is the master's to kill and to name in the log.
+ */
+import type { Connections } from '../http/connections.js';
+
+export interface DrainOptions {
+  connections: Connections;
+  graceMs: number;
+  /** Whether the app has a TERM listener, which is then the one to end its WebSockets and other connections that are no HTTP. */
+  appEndsForeign: () => boolean;
+  /** Run the app's TERM listeners: nothing is left but connections that are not HTTP. At most once. */
+  onOnlyForeign: () => void;
+  /** The last connection is gone. Once. */
+  onEmpty: () => void;
+}
+
+/** The last part of the grace, in which idle connections are closed. */
+const LAST_PART = 0.1;
+const LAST_MS = 1_000;
+const SWEEP_MS = 250;
+
+export function startDrain({ connections, graceMs, appEndsForeign, onOnlyForeign, onEmpty }: DrainOptions): void {
+  const since = performance.now();
+  const lastMs = Math.min(LAST_MS, graceMs * LAST_PART);
+  let done = false;
+  let toldApp = false;
+
+  const look = (): void => {
+    if (done) return;
+    if (connections.open === 0) {
+      done = true;
+      clearInterval(sweeper);
+      onEmpty();
+    } else if (!toldApp && appEndsForeign() && connections.foreign === connections.open) {
+      toldApp = true;
+      onOnlyForeign();
+    }
+  };
+  const sweeper = setInterval(() => {
+    connections.closeSilent(since);
+    if (performance.now() - since >= graceMs - lastMs) connections.closeIdle();
+    look();
+  }, Math.min(SWEEP_MS, Math.max(lastMs / 2, 1)));
+
+  connections.onClose = look;
+  connections.close();
+  // Not at once: connections that were queued come in this turn of the loop.
+  setImmediate(look);
+}

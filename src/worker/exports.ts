@@ -1,0 +1,80 @@
+/**
+ * Which of a module's exports is the app, and how to tell a person what was found. In the worker.
+ */
+import { DroverError } from '../errors.js';
+import { kindOf } from './adapt.js';
+import type { AppName } from './app-name.js';
+import type { MainExports } from './run-main.js';
+
+/** Exports looked at when there is no default one, in this order. */
+const NAMES = ['app', 'server', 'handler'];
+
+/** The first export that can be served, as a box (a Fastify instance has a then(), which no await may see); undefined: none. */
+export function chooseExport(main: MainExports): { value: unknown } | undefined {
+  const { exports } = main;
+  const candidates = [defaultOf(main)];
+  if (main.kind === 'cjs' || !('default' in main.exports)) candidates.push(exports);
+  if (isObject(exports)) for (const name of NAMES) candidates.push(exports[name]);
+  const value = candidates.find((candidate) => kindOf(candidate) !== undefined);
+  return value === undefined ? undefined : { value };
+}
+
+/** The export the user named, called if the user said so. Throws ERR_DROVER_APP_UNUSABLE, and whatever the app throws when called. */
+export function namedExport(main: MainExports, { target, exportPath, args }: AppName): { value: unknown; called: boolean } {
+  const path = exportPath!;
+  let owner: unknown;
+  let value: unknown = isObject(main.exports) && path[0]! in main.exports ? main.exports : path[0] === 'default' ? { default: main.exports } : defaultOf(main);
+  for (const [i, name] of path.entries()) {
+    owner = value;
+    value = isObject(value) ? value[name] : undefined;
+    if (value === undefined) {
+      throw new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${target} has no export ${path.slice(0, i + 1).join('.')}; it exports ${describeExports(main)}`);
+    }
+  }
+  if (args === null) return { value, called: false };
+  if (typeof value !== 'function') {
+    throw new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${target}: the export ${path.join('.')} is ${describe(value)}, and cannot be called`);
+  }
+  return { value: (value as (...args: unknown[]) => unknown).apply(owner, args), called: true };
+}
+
+/** For a message: names and types. */
+export function describeExports(main: MainExports): string {
+  const { exports } = main;
+  if (!isObject(exports) || (typeof exports !== 'function' && main.kind === 'cjs' && !isPlain(exports))) return describe(exports);
+  const names = Object.keys(exports).filter((name) => name !== 'module.exports');
+  const listed = names.slice(0, 8).map((name) => `${name} (${describe(exports[name])})`);
+  if (names.length > listed.length) listed.push(`${names.length - listed.length} more`);
+  if (typeof exports === 'function') listed.unshift(describe(exports));
+  return listed.length === 0 ? 'nothing' : listed.join(', ');
+}
+
+/** For a message: what a value is. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') {
+    if (/^class\b/.test(Function.prototype.toString.call(value))) return 'a class';
+    return `a function of ${value.length} parameter${value.length === 1 ? '' : 's'}`;
+  }
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const name = isPlain(value) ? undefined : (value.constructor as { name?: string } | undefined)?.name;
+  return name === undefined || name === '' ? 'an object' : `an instance of ${name}`;
+}
+
+/** The default export. A CJS module compiled from ESM has it at exports.default; imported as ESM, at default.default. */
+function defaultOf({ kind, exports }: MainExports): unknown {
+  if (!isObject(exports)) return undefined;
+  const value = exports['default'];
+  if (kind === 'esm' && isObject(value) && value['__esModule'] === true && 'default' in value) return value['default'];
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}

@@ -1,0 +1,84 @@
+/**
+ * Entry of the child: what has to stand before the app is loaded. Started by the master with the channel as descriptor 3.
+ *
+ * Reads `init`, maps the shared memory, starts the heartbeat, sets the process up (title, report, signals, last words), takes listen() over, and
+ * hands on to Worker. Nothing here or below may cost much: it is added to every app's time to boot and to its memory.
+ */
+import { getSystemErrorName } from 'node:util';
+import { EXIT_CODES } from '../errors.js';
+import { installIntercept } from '../accept/intercept.js';
+import { Connections } from '../http/connections.js';
+import { Requests } from '../http/requests.js';
+import { Board, rowOffset } from '../ipc/board.js';
+import { Channel } from '../ipc/channel.js';
+import { InflightWriter } from '../ipc/inflight.js';
+import type { MasterMessage } from '../ipc/messages.js';
+import { check, closeFd, native } from '../native.js';
+import { sendFatal, type MasterChannel } from './last-words.js';
+import { setProcessUp } from './process.js';
+import { recycleAfter } from './recycle.js';
+import { takeSignals } from './signals.js';
+import { watchExceptions } from './exceptions.js';
+import { Worker, type Init } from './worker.js';
+
+const CHANNEL_FD = 3;
+const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'drain', 'quit', 'reopen-logs'] as const satisfies readonly MasterMessage['type'][];
+type Missing = Exclude<MasterMessage['type'], (typeof MASTER_MESSAGES)[number]>;
+const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
+void everyTypeIsListed;
+
+const INIT_TIMEOUT_MS = 30_000;
+const MIN_BEAT_MS = 250;
+const MAX_BEAT_MS = 5_000;
+
+const parentPid = process.ppid;
+const channel: MasterChannel = new Channel(CHANNEL_FD, MASTER_MESSAGES);
+const { init, fds } = receiveInit();
+const { config, row, slot } = init;
+
+const board = new Board(check('mmap', native.mapMemory(fds.board)));
+const inflight = check('mmap', native.mapMemory(fds.inflight));
+closeFd(fds.board);
+closeFd(fds.inflight);
+check('startLoopStamp', native.startLoopStamp(board.buffer, rowOffset(row)));
+const periodMs = config.timeoutMs === 0 ? MAX_BEAT_MS : Math.min(Math.max(config.timeoutMs / 4, MIN_BEAT_MS), MAX_BEAT_MS);
+check('startHeartbeat', native.startHeartbeat(fds.heartbeat ?? -1, Math.round(periodMs), parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code));
+
+const countAt = recycleAfter(config.maxRequests, config.maxRequestsJitter, Math.random());
+const requests = new Requests(board, row, new InflightWriter(inflight, row), countAt, () => worker.onRequestLimit(countAt));
+const connections = new Connections(board, row);
+const worker = new Worker({ init, channel, board, requests, connections });
+
+setProcessUp(init);
+takeSignals(() => worker.onTerm());
+watchExceptions({
+  fatal(thrown, origin) {
+    if (worker.booting) worker.bootFailed(thrown);
+    sendFatal(channel, thrown, origin);
+  },
+});
+requests.start();
+worker.start(
+  installIntercept({
+    ask: (request) => worker.ask(request),
+    boardBuffer: board.buffer,
+    row,
+    slot,
+    strategyName: config.acceptStrategy,
+    onListening: () => {},
+    onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
+    onServer: (server) => worker.onServer(server),
+    onClosed: (key) => worker.onServerClosed(key),
+  }),
+);
+// The app is a main module of its own: it begins when this one has ended.
+setImmediate(() => void worker.boot());
+
+function receiveInit(): { init: Init; fds: { board: number; inflight: number; heartbeat?: number } } {
+  const received = channel.receiveSync(INIT_TIMEOUT_MS);
+  if (typeof received === 'string') process.exit(EXIT_CODES.masterGone.code);
+  const { message, fds } = received;
+  if (message.type !== 'init') throw new Error(`the master began with ${message.type}`);
+  const named = Object.fromEntries(message.fds.map((name, i) => [name, fds[i]!])) as { board: number; inflight: number; heartbeat?: number };
+  return { init: message, fds: named };
+}

@@ -1,0 +1,29 @@
+/**
+ * The process an app finds itself in: title, working directory, environment, inspector port, what V8 leaves behind when it runs out of heap. In the worker.
+ */
+import type { Init } from './worker.js';
+
+export function setProcessUp({ slot, config }: Init): void {
+  if (process.cwd() !== config.cwd) process.chdir(config.cwd);
+  process.title = `drover: worker [${config.name}] #${slot}`;
+  // PM2's name for it, which apps and libraries look for (to run a cron job in one worker only, for instance).
+  process.env['NODE_APP_INSTANCE'] = String(slot);
+  // SIGUSR1 opens the inspector: at a port of its own in each worker.
+  process.debugPort = 0;
+  // The master's flag for it is no business of processes that the app forks with our flags.
+  const flag = process.execArgv.indexOf('--inspect-publish-uid=http');
+  if (flag !== -1) process.execArgv.splice(flag, 1);
+  if (config.reportDir !== null) reportTo(config.reportDir);
+}
+
+/** Out of heap, V8 aborts at once: the report node writes then is how the master learns why. A user's own settings stay. */
+function reportTo(directory: string): void {
+  const { report } = process;
+  if (report === undefined || report.reportOnFatalError || report.directory !== '' || report.filename !== '') return;
+  report.reportOnFatalError = true;
+  report.directory = directory;
+  report.filename = `worker-${process.pid}.json`;
+  report.compact = true;
+  // Else node resolves the name of every peer, which may take a minute. Since Node 22.
+  if ('excludeNetwork' in report) report.excludeNetwork = true;
+}

@@ -1,0 +1,33 @@
+/**
+ * Signals in a worker. They are the master's business: a terminal's Ctrl-C and systemd's control-group kill reach every process of the group.
+ *
+ * INT, QUIT and HUP do nothing of ours (but no longer end the process); listeners of the app's run as ever. TERM starts our drain first,
+ * and the app's own TERM listeners run when that is done, by `runAppTermListeners`: an app that answers TERM with process.exit() would
+ * else cut off its requests.
+ */
+
+/** Call before the app is loaded. */
+export function takeSignals(onTerm: () => void): void {
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const) process.on(signal, () => {});
+
+  // Node binds what process.emit is now to the signal when its first listener is added. So this one alone hears the signal itself.
+  const emit = process.emit;
+  process.emit = function (this: NodeJS.Process, ...args: unknown[]): boolean {
+    if (args[0] !== 'SIGTERM') return Reflect.apply(emit, this, args) as boolean;
+    onTerm();
+    return true;
+  } as typeof process.emit;
+  process.on('SIGTERM', ours);
+  process.emit = emit;
+}
+
+function ours(): void {}
+
+/** Whether the app has listeners of its own for TERM. */
+export function appListensToTerm(): boolean {
+  return process.listeners('SIGTERM').some((listener) => listener !== ours);
+}
+
+export function runAppTermListeners(): void {
+  process.emit('SIGTERM', 'SIGTERM');
+}
