@@ -3,13 +3,12 @@
  * addresses of the app or of --bind, and stops it when it is ready. Runs in the process of the command.
  */
 import type { LoadedConfig } from '../config/load.js';
-import { DroverError } from '../errors.js';
 import { BOARD_BYTES } from '../ipc/board.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
 import type { BoundAddress, ListenRequest } from '../ipc/messages.js';
 import { check, closeFd, native } from '../native.js';
+import { bootFailure } from './boot-failure.js';
 import { explainDeath } from './death.js';
-import { bootErrorCode } from './reaper.js';
 import { WorkerHandle } from './worker-handle.js';
 
 /** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
@@ -53,7 +52,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
             if (isReady) return resolve();
             const { bootFailed, killed, fatal } = worker;
             const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnError, bootFailed, fatal, heap: undefined, cgroup: undefined });
-            reject(new DroverError(bootErrorCode(worker), death.cause, bootFailed?.remedy));
+            reject(bootFailure(worker, death.cause));
           },
         },
         performance.now(),

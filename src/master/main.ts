@@ -49,7 +49,7 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
 
   try {
     pidfile?.write();
-    log.emit('master.starting', { version: packageVersion(), pid: process.pid, node: process.versions.node, workers: config.workers, app: config.app });
+    log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
     context = openContext(loaded, log, reports);
     const master = new Master(
       context,

@@ -7,15 +7,16 @@
  */
 import type { ListenRequest, WorkerMessage } from '../ipc/messages.js';
 import { isEventName } from '../log/logger.js';
-import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
+import { type DroverError, ERRORS, EXIT_CODES } from '../errors.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { ServerInfo } from '../config/hooks.js';
+import { bootFailure } from './boot-failure.js';
 import type { CallHook, Context, HookCaller } from './context.js';
 import type { GrantResult, MasterEvent } from './events.js';
 import { Guard } from './guard.js';
 import { Pool } from './pool.js';
 import { Publisher } from './publish.js';
-import { ADOPTED_MS, bootErrorCode, Reaper, type Buried, type Exit } from './reaper.js';
+import { ADOPTED_MS, Reaper, type Buried, type Exit } from './reaper.js';
 import { Rollouts } from './rollout.js';
 import { Scale } from './scale.js';
 import { SIGNALS, type SignalName } from './signals.js';
@@ -244,8 +245,7 @@ export class Master {
 
   /** The first workers cannot boot: there is nothing to go on with. */
   #fail(worker: WorkerHandle, death: Buried, now: number): void {
-    const code = bootErrorCode(worker);
-    const failure = new DroverError(code, worker.bootFailed === undefined ? `worker ${worker.slot} could not boot: ${death.cause}` : worker.bootFailed.message, worker.bootFailed?.remedy);
+    const failure = bootFailure(worker, death.cause);
     this.#stop(true, failure.message.split('\n', 1)[0]!, now, failure);
   }
 

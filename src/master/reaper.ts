@@ -5,10 +5,9 @@
  * is reaped by id, and only when it is still a zombie a moment after libuv has had its turn.
  */
 import { readFileSync, readdirSync } from 'node:fs';
-import type { ErrorCode } from '../errors.js';
-import { ERRORS } from '../errors.js';
 import { readInflight } from '../ipc/inflight.js';
 import { native } from '../native.js';
+import { bootErrorCode } from './boot-failure.js';
 import { Cgroups, memoryLimit, oomKills, OomLedger } from './cgroup.js';
 import type { Context } from './context.js';
 import { explainDeath, type Death, type Evidence } from './death.js';
@@ -105,18 +104,11 @@ export class Reaper {
     for (const pid of now) {
       if (!this.#zombies.has(pid)) continue;
       now.delete(pid);
-      if (native.reap(pid) > 0) this.#context.log.emit('child.reaped', { pid });
+      if (native.reap(pid) > 0) this.#context.log.emit('child.reaped', { child: pid });
     }
     this.#zombies = now;
     return now.size > 0;
   }
-}
-
-/** The error code of a boot that failed. */
-export function bootErrorCode(worker: WorkerHandle): ErrorCode {
-  if (worker.killed?.reason === 'boot-timeout') return 'ERR_DROVER_BOOT_TIMEOUT';
-  const code = worker.bootFailed?.code;
-  return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'ERR_DROVER_WORKER_EXITED';
 }
 
 /** Our children that are zombies. */

@@ -7,10 +7,11 @@
 import { changedOptions, reloadable, type LoadedConfig } from '../config/load.js';
 import { kebab } from '../config/options.js';
 import { DroverError } from '../errors.js';
+import { bootErrorCode } from './boot-failure.js';
 import type { Context } from './context.js';
 import type { MasterEvent } from './events.js';
 import type { Pool } from './pool.js';
-import { bootErrorCode, type Buried } from './reaper.js';
+import type { Buried } from './reaper.js';
 import { isFinished, targetAfter } from './reload.js';
 import type { Scale } from './scale.js';
 import type { WorkerHandle } from './worker-handle.js';

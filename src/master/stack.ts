@@ -15,17 +15,22 @@ import { fileURLToPath } from 'node:url';
 export type Stack = { stack: string } | { noStack: string };
 
 const POLL_MS = 10;
+const LOOK_MS = 100;
+/** V8 answers at once, but its inspector's thread may have to wait long for a processor beside the loop that spins. */
+const RUNNING_LIMIT_MS = 5000;
+/** A main thread that sleeps in a system call will not come to answer. */
+const WAITING_LIMIT_MS = 1000;
 
-interface CallFrame {
+export interface CallFrame {
   functionName: string;
-  url: string;
-  location: { lineNumber: number; columnNumber: number };
+  location: { scriptId: string; lineNumber: number; columnNumber: number };
 }
 
-/** Call frames as Node prints a stack. */
-export function formatFrames(frames: readonly CallFrame[]): string {
+/** Call frames as Node prints a stack; `urls` by script id. */
+export function formatFrames(frames: readonly CallFrame[], urls: ReadonlyMap<string, string>): string {
   return frames
-    .map(({ functionName, url, location }) => {
+    .map(({ functionName, location }) => {
+      const url = urls.get(location.scriptId) ?? '';
       const path = url.startsWith('file://') ? fileURLToPath(url) : url === '' ? '<anonymous>' : url;
       const place = `${path}:${location.lineNumber + 1}:${location.columnNumber + 1}`;
       return functionName === '' ? `    at ${place}` : `    at ${functionName} (${place})`;
@@ -50,12 +55,17 @@ export function loopbackListeners(table: string): Map<string, number> {
 /** 127.0.0.1 as the kernel prints it: a big-endian word in the machine's own order. */
 const LOOPBACK = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? '0100007F' : '7F000001';
 
-/** Stop a worker's JavaScript and tell where it is. Takes `limitMs` at most. Never rejects. */
-export async function stackOf(pid: number, limitMs = 1000): Promise<Stack> {
+/** Stop a worker's JavaScript and tell where it is. Takes RUNNING_LIMIT_MS at most, and less when the process does not run. Never rejects. */
+export async function stackOf(pid: number): Promise<Stack> {
   const state = processState(pid);
   if (state === 'T' || state === 't') return { noStack: 'the process is stopped (SIGSTOP or a debugger)' };
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), limitMs);
+  const started = performance.now();
+  let waited = 0;
+  const timer = setInterval(() => {
+    waited = processState(pid) === 'R' ? 0 : waited + LOOK_MS;
+    if (waited >= WAITING_LIMIT_MS || performance.now() - started >= RUNNING_LIMIT_MS) abort.abort();
+  }, LOOK_MS);
   let opened = false;
   try {
     const before = listeningInodes(pid);
@@ -63,14 +73,13 @@ export async function stackOf(pid: number, limitMs = 1000): Promise<Stack> {
     const port = await newListener(pid, before, abort.signal);
     opened = true;
     const url = await debuggerUrl(port, abort.signal);
-    const frames = await pausedFrames(url, abort.signal);
-    if (frames.length === 0) return { noStack: `it runs no JavaScript: ${nativePlace(pid)}` };
-    return { stack: formatFrames(frames) };
+    const stack = await pausedStack(url, abort.signal);
+    return stack === '' ? { noStack: `it runs no JavaScript: ${nativePlace(pid)}` } : { stack };
   } catch {
     if (processState(pid) === undefined) return { noStack: 'the process had ended' };
-    return { noStack: `${opened ? 'its JavaScript could not be stopped' : 'its inspector did not open'} within ${limitMs} ms: ${nativePlace(pid)}` };
+    return { noStack: `${opened ? 'its JavaScript could not be stopped' : 'its inspector did not open'} within ${Math.round(performance.now() - started)} ms: ${nativePlace(pid)}` };
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     abort.abort();
   }
 }
@@ -154,11 +163,18 @@ function debuggerUrl(port: number, signal: AbortSignal): Promise<string> {
   });
 }
 
-async function pausedFrames(url: string, signal: AbortSignal): Promise<CallFrame[]> {
+type InspectorMessage =
+  | { method: 'Debugger.scriptParsed'; params: { scriptId: string; url: string } }
+  | { method: 'Debugger.paused'; params: { callFrames: CallFrame[] } }
+  | { method?: undefined };
+
+async function pausedStack(url: string, signal: AbortSignal): Promise<string> {
   const { WebSocket } = await import('ws');
   const socket = new WebSocket(url, { perMessageDeflate: false });
+  // Frames name scripts by number (their own url is empty); enabling the debugger announces them all.
+  const urls = new Map<string, string>();
   try {
-    return await new Promise<CallFrame[]>((resolve, reject) => {
+    return await new Promise<string>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(new Error('out of time')), { once: true });
       socket.on('error', reject);
       socket.on('open', () => {
@@ -166,10 +182,9 @@ async function pausedFrames(url: string, signal: AbortSignal): Promise<CallFrame
         socket.send('{"id":2,"method":"Debugger.pause"}');
       });
       socket.on('message', (data: Buffer) => {
-        // Enabling announces every script there is; only one kind of message is ours.
-        const text = data.toString();
-        if (!text.startsWith('{"method":"Debugger.paused"')) return;
-        resolve((JSON.parse(text) as { params: { callFrames: CallFrame[] } }).params.callFrames);
+        const message = JSON.parse(data.toString()) as InspectorMessage;
+        if (message.method === 'Debugger.scriptParsed') urls.set(message.params.scriptId, message.params.url);
+        else if (message.method === 'Debugger.paused') resolve(formatFrames(message.params.callFrames, urls));
       });
     });
   } finally {

@@ -1,0 +1,22 @@
+/** What a boot that failed ends drover with, when it is the first: the error for people. Policy. */
+import { DroverError, ERRORS, type ErrorCode } from '../errors.js';
+import type { WorkerHandle } from './worker-handle.js';
+
+/** The error code of a boot that failed. */
+export function bootErrorCode(worker: Pick<WorkerHandle, 'killed' | 'bootFailed'>): ErrorCode {
+  if (worker.killed?.reason === 'boot-timeout') return 'ERR_DROVER_BOOT_TIMEOUT';
+  const code = worker.bootFailed?.code;
+  return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'ERR_DROVER_WORKER_EXITED';
+}
+
+/** `cause`: as death.ts tells it. */
+export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'loaded'>, cause: string): DroverError {
+  const code = bootErrorCode(worker);
+  const { config, sources } = worker.loaded;
+  if (worker.bootFailed !== undefined) return new DroverError(code, worker.bootFailed.message, worker.bootFailed.remedy);
+  if (code === 'ERR_DROVER_BOOT_TIMEOUT') {
+    const message = `app ${config.app} was not ready within ${config.bootTimeoutMs} ms (--boot-timeout, ${sources.bootTimeout.where})`;
+    return new DroverError(code, message, 'A worker is ready when its app has loaded and, for a script, listens. Raise --boot-timeout, or look for what the app waits for.');
+  }
+  return new DroverError(code, `app ${config.app} could not boot: ${cause}`, 'See what it wrote above, or run it with plain node.');
+}
