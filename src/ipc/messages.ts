@@ -52,6 +52,8 @@ export type MasterMessage =
   | { type: 'listen-failed'; id: number; errno: number; message: string }
   /** Sockets of other slots, to accept from behind their owners. Sent when ready, and when a slot is added. */
   | { type: 'siblings'; sockets: SocketGrant[] }
+  /** A worker has died: a connection for which the kernel had woken it waits for somebody. Look at all queues. */
+  | { type: 'recheck' }
   /**
    * Stop taking connections, finish what is open, exit. `close` names the listeners that nobody will serve after us: accept what
    * they have queued first ('all' when drover stops).

@@ -233,6 +233,7 @@ export class Master {
     const readyMs = worker.readyAt === undefined ? 0 : now - worker.readyAt;
     const buried = this.#reaper.bury(worker, exit, now);
     void this.#hook('childExit', { ...info, state: 'gone' }, { code: exit.code, signal: exit.signal, expected: buried.expected, kind: buried.kind, cause: buried.cause });
+    if (exit.code !== 0) for (const other of this.pool.inState('ready')) other.send({ type: 'recheck' });
     if (this.#stopping !== undefined || buried.expected) return;
     if (buried.phase === 'starting') {
       if (!this.pool.everReady) return this.#fail(worker, buried, now);

@@ -8,16 +8,16 @@
  *
  * Where there is no JavaScript to stop (a system call that does not return, a native addon, a stopped process), the answer says so.
  */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, readdirSync, readlinkSync } from 'node:fs';
 import { get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
 export type Stack = { stack: string } | { noStack: string };
 
-const POLL_MS = 10;
+const POLL_MS = 20;
 const LOOK_MS = 100;
 /** V8 answers at once, but its inspector's thread may have to wait long for a processor beside the loop that spins. */
-const RUNNING_LIMIT_MS = 5000;
+const RUNNING_LIMIT_MS = 10_000;
 /** A main thread that sleeps in a system call will not come to answer. */
 const WAITING_LIMIT_MS = 1000;
 
@@ -68,7 +68,7 @@ export async function stackOf(pid: number): Promise<Stack> {
   }, LOOK_MS);
   let opened = false;
   try {
-    const before = listeningInodes(pid);
+    const before = socketInodes(pid);
     process.kill(pid, 'SIGUSR1');
     const port = await newListener(pid, before, abort.signal);
     opened = true;
@@ -109,27 +109,53 @@ function nativePlace(pid: number): string {
   return `the main thread waits in native code (state ${state ?? 'unknown'}${where.length === 0 ? '' : `, ${where.join(', ')}`})`;
 }
 
-function listeningInodes(pid: number): Map<string, number> {
-  const listeners = loopbackListeners(readFileSync(`/proc/${pid}/net/tcp`, 'utf8'));
-  const own = new Map<string, number>();
-  if (listeners.size === 0) return own;
+/** Inodes of a process's sockets. */
+function socketInodes(pid: number): Set<string> {
+  const inodes = new Set<string>();
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    let target: string;
     try {
-      target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      if (inode !== undefined) inodes.add(inode);
     } catch {
-      continue; // closed meanwhile
+      // closed meanwhile
     }
-    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
-    const port = inode === undefined ? undefined : listeners.get(inode);
-    if (inode !== undefined && port !== undefined) own.set(inode, port);
   }
-  return own;
+  return inodes;
 }
 
-async function newListener(pid: number, before: ReadonlyMap<string, number>, signal: AbortSignal): Promise<number> {
+/**
+ * The part of /proc/PID/net/tcp that tells of listening sockets. The kernel prints them first; the rest, one line for every connection of the
+ * machine and every one that has ended a minute ago, takes a second to read on a busy server, and is asked for over and over here.
+ */
+function listeningTable(pid: number): string {
+  const fd = openSync(`/proc/${pid}/net/tcp`, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(16 * 1024);
+    for (let text = ''; ; ) {
+      const bytes = readSync(fd, buffer);
+      text += buffer.toString('latin1', 0, bytes);
+      if (bytes === 0 || OTHER_STATE.test(text)) return text;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A line of the table whose state is not 0A, TCP_LISTEN. */
+const OTHER_STATE = /^ *\d+: \S+ \S+ (?!0A)\S\S /m;
+
+/** Port of the first socket that is not in `before` and listens. */
+async function newListener(pid: number, before: ReadonlySet<string>, signal: AbortSignal): Promise<number> {
   for (;;) {
-    for (const [inode, port] of listeningInodes(pid)) if (!before.has(inode)) return port;
+    const fresh = [...socketInodes(pid)].filter((inode) => !before.has(inode));
+    // The table has every connection of the machine: it is read only when there is something to look for.
+    if (fresh.length > 0) {
+      const listeners = loopbackListeners(listeningTable(pid));
+      for (const inode of fresh) {
+        const port = listeners.get(inode);
+        if (port !== undefined) return port;
+      }
+    }
     await pause(signal);
   }
 }

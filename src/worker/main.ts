@@ -22,7 +22,7 @@ import { watchExceptions } from './exceptions.js';
 import { Worker, type Init } from './worker.js';
 
 const CHANNEL_FD = 3;
-const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'drain', 'quit', 'reopen-logs'] as const satisfies readonly MasterMessage['type'][];
+const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'recheck', 'drain', 'quit', 'reopen-logs'] as const satisfies readonly MasterMessage['type'][];
 type Missing = Exclude<MasterMessage['type'], (typeof MASTER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;

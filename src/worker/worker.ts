@@ -185,6 +185,8 @@ export class Worker {
     switch (message.type) {
       case 'siblings':
         return this.#intercept.siblings(handed(message.sockets, fds));
+      case 'recheck':
+        return this.#intercept.recheck();
       case 'drain':
         return this.#drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
       case 'quit':
@@ -274,15 +276,14 @@ export class Worker {
   /** The app ended its process before it listened. */
   #exitedInBoot(code: number): void {
     const { app } = this.#parts.init.config;
+    if (code === 0) process.exitCode = EXIT_CODES.boot.code;
     this.#saidBootFailed = true;
     sendBootFailed(this.#parts.channel, {
       code: 'ERR_DROVER_WORKER_EXITED',
       message:
-        code === UNSETTLED_AWAIT
-          ? `app ${app} has a top-level await that never settles`
-          : this.#ranEmpty
-            ? `app ${app} waits for a promise that never settles`
-            : `app ${app} exited with code ${code} before it listened`,
+        this.#ranEmpty && code === 0
+          ? `app ${app} waits for a promise or a top-level await that never settles`
+          : `app ${app} exited with code ${code} before it listened`,
       remedy: 'APP has to export something to serve, or call listen(); see docs/apps.md.',
     });
   }
@@ -340,8 +341,6 @@ export class Worker {
 
 const ETIMEDOUT = 110;
 const EPIPE = 32;
-/** Node's exit code when the loop is empty and the main module still awaits. */
-const UNSETTLED_AWAIT = 13;
 /** So that the exit comes before the master's KILL. */
 const LAST_MOMENT_MS = 100;
 
