@@ -21,6 +21,7 @@
 #include "callback.h"
 #include "environment.h"
 #include "exclusive.h"
+#include "queue.h"
 #include "result.h"
 
 namespace drover {
@@ -72,6 +73,8 @@ int Acceptor::open() {
 int Acceptor::arm(int fd, const ArmOptions& options) {
   if (closed_) return -EBADF;
   if (find(fd) != sockets_.end()) return -EEXIST;
+  // Of a socket that does not listen accept4 may say EOPNOTSUPP for ever, which reads as "that connection is gone".
+  if (const int listening = isListening(fd); listening <= 0) return listening == 0 ? -EINVAL : listening;
   if (const int status = open(); status < 0) return status;
   auto socket = std::make_shared<Socket>(*this, options);
   const int status = socket->poll.open(handles_, socket.get(), [fd](uv_loop_t* loop, uv_poll_t* handle) { return uv_poll_init(loop, handle, fd); });

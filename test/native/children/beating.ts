@@ -1,0 +1,30 @@
+/** A worker reduced to its heartbeat: `node beating.js PERIOD_MS`. */
+import { rowOffset } from '../../../src/ipc/board.js';
+import { check, native } from '../../../src/native.js';
+
+const channel = new native.Channel(3);
+const send = (message: object): void => void check('send', channel.send(JSON.stringify(message)));
+const first = channel.receiveSync(60_000);
+if (typeof first === 'number') process.exit(1);
+check('startLoopStamp', native.startLoopStamp(check('mmap', native.mapMemory(first.fds[0]!)), rowOffset(0)));
+check('startHeartbeat', native.startHeartbeat(first.fds[1] ?? -1, Number(process.argv[2]), 0, 0, 7));
+channel.ref();
+channel.start(
+  (text) => {
+    switch ((JSON.parse(text) as { type: string }).type) {
+      case 'stats':
+        send({ type: 'stats', ...native.heartbeatStats() });
+        break;
+      case 'block':
+        send({ type: 'blocking' });
+        channel.receiveSync(60_000);
+        break;
+      case 'leave':
+        // Not process.exit(): the end of an environment with all its clean-up.
+        channel.close();
+        break;
+    }
+  },
+  () => process.exit(1),
+);
+send({ type: 'started' });

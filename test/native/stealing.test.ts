@@ -1,0 +1,139 @@
+/** Several processes at one socket: who is woken, who takes a connection when its owner can't, in what order. */
+import { closeSync, readFileSync } from 'node:fs';
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { Board, State } from '../../src/ipc/board.js';
+import { check, native } from '../../src/native.js';
+import { ask, createBoard, listen, startChild, until } from './support.js';
+import type { Child } from './support.js';
+
+interface Crew {
+  board: Board;
+  children: Child[];
+  fd: number;
+  port: number;
+  /** Until all of `rows` wait in poll. */
+  idle(rows?: number[]): Promise<void>;
+  tell(row: number, what: string, how?: Record<string, unknown>): Promise<void>;
+  sum(field: 'accepted' | 'wakeups' | 'emptyWakeups' | 'stolen'): number;
+}
+
+async function crew(t: ExecutionContext, count: number): Promise<Crew> {
+  const { board, fd: boardFd } = createBoard(t);
+  const { fd, port } = listen();
+  t.teardown(() => closeSync(fd));
+  const children = Array.from({ length: count }, () => startChild(t, 'accepting'));
+  children.forEach((child, row) => {
+    board.set(row, 'slot', row);
+    child.send({ type: 'board', row }, [boardFd]);
+  });
+  const all = [...children.keys()];
+  return {
+    board,
+    children,
+    fd,
+    port,
+    idle: (rows = all) => until(() => rows.every((row) => board.get(row, 'loopTurns') > 0 && board.get(row, 'loopStamp') === 0)),
+    async tell(row, what, how = {}) {
+      children[row]!.send({ type: 'do', what, ...how }, what === 'arm' ? [fd] : []);
+      await children[row]!.next('done');
+    },
+    sum: (field) => all.reduce((sum, row) => sum + board.get(row, field), 0),
+  };
+}
+
+function stateOf(pid: number): string {
+  return /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+}
+
+/** How often the workers' event loops have gone to sleep. */
+function sleeps({ children }: Crew): number {
+  const count = (pid: number): number => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  return children.reduce((sum, { pid }) => sum + count(pid), 0);
+}
+
+function queueLength(fd: number): number {
+  return check('queueLength', native.queueLength(fd)).length;
+}
+
+/** Connections one after the other, each when all of `rows` are idle: who took how many. */
+async function paced(crew: Crew, count: number, rows?: number[]): Promise<number[]> {
+  const taken = crew.children.map(() => 0);
+  for (let i = 0; i < count; i++) {
+    await crew.idle(rows);
+    taken[Number(await ask(crew.port))]!++;
+  }
+  return taken;
+}
+
+test('exclusive: a connection wakes about one of eight idle workers; shared: all of them', async (t) => {
+  const switches: Record<string, number> = {};
+  for (const exclusive of [true, false]) {
+    const workers = await crew(t, 8);
+    for (const row of workers.children.keys()) await workers.tell(row, 'arm', { exclusive, slot: -1 });
+    await workers.idle();
+    const before = sleeps(workers);
+    await paced(workers, 50);
+    switches[exclusive ? 'exclusive' : 'shared'] = sleeps(workers) - before;
+    t.is(workers.sum('accepted'), 50);
+    // Not in user space: with all of them woken, most find the queue empty while still in the kernel.
+    t.true(workers.sum('wakeups') - workers.sum('emptyWakeups') === 50);
+    if (exclusive) t.true(workers.sum('wakeups') <= 60, `${workers.sum('wakeups')} wake-ups`);
+  }
+  // Each wake-up of an idle worker ends in a sleep: about 100 against 400.
+  t.true(switches['exclusive']! * 2 < switches['shared']!, JSON.stringify(switches));
+});
+
+test('exclusive and rotate: idle workers take turns', async (t) => {
+  const workers = await crew(t, 4);
+  for (const row of workers.children.keys()) await workers.tell(row, 'arm', { exclusive: true, slot: -1, rotate: true });
+  const taken = await paced(workers, 80);
+  for (const count of taken) t.true(count >= 15 && count <= 25, String(taken));
+  // Without rotation the first in the row takes all that comes while it is idle.
+  const still = await crew(t, 4);
+  for (const row of still.children.keys()) await still.tell(row, 'arm', { exclusive: true, slot: -1 });
+  const first = await paced(still, 20);
+  t.true(first[0]! >= 15, String(first));
+});
+
+test('the owner goes first; a sibling takes at once what a blocked owner cannot; the owner goes first again', async (t) => {
+  const workers = await crew(t, 3);
+  for (const row of [0, 1, 2]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  const before = await paced(workers, 20);
+  t.true(before[0]! >= 17, `owner first: ${String(before)}`);
+
+  workers.children[0]!.send({ type: 'do', what: 'block' });
+  await workers.children[0]!.next('blocking');
+  const blocked = await paced(workers, 20, [1, 2]);
+  t.deepEqual(blocked[0], 0, 'nobody waits for the owner');
+  t.true(workers.sum('stolen') >= 20);
+  workers.children[0]!.send({ type: 'unblock' });
+  await workers.children[0]!.next('done');
+
+  const after = await paced(workers, 20);
+  t.true(after[0]! >= 17, `thieves stand behind the owner: ${String(after)}`);
+});
+
+test('a worker that is killed with its wake-up loses no connection: a sibling rechecks', async (t) => {
+  const workers = await crew(t, 2);
+  for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  await workers.idle();
+  // Stopped in epoll_wait, the owner still stands in the row, is given the wake-up, and never uses it.
+  process.kill(workers.children[0]!.pid, 'SIGSTOP');
+  await until(() => stateOf(workers.children[0]!.pid) === 'T');
+  const answer = ask(workers.port);
+  await until(() => queueLength(workers.fd) === 1 || workers.board.get(1, 'accepted') === 1);
+  process.kill(workers.children[0]!.pid, 'SIGKILL');
+  await workers.children[0]!.exit;
+  await workers.tell(1, 'recheck');
+  t.is(await answer, '1');
+});
+
+test('retiring: the row is left to the others, and nothing is lost', async (t) => {
+  const workers = await crew(t, 2);
+  for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  workers.board.set(0, 'state', State.draining);
+  await workers.tell(0, 'close');
+  const taken = await paced(workers, 10);
+  t.deepEqual(taken, [0, 10]);
+});
