@@ -4,7 +4,8 @@ import type { BoundAddress } from '../ipc/messages.js';
 
 /** As a person writes it, and as --bind takes it: `127.0.0.1:8000`, `[::]:8000`, `unix:/run/app.sock`, `unix:@name`. */
 export function formatBound(address: BoundAddress): string {
-  return address.family === 'unix' ? `unix:${address.path}` : formatHostPort(address.address, address.port);
+  // An abstract name may end in NUL bytes: see intercept.ts.
+  return address.family === 'unix' ? `unix:${address.path.replace(/\0+$/, '')}` : formatHostPort(address.address, address.port);
 }
 
 export function formatHostPort(host: string, port: number): string {

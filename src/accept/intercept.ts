@@ -191,9 +191,16 @@ export function installIntercept(options: InterceptOptions): Intercept {
   };
 }
 
+/** Bytes of sun_path after the NUL that begins an abstract name. */
+const ABSTRACT_BYTES = 107;
+/** libuv before 1.47 (Node 20) fills abstract names up with NUL bytes, when it connects as when it binds. */
+const padsAbstract = Number.parseInt(process.versions.node, 10) < 22;
+
 /** The path as the master, whose working directory may be another, must read it; a NUL byte begins an abstract name. */
 function masterPath(path: string): string {
-  return path.startsWith('\0') ? `@${path.slice(1)}` : resolve(path);
+  if (!path.startsWith('\0')) return resolve(path);
+  const name = path.slice(1);
+  return `@${padsAbstract ? name + '\0'.repeat(Math.max(0, ABSTRACT_BYTES - Buffer.byteLength(name))) : name}`;
 }
 
 function groupByKey(sockets: readonly HandedSocket[]): Map<string, HandedSocket[]> {

@@ -52,7 +52,7 @@ interface Listener {
 const BIND = 'bind';
 const RETRY_MS = 5_000;
 const RETRY_EVERY_MS = 100;
-const { EADDRINUSE } = constants.errno;
+const { EACCES, ENOENT } = constants.errno;
 
 export class Listeners {
   readonly #options: ListenersOptions;
@@ -60,6 +60,8 @@ export class Listeners {
   readonly #listeners = new Map<string, Listener>();
   /** What workers have asked for (see nameOf) to the key they got. */
   readonly #names = new Map<string, string>();
+  /** How many times each key has been wanted. */
+  readonly #opened = new Map<string, number>();
   #serving: readonly number[] = [];
   #backlogChecked = false;
   /** Grants are given one after the other, so that two workers that ask for the same new address get the same sockets. */
@@ -129,6 +131,11 @@ export class Listeners {
     return [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
   }
 
+  /** Whether this listener is open. */
+  has(key: string): boolean {
+    return this.#listeners.has(key);
+  }
+
   close(keys: readonly string[]): void {
     for (const key of keys) {
       for (const bind of this.#listeners.get(key)?.binds ?? []) closeBind(bind);
@@ -143,7 +150,8 @@ export class Listeners {
 
   async #grant(request: Omit<ListenRequest, 'type' | 'id'>, slot: number, bindGiven: boolean): Promise<({ key: string } & Grants) | { errno: number; message: string }> {
     const listener = request.ordinal === 0 && bindGiven ? this.#listeners.get(BIND)! : await this.#find(request, slot);
-    if (isRefusal(listener)) return { errno: listener.errno, message: messageOf(describe(request), listener) };
+    // A missing directory is EACCES to apps, as libuv has it.
+    if (isRefusal(listener)) return { errno: listener.errno === -ENOENT ? -EACCES : listener.errno, message: messageOf(describe(request), listener) };
     const grants: Grants = { sockets: [], fds: [] };
     for (const [index, bind] of listener.binds.entries()) {
       const owner = bind.strategy.sockets === 'per-slot' ? slot : -1;
@@ -173,11 +181,18 @@ export class Listeners {
         ? openTcp({ host, port, ipv6Only }, backlog, this.#strategy, slot)
         : await openUnix(path, backlog, this.#options.umask, this.#strategy);
     if (isRefusal(bind)) return bind;
-    const listener = { key: port === 0 && path === null ? name : keyOf(bind.address), binds: [bind], users: new Map() };
+    const listener = { key: this.#freshKey(port === 0 && path === null ? name : keyOf(bind.address)), binds: [bind], users: new Map() };
     this.#listeners.set(listener.key, listener);
     this.#names.set(name, listener.key);
     this.#announce(listener);
     return listener;
+  }
+
+  /** A key is never used again: a message about sockets that were closed may still be on its way when the address is opened anew. */
+  #freshKey(wanted: string): string {
+    const times = (this.#opened.get(wanted) ?? 0) + 1;
+    this.#opened.set(wanted, times);
+    return times === 1 ? wanted : `${wanted} (${times})`;
   }
 
   /**

@@ -19,7 +19,7 @@ export interface Refusal {
 }
 
 export function isRefusal(value: object): value is Refusal {
-  return 'reason' in value;
+  return 'errno' in value;
 }
 
 /** What listen(2) or bind(2) of an address said, in words. */
