@@ -19,7 +19,8 @@ export interface AppFile {
 const EXTENSIONS = ['.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
 /** Throws ERR_DROVER_APP_NOT_FOUND, ERR_DROVER_APP_UNUSABLE. */
-export async function findAppFile(target: string, cwd: string): Promise<AppFile> {
+export async function findAppFile(target: string, directory: string): Promise<AppFile> {
+  const cwd = resolve(directory);
   const path = resolve(cwd, target);
   const found = fromPath(path, cwd);
   if (found === undefined && (isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target))) throw await notFound(target, path, cwd);

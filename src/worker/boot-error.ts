@@ -71,16 +71,16 @@ function plainPath(path: string): string {
 
 /**
  * V8 knows where a module has its syntax error, but node keeps it to itself until the process dies of it. So the module and the files it
- * imports are parsed, not run, by another node. Only after a failed boot.
+ * imports are parsed, not run, by another node, which dies of it. Only after a failed boot.
  */
 function findSyntaxError(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
-  const { stdout } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {
+  const { stderr } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {
     encoding: 'utf8',
     timeout: 5_000,
     env: { PATH: process.env['PATH'] },
   });
-  const match = /^(file:\/\/\/.*):(\d+)$/m.exec(stdout ?? '');
+  const match = /^(file:\/\/\/.*):(\d+)$/m.exec(stderr ?? '');
   return match === null ? undefined : `${plainPath(match[1]!)}:${match[2]}`;
 }
 
@@ -93,11 +93,7 @@ function parse(url) {
   seen.add(url);
   let source;
   try { source = readFileSync(new URL(url), 'utf8'); } catch { return; }
-  let module;
-  try { module = new SourceTextModule(source, { identifier: url }); } catch (error) {
-    console.log(error.stack.split('\\n', 1)[0]);
-    process.exit();
-  }
+  const module = new SourceTextModule(source, { identifier: url });
   const specifiers = module.moduleRequests?.map((request) => request.specifier) ?? module.dependencySpecifiers;
   for (const specifier of specifiers) if (/^(\\.|\\/|file:)/.test(specifier)) parse(new URL(specifier, url).href);
 }

@@ -1,0 +1,246 @@
+import { mkdtempSync, rmSync, writeFileSync, mkdirSync, symlinkSync, copyFileSync, realpathSync } from 'node:fs';
+import { connect } from 'node:http2';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
+
+const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
+const strips = Boolean((process.features as { typescript?: unknown }).typescript);
+
+function start(t: ExecutionContext, options: Partial<FakeMasterOptions> & { app: string }): FakeMaster {
+  const master = new FakeMaster({ cwd: APPS, ...options });
+  t.teardown(async () => {
+    master.kill();
+    await master.exited;
+  });
+  return master;
+}
+
+/** A directory of the test's own, gone after it. */
+function scratch(t: ExecutionContext): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-app-')));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+async function body(master: FakeMaster, path = '/', init?: RequestInit): Promise<string> {
+  const { origin } = await master.ready();
+  return (await fetch(origin + path, { ...init, headers: { connection: 'close' } })).text();
+}
+
+for (const [app, answer] of Object.entries({
+  'cjs-handler.cjs': 'cjs handler',
+  './cjs-handler.cjs': 'cjs handler',
+  'cjs-handler': 'cjs handler',
+  [`${APPS}cjs-handler.cjs`]: 'cjs handler',
+  'cjs-default.cjs': 'cjs default',
+  'named-app.mjs': 'named app',
+  'nested.mjs': 'the default',
+  'nested.mjs:api.v1.handler': 'api.v1.handler',
+  'nested.mjs:default': 'the default',
+  'cjs-handler.cjs:default': 'cjs handler',
+  'create.mjs:create({"x":1}, [2], "c:d")': '[{"x":1},[2],"c:d"]',
+  'create.mjs:create()': '[null]',
+  'factory-rest.mjs': 'made',
+  'promise.mjs': 'promised',
+  'fetch-named.mjs': 'named fetch',
+  'server.mjs': 'server',
+  'fastify-ready.mjs': 'fastify, ready',
+  'fastify-plain.cjs': 'fastify, not ready',
+  'koa.cjs': 'koa',
+  'listenable.mjs': 'listenable',
+  'script-late.cjs': 'listened late',
+  'script-commented.cjs': 'not waited for',
+  'script-guarded.cjs': 'main true',
+  'script-port-probe.cjs': 'after the probe',
+  directory: 'directory main',
+  './directory/': 'directory main',
+})) {
+  test(`serves ${app.replace(APPS, '/absolute/')}`, async (t) => {
+    t.is(await body(start(t, { app })), answer);
+  });
+}
+
+test('serves { fetch } with method, path, body and headers', async (t) => {
+  const master = start(t, { app: 'fetch-default.mjs' });
+  const { origin } = await master.ready();
+  const response = await fetch(`${origin}/some/path?q`, { method: 'POST', body: 'sent', headers: { connection: 'close' } });
+  t.is(await response.text(), 'POST /some/path sent');
+  t.is(response.headers.get('x-kind'), 'fetch');
+});
+
+test('serves an http2 server', async (t) => {
+  const { origin } = await start(t, { app: 'http2.mjs' }).ready();
+  const session = connect(origin);
+  t.teardown(() => session.destroy());
+  const stream = session.request({ ':path': '/x' }).setEncoding('utf8');
+  let text = '';
+  stream.on('data', (part: string) => (text += part));
+  await once(stream, 'end');
+  t.is(text, 'h2 /x');
+});
+
+test('a second port of a script gets sockets of its own', async (t) => {
+  const master = start(t, { app: 'script-two-ports.cjs' });
+  t.is(await body(master), 'first');
+  const second = master.sockets.get(1)!.address as { port: number };
+  t.is(await (await fetch(`http://127.0.0.1:${second.port}`)).text(), 'second');
+});
+
+test('an ESM script is the main module', async (t) => {
+  const knowsMain = 'main' in import.meta;
+  t.is(await body(start(t, { app: 'esm-main.mjs' })), `esm main ${knowsMain ? 'true' : 'undefined'}`);
+});
+
+test('the app is the main module behind a preload, too', async (t) => {
+  const nodeArgs = ['--import', new URL('../../../test/fixtures/apps/preload.mjs', import.meta.url).href, '--no-warnings'];
+  t.is(await body(start(t, { app: 'script-guarded.cjs', nodeArgs })), 'main true');
+  t.is(await body(start(t, { app: 'named-app.mjs', nodeArgs })), 'named app');
+});
+
+test('ready only when the module has loaded, even if it listened before', async (t) => {
+  const master = start(t, { app: 'tla-after-listen.mjs' });
+  const { ordinal } = await master.message('listen');
+  t.is(ordinal, 0);
+  const { port } = master.sockets.get(0)!.address as { port: number };
+  // It answers already, as under plain node; but it is not ready.
+  t.is(await (await fetch(`http://127.0.0.1:${port}`, { headers: { connection: 'close' } })).text(), 'ok');
+  t.false(master.messages.some(({ type }) => type === 'ready'));
+  master.kill('SIGUSR2');
+  await master.ready();
+  t.is(master.stdout, 'loaded\n');
+});
+
+test('the process an app finds itself in', async (t) => {
+  const cwd = scratch(t);
+  copyFileSync(join(APPS, 'script-argv.cjs'), join(cwd, 'real.cjs'));
+  symlinkSync('real.cjs', join(cwd, 'link.cjs'));
+  const master = start(t, { app: './link.cjs', cwd, slot: 3, config: { appArgs: ['--port', '1', 'x y'], name: 'shop' }, nodeArgs: ['--no-warnings', '--inspect-publish-uid=http'] });
+  t.deepEqual(JSON.parse(await body(master)), {
+    argv: [process.execPath, join(cwd, 'link.cjs'), '--port', '1', 'x y'],
+    instance: '3',
+    title: 'drover: worker [shop] #3',
+    debugPort: 0,
+    send: 'undefined',
+    execArgv: ['--no-warnings'],
+    cwd,
+  });
+});
+
+test('a package: its main file, its command, its export for import only', async (t) => {
+  const cwd = scratch(t);
+  const install = (name: string, manifest: object, file: string, source: string): void => {
+    const directory = join(cwd, 'node_modules', name);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'package.json'), JSON.stringify({ name, ...manifest }));
+    writeFileSync(join(directory, file), source);
+  };
+  const handler = (says: string): string => `(request, response) => response.end('${says}')`;
+  install('with-main', { main: 'm.cjs', bin: 'bin.cjs' }, 'm.cjs', `module.exports = ${handler('main')}`);
+  install('with-bin', { bin: { other: 'none.js', 'with-bin': 'bin.cjs' } }, 'bin.cjs', `require('http').createServer(${handler('bin')}).listen(3000)`);
+  install('@scope/esm', { type: 'module', exports: { '.': { import: './e.js' } } }, 'e.js', `export const api = ${handler('esm')}`);
+  mkdirSync(join(cwd, 'node_modules/.bin'));
+  symlinkSync('../with-bin/bin.cjs', join(cwd, 'node_modules/.bin/with-bin'));
+
+  t.is(await body(start(t, { app: 'with-main', cwd })), 'main');
+  t.is(await body(start(t, { app: 'with-bin', cwd })), 'bin');
+  t.is(await body(start(t, { app: '@scope/esm:api', cwd })), 'esm');
+  t.is(await body(start(t, { app: 'node_modules/.bin/with-bin', cwd })), 'bin');
+});
+
+test('a file with a colon in its name', async (t) => {
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'a:b.cjs'), `module.exports = { 'x': (request, response) => response.end('colon') }`);
+  t.is(await body(start(t, { app: './a:b.cjs:x', cwd })), 'colon');
+});
+
+test('hooks run in their order, and one that throws is reported', async (t) => {
+  const master = start(t, { app: 'cjs-handler.cjs', slot: 2, config: { configFile: join(APPS, 'hooks.config.mjs') } });
+  await master.ready();
+  master.send({ type: 'quit', reason: 'test' });
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+  t.is(master.stdout, 'postSpawn 2 starting true\npostWorkerInit 2 starting true\nworkerInt 2 draining true\nworkerExit 2 draining true\n');
+  const { event, fields } = await master.message('log');
+  t.is(event, 'hook.failed');
+  t.like(fields, { hook: 'workerExit', message: 'a hook that throws' });
+});
+
+test.serial('TypeScript, where node strips types', async (t) => {
+  if (strips) {
+    t.is(await body(start(t, { app: 'typed.ts' }), '/x'), 'typed /x');
+  } else {
+    const failed = await start(t, { app: 'typed.ts' }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+    t.regex(failed.message, /typed\.ts is TypeScript, which Node .* does not run by itself/);
+    t.regex(failed.remedy!, /22\.18.*--node-args "--import tsx"/);
+  }
+});
+
+interface Failure {
+  code: string;
+  exit: number;
+  message: RegExp;
+  remedy?: RegExp;
+}
+
+for (const [app, expected] of Object.entries<Failure>({
+  './cjs-handlr.cjs': { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /^app \.\/cjs-handlr\.cjs does not exist: there is no \/.*cjs-handlr\.cjs$/, remedy: /^Did you mean \.\/cjs-handler\.cjs\?$/ },
+  'no-such-package': { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /^app no-such-package is neither a file nor a package in \// },
+  fs: { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /neither a file nor a package/ },
+  'nothing.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports version \(a string\), helper \(a function of 1 parameter\), App \(a class\)$/, remedy: /Export a handler/ },
+  'empty.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports nothing$/ },
+  'one-parameter.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /default \(a function of 1 parameter\)/ },
+  'factory-of-nothing.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /its export is a function of 0 parameters, which came to a number$/ },
+  'create.mjs:creat()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /has no export creat; it exports App \(a class\), create/ },
+  'create.mjs:number()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /the export number is a number, and cannot be called/ },
+  'create.mjs:number': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /number is a number$/ },
+  'create.mjs:App': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /App is a class$/ },
+  'create.mjs:create({x:1})': { code: 'ERR_DROVER_VALUE', exit: 2, message: /the arguments \(\{x:1\}\) are not JSON/, remedy: /quote/ },
+  'create.mjs:not-a-name': { code: 'ERR_DROVER_VALUE', exit: 2, message: /"not-a-name" is not/ },
+  'throws.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /^app throws\.cjs threw while loading: TypeError: Cannot read properties of undefined \(reading 'port'\) \(\/.*\/throws\.cjs:3\)$/ },
+  'throws.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: no database \(\/.*\/throws\.mjs:2\)$/ },
+  'throws-later.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /Error: cannot connect \(\/.*\/throws-later\.cjs:2\)$/ },
+  'rejects-later.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /Error: no such host \(\/.*\/rejects-later\.mjs:1\)$/ },
+  'throws-string.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /threw while loading, and no Error: 'just a text'$/ },
+  'syntax.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.cjs:2\)$/ },
+  'syntax.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
+  'imports-syntax.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
+  'missing-name.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /does not provide an export named 'nope' \(\/.*\/missing-name\.mjs:2\)$/ },
+  'missing-import.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /Cannot find package 'no-such-package-anywhere'/, remedy: /npm install/ },
+  'exits.cjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 9, message: /^app exits\.cjs exited with code 9 before it listened$/ },
+  'never-settles.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /a top-level await that never settles/ },
+  'promise-never.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /waits for a promise .*that never settles/ },
+})) {
+  test(`clear error: ${app}`, async (t) => {
+    const master = start(t, { app });
+    const failed = await master.bootFailed();
+    t.is(failed.code, expected.code);
+    t.regex(failed.message, expected.message);
+    t.is(failed.exit.code, expected.exit);
+    if (expected.remedy !== undefined) t.regex(failed.remedy!, expected.remedy);
+    t.is(failed.message.split('\n').length, 1, 'one line');
+    t.deepEqual(master.messages.filter(({ type }) => type === 'boot-failed' || type === 'fatal').length, 1, 'said once');
+    t.is(master.stderr, '', 'no stack on stderr');
+  });
+}
+
+test('a file that may not be read', async (t) => {
+  if (process.getuid!() === 0) return void t.pass('root may read all files');
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'secret.cjs'), '', { mode: 0 });
+  const failed = await start(t, { app: './secret.cjs', cwd }).bootFailed();
+  t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND');
+  t.regex(failed.message, /cannot be read: .*permission denied/);
+});
+
+for (const app of ['cjs-handler.cjs', 'script-two-ports.cjs', 'fastify-plain.cjs']) {
+  test(`a listen() that fails: ${app}`, async (t) => {
+    const EADDRINUSE = 98;
+    const failed = await start(t, { app, listenErrno: EADDRINUSE }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_LISTEN');
+    t.is(failed.exit.code, 5);
+    t.regex(failed.message, /cannot listen: .*EADDRINUSE/);
+  });
+}

@@ -1,0 +1,86 @@
+import test, { type ExecutionContext } from 'ava';
+import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
+
+const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
+
+function start(t: ExecutionContext, options: Partial<FakeMasterOptions> & { app: string }): FakeMaster {
+  const master = new FakeMaster({ cwd: APPS, ...options });
+  t.teardown(async () => {
+    master.kill();
+    await master.exited;
+  });
+  return master;
+}
+
+async function ask(origin: string, path = '/'): Promise<string> {
+  return (await fetch(origin + path, { headers: { connection: 'close' } })).text();
+}
+
+test('--max-requests: asks to be replaced once, and serves on', async (t) => {
+  const master = start(t, { app: 'cjs-handler.cjs', config: { maxRequests: 3 } });
+  const { origin } = await master.ready();
+  await ask(origin);
+  await ask(origin);
+  t.false(master.messages.some(({ type }) => type === 'recycle'));
+  await ask(origin);
+  t.is((await master.message('recycle')).reason, '3 requests served');
+  for (let i = 0; i < 4; i++) t.is(await ask(origin), 'cjs handler');
+  t.is(master.messages.filter(({ type }) => type === 'recycle').length, 1);
+  t.is(master.board.get(master.row, 'requests'), 7);
+});
+
+test('an exception nobody catches: its stack, then the death node gives it', async (t) => {
+  const master = start(t, { app: 'crashes.cjs' });
+  const { origin } = await master.ready();
+  await t.throwsAsync(ask(origin, '/throw'));
+  const { code } = await master.exited;
+  t.is(code, 1);
+  const fatal = await master.message('fatal');
+  t.is(fatal.origin, 'uncaughtException');
+  t.is(fatal.message, 'boom');
+  t.regex(fatal.stack, /Error: boom\n.*crashes\.cjs:4/);
+  t.deepEqual(master.inflight, ['GET /throw'], 'and what it died in');
+  t.regex(master.stderr, /boom/, "the app's stderr is its own");
+});
+
+test('a rejection nobody handles', async (t) => {
+  const master = start(t, { app: 'crashes.cjs' });
+  const { origin } = await master.ready();
+  await t.throwsAsync(ask(origin, '/reject'));
+  t.is((await master.exited).code, 1);
+  t.like(await master.message('fatal'), { origin: 'unhandledRejection', message: 'rejected' });
+});
+
+test("an exception the app's own handler survives is not fatal; one it exits for is", async (t) => {
+  const master = start(t, { app: 'handles-its-exceptions.cjs' });
+  const { origin } = await master.ready();
+  await ask(origin, '/throw');
+  await ask(origin);
+  t.false(master.messages.some(({ type }) => type === 'fatal'));
+  await ask(origin, '/die');
+  t.is((await master.exited).code, 7);
+  t.like(await master.message('fatal'), { message: 'deadly' });
+});
+
+test('an app that closes its last server is reported and replaced', async (t) => {
+  const master = start(t, { app: 'closes-server.cjs' });
+  const { origin } = await master.ready();
+  await ask(origin);
+  t.deepEqual((await master.message('closed')).key, 'listen 0');
+  t.regex((await master.message('recycle')).reason, /closed its last server/);
+  t.like(await master.message('log'), { event: 'worker.app-exit' });
+});
+
+test('a client that goes away ends its request', async (t) => {
+  const master = start(t, { app: 'slow.cjs' });
+  const { origin } = await master.ready();
+  const abort = new AbortController();
+  const asked = fetch(`${origin}/slow`, { signal: abort.signal });
+  while (master.inflight.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.is(master.board.get(master.row, 'requestsInFlight'), 1);
+  abort.abort();
+  await t.throwsAsync(asked);
+  while (master.board.get(master.row, 'connections') !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.is(master.board.get(master.row, 'requestsInFlight'), 0);
+  t.deepEqual(master.inflight, []);
+});
