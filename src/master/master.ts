@@ -184,7 +184,6 @@ export class Master {
         if (worker.state !== 'starting' || worker.asked || worker.killed !== undefined) return;
         worker.state = 'ready';
         worker.readyAt = now;
-        this.pool.everReady = true;
         this.#guard.watch(worker, now);
         this.#reaper.locate(worker, now);
         return log.emit('worker.ready', { slot: worker.slot, worker: worker.pid, generation: worker.generation, bootMs: Math.round(message.bootMs) });
@@ -236,7 +235,7 @@ export class Master {
     if (exit.code !== 0) for (const other of this.pool.inState('ready')) other.send({ type: 'recheck' });
     if (this.#stopping !== undefined || buried.expected) return;
     if (buried.phase === 'starting') {
-      if (!this.pool.everReady) return this.#fail(worker, buried, now);
+      if (!this.pool.started) return this.#fail(worker, buried, now);
       if (this.#rollouts.failed(worker, buried)) return;
     }
     const respawn = this.pool.respawn(worker.slot);

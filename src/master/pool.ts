@@ -31,8 +31,8 @@ export class Pool {
   loaded: LoadedConfig;
   generation = 1;
   rollout: Rollout | undefined;
-  /** A worker has been ready: from then on boots that fail are retried. */
-  everReady = false;
+  /** The full number of workers has been ready once: from then on boots that fail are tried again. */
+  started = false;
   readonly #context: Context;
   readonly #hook: CallHook;
   /** Tells the loop that a worker may be spawned now: its hook has run, its heartbeat file is open. */

@@ -13,7 +13,6 @@ export class Publisher {
   readonly #hook: CallHook;
   readonly #registered = new Set<number>();
   #serving = '';
-  #announced = false;
 
   constructor(context: Context, pool: Pool, hook: CallHook) {
     this.#context = context;
@@ -65,8 +64,8 @@ export class Publisher {
 
   #announce(): void {
     const { target } = this.#pool;
-    if (this.#announced || target === 0 || this.#pool.servingSlots().length < target) return;
-    this.#announced = true;
+    if (this.#pool.started || target === 0 || this.#pool.servingSlots().length < target) return;
+    this.#pool.started = true;
     this.#context.log.emit('master.ready', { workers: target, addresses: this.#context.listeners.addresses().map(formatBound).join(', ') });
     void this.#hook('whenReady');
   }

@@ -86,7 +86,7 @@ export class Reaper {
     };
     if (death.expected) this.#context.log.emit('worker.exited', fields);
     else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);
-    else if (this.#pool.everReady) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: death.cause });
+    else if (this.#pool.started) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: death.cause });
     this.#pool.remove(worker);
     return { ...death, phase };
   }
