@@ -9,8 +9,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { compileFunction } from 'node:vm';
 import { DroverError } from '../errors.js';
 import { jsonErrorPosition } from './json-position.js';
 
@@ -36,7 +37,7 @@ export async function readConfigFile(path: string, asked?: string): Promise<Reco
   if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${named}`, `Give a file that ends in one of ${CONFIG_EXTENSIONS.join(' ')}.`);
   if (extension === '.json') return checkExport(parseJson(path, text), path);
   try {
-    const exported = await importAnew(path, extension);
+    const exported = await importAnew(path, extension, text);
     return checkExport(typeof exported === 'function' ? await (exported as () => unknown)() : exported, path);
   } catch (error) {
     throw error instanceof DroverError ? error : configError(path, error);
@@ -54,33 +55,67 @@ function parseJson(path: string, text: string): unknown {
   }
 }
 
+const require = createRequire(import.meta.url);
 let reads = 0;
+/** CommonJS modules outside node_modules that readings have brought in. */
+const required = new Set<string>();
 
-async function importAnew(path: string, extension: string): Promise<unknown> {
+let turn: Promise<unknown> = Promise.resolve();
+
+/** One at a time: to forget a module while another reading still loads it confuses Node. */
+function importAnew(path: string, extension: string, text: string): Promise<unknown> {
+  const reading = turn.then(async () => {
+    for (const id of required) Reflect.deleteProperty(require.cache, id);
+    required.clear();
+    const before = new Set(Object.keys(require.cache));
+    try {
+      return await importDefault(path, extension, text);
+    } finally {
+      for (const id of Object.keys(require.cache)) if (!before.has(id) && !id.includes('/node_modules/')) required.add(id);
+    }
+  });
+  turn = reading.catch(() => {});
+  return reading;
+}
+
+async function importDefault(path: string, extension: string, text: string): Promise<unknown> {
   const typescript = extension === '.ts' || extension === '.mts';
   if (typescript && !(process.features as { typescript?: unknown }).typescript) {
     const { createJiti } = await import('jiti');
     return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(path, { default: true });
   }
-  forgetRequired(path);
+  // Not import(): since Node 24 what a CommonJS module requires that was imported is in the ES loader's cache, which nobody can clear.
+  if (!typescript && isCommonJs(path, extension, text)) {
+    const exported: unknown = require(path);
+    const compiled = typeof exported === 'object' && exported !== null && '__esModule' in exported && 'default' in exported;
+    return compiled ? exported.default : exported;
+  }
   // The query makes it another module for Node: an ES module cannot be forgotten.
-  const module = (await import(`${pathToFileURL(path).href}?drover=${++reads}`)) as Record<string, unknown>;
-  const exported = module.default;
-  // CommonJS that was compiled from an ES module.
-  if (typeof exported === 'object' && exported !== null && '__esModule' in exported && 'default' in exported) return exported.default;
-  return exported;
+  return ((await import(`${pathToFileURL(path).href}?drover=${++reads}`)) as { default?: unknown }).default;
 }
 
-/** import() of a CommonJS file goes through require's cache, whatever the query. */
-function forgetRequired(path: string): void {
-  const { cache } = createRequire(import.meta.url);
-  const forget = (id: string): void => {
-    const module = cache[id];
-    if (module === undefined || id.includes('/node_modules/')) return;
-    delete cache[id];
-    for (const child of module.children) forget(child.id);
-  };
-  forget(path);
+/** As Node decides it: by extension, by the package's type, else by whether the text is CommonJS. */
+function isCommonJs(path: string, extension: string, text: string): boolean {
+  if (extension !== '.js') return extension === '.cjs';
+  const type = packageType(dirname(path));
+  if (type !== undefined) return type === 'commonjs';
+  try {
+    compileFunction(text.replace(/^#!.*/, ''), ['exports', 'require', 'module', '__filename', '__dirname']);
+    return true;
+  } catch {
+    return false; // an ES module, or a mistake that import() will tell of
+  }
+}
+
+/** `type` of the nearest package.json. */
+function packageType(directory: string): string | undefined {
+  try {
+    return (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { type?: string }).type;
+  } catch (error) {
+    // A broken package.json is Node's to complain about.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) return undefined;
+    return packageType(dirname(directory));
+  }
 }
 
 function checkExport(exported: unknown, path: string): Record<string, unknown> {

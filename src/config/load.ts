@@ -222,10 +222,11 @@ export interface ChangedOption {
   reload: Reload;
 }
 
-/** The options whose resolved values differ. */
+/** The options that the user has changed. A default that follows another option (`name` the app) is none of them. */
 export function changedOptions(before: LoadedConfig, after: LoadedConfig): ChangedOption[] {
+  const isDefault = (loaded: LoadedConfig, option: Option): boolean => loaded.sources[option.name as OptionName].source === 'default';
   return options
-    .filter((option) => option.commandLineOnly !== true)
+    .filter((option) => option.commandLineOnly !== true && !(isDefault(before, option) && isDefault(after, option)))
     .filter((option) => !isDeepStrictEqual(before.config[configKey(option) as keyof Config], after.config[configKey(option) as keyof Config]))
     .map((option) => ({ name: option.name as OptionName, reload: option.reload }));
 }

@@ -252,7 +252,7 @@ A successor boots beside the worker it replaces: this bounds the memory of a rel
     default: null,
     defaultSays: 'the first tmpfs of /dev/shm, /run and the system\'s temporary directory',
     section: 'workers',
-    reload: 'respawn',
+    reload: 'restart',
     placeholder: 'DIR',
     help: `directory of the heartbeat files; best on a tmpfs.
 When it cannot be used, drover says so and judges liveness without files.`,
@@ -301,7 +301,7 @@ After it the worker is killed.`,
     default: (context) => context.app,
     defaultSays: 'the app as given',
     section: 'process',
-    reload: 'live',
+    reload: 'restart',
     help: `name in the process titles: \`drover: master [NAME]\`.
 Tells several drovers on one machine apart.`,
   },

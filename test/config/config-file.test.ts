@@ -153,6 +153,28 @@ test('CommonJS that a file requires is read anew, but not packages', async (t) =
   t.like(await readConfigFile(join(directory, 'a.cjs')), { workers: 2, name: 'first' });
 });
 
+test('what a file required before it threw is read anew', async (t) => {
+  const directory = tree(t, { 'a.js': 'if (require("./b.js") === 1) throw new Error("boom"); exports.workers = require("./b.js");', 'b.js': 'module.exports = 1;' });
+  await messageOf(join(directory, 'a.js'));
+  write(directory, { 'b.js': 'module.exports = 2;' });
+  t.is((await readConfigFile(join(directory, 'a.js'))).workers, 2);
+});
+
+test('a .js file is what its package says, else what it is', async (t) => {
+  const directory = tree(t, {
+    'module/package.json': '{"type": "module"}',
+    'module/deep/a.js': ESM,
+    'commonjs/package.json': '{"type": "commonjs"}',
+    'commonjs/a.js': 'exports.workers = 2;',
+    'commonjs/b.js': ESM,
+    'neither/package.json': '{}',
+    'neither/a.js': '#!/usr/bin/env node\nexports.workers = 2;',
+    'neither/b.js': ESM,
+  });
+  for (const path of ['module/deep/a.js', 'commonjs/a.js', 'neither/a.js', 'neither/b.js']) t.is((await readConfigFile(join(directory, path))).workers, 2, path);
+  t.regex(await messageOf(join(directory, 'commonjs/b.js')), /b\.js:1:1: SyntaxError: Unexpected token 'export'/);
+});
+
 test('a broken file can be corrected: the error is not remembered', async (t) => {
   const directory = tree(t, { 'a.mjs': 'export default {,', 'a.cjs': 'throw 1' });
   for (const name of ['a.mjs', 'a.cjs']) {

@@ -45,8 +45,8 @@ for (const name of Object.keys(HOOKS) as HookName[]) {
       const run = (runHook as (hooks: object, name: HookName, report: (failure: (typeof reports)[0]) => void) => Promise<void>)({ [name]: hook }, name, (failure) => reports.push(failure));
       if (name === 'onStarting') {
         const error = await t.throwsAsync(run, { instanceOf: DroverError });
-        t.is((error as DroverError).code, 'ERR_DROVER_HOOK');
-        t.regex((error as DroverError).format(), /onStarting.*boom/);
+        t.is((error).code, 'ERR_DROVER_HOOK');
+        t.regex((error).format(), /onStarting.*boom/);
       } else {
         await t.notThrowsAsync(run);
       }
@@ -63,6 +63,6 @@ test('hooksOf takes the functions of known names', (t) => {
 
 test('a hook that is no function', (t) => {
   const error = t.throws(() => hooksOf({ childExit: 'x' }, '/a/drover.config.js'), { instanceOf: DroverError });
-  t.regex((error as DroverError).format(), /childExit.*"x".*\/a\/drover\.config\.js/);
-  t.regex((error as DroverError).format(), /childExit\(server, worker, death\)/);
+  t.regex((error).format(), /childExit.*"x".*\/a\/drover\.config\.js/);
+  t.regex((error).format(), /childExit\(server, worker, death\)/);
 });

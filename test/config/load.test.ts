@@ -242,6 +242,15 @@ test('changedOptions names what differs, with what a reload does about it', asyn
   ]);
 });
 
+test('a default that follows another option is no change', async (t) => {
+  const cwd = tree(t);
+  const before = await load(cwd, ['a']);
+  const after = await load(cwd, ['b']);
+  t.deepEqual(changedOptions(before, after), [{ name: 'app', reload: 'respawn' }]);
+  t.is(reloadable(before, after).config.name, 'a');
+  t.deepEqual(changedOptions(before, await load(cwd, ['a', '-n', 'x'])), [{ name: 'name', reload: 'restart' }]);
+});
+
 test('reloadable keeps what only a restart can apply, and takes the rest', async (t) => {
   const cwd = tree(t, { 'new/drover.config.mjs': 'export default { onExit() {} };' });
   const before = await load(cwd, ['a', '-b', ':80']);
