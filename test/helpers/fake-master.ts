@@ -34,7 +34,7 @@ export interface Death {
 
 export class FakeMaster {
   readonly messages: WorkerMessage[] = [];
-  /** By ordinal of listen(). */
+  /** By ordinal of listen(). Open until the test process ends, as a master's are. */
   readonly sockets = new Map<number, { fd: number; address: BoundAddress }>();
   readonly board: Board;
   readonly exited: Promise<Death>;
@@ -72,8 +72,7 @@ export class FakeMaster {
     this.exited = once(this.#child, 'close').then(([code, signal]) => {
       for (let last = this.#channel.receiveSync(0); typeof last !== 'string'; last = this.#channel.receiveSync(0)) this.#onMessage(last.message);
       this.#channel.close();
-      for (const { fd } of this.sockets.values()) closeFd(fd);
-      this.#events.emit('exit');
+      this.#events.emit('change');
       return { code, signal } as Death;
     });
     const slot = options.slot ?? 0;
@@ -101,10 +100,7 @@ export class FakeMaster {
       if (message !== undefined) return message as MessageOf<Type>;
       const gone = this.#child.exitCode !== null || this.#child.signalCode !== null;
       if (gone && this.#closed) throw new Error(`the worker exited without ${type}: ${JSON.stringify(this.messages)}\n${this.stderr}`);
-      await new Promise<void>((resolve) => {
-        this.#events.once('message', resolve);
-        this.#events.once('exit', resolve);
-      });
+      await once(this.#events, 'change');
     }
   }
 
@@ -143,7 +139,7 @@ export class FakeMaster {
   #onMessage(message: WorkerMessage): void {
     if (message.type === 'listen') this.#listen(message);
     this.messages.push(message);
-    this.#events.emit('message');
+    this.#events.emit('change');
   }
 
   #listen({ id, ordinal }: ListenRequest): void {
