@@ -165,3 +165,15 @@ test('a directory that is not there', (t) => {
   const cwd = tree(t);
   mistake(t, drover(cwd, ['app.js', '--chdir', 'nope']), `drover: --chdir: no such directory: "${cwd}/nope" (flag --chdir)`, /Give a directory/);
 });
+
+test('--check-config: the options and the app, without serving', (t) => {
+  const cwd = tree(t, { 'app/app.mjs': 'export default (req, res) => res.end();', 'app/broken.mjs': 'throw new Error("boom");' });
+  t.deepEqual(drover(cwd, ['--check-config', '--chdir', 'app', './app.mjs']), { code: 0, stdout: 'the options are right and ./app.mjs loads\n', stderr: '' });
+  const missing = drover(cwd, ['--check-config', './nope.mjs']);
+  t.is(missing.code, 4, missing.stderr);
+  t.regex(missing.stderr, /^drover: .*nope\.mjs/);
+  const broken = drover(cwd, ['--check-config', './app/broken.mjs']);
+  t.is(broken.code, 3, broken.stderr);
+  t.regex(broken.stderr, /boom/);
+  t.notRegex(broken.stderr, /\n {4}at /);
+});
