@@ -55,13 +55,26 @@ function handed(sockets: SocketGrant[], fds: number[]): HandedSocket[] {
   return sockets.map((grant, index) => ({ grant, fd: fds[index]! }));
 }
 
-if (strategy !== 'plain') intercept(strategy);
+const installed = strategy === 'plain' ? undefined : intercept(strategy);
 
 /** Scenarios about the process: when it ends, and how. */
 const SCENARIOS: Record<string, () => void | Promise<void>> = {
   async cases() {
     const { runCases } = await import('./cases.js');
     process.stdout.write(JSON.stringify(await runCases()));
+    process.exit(0);
+  },
+  async binds() {
+    process.stdout.write(JSON.stringify(await (await import('./binds.js')).binds(installed!)));
+    process.exit(0);
+  },
+  address() {
+    const server = net.createServer().listen(0);
+    process.stdout.write(String(server.address()));
+    server.close();
+  },
+  async drain() {
+    process.stdout.write(JSON.stringify(await (await import('./drain.js')).drain(installed!)));
     process.exit(0);
   },
   'unref-before-listen'() {

@@ -20,6 +20,7 @@ export interface Run {
   /** `cases`, or a scenario of child.ts that is about the whole process. */
   what: string;
   binds?: ListenAddress[];
+  env?: Record<string, string>;
 }
 
 export interface Outcome {
@@ -29,12 +30,12 @@ export interface Outcome {
   stderr: string;
 }
 
-export async function run({ node, strategy, what, binds = [] }: Run): Promise<Outcome> {
+export async function run({ node, strategy, what, binds = [], env = {} }: Run): Promise<Outcome> {
   const listeners = strategy === 'plain' ? undefined : new Listeners({ strategy, backlog: 128, umask: null, emit: () => undefined });
   const pair = strategy === 'plain' ? undefined : check('socketpair', native.socketPair());
   try {
     if (binds.length > 0) await listeners?.openBinds(binds);
-    const child = spawn(node, ['--no-warnings', CHILD, strategy, what], { stdio: ['ignore', 'pipe', 'pipe', ...(pair === undefined ? [] : [pair[1]])] });
+    const child = spawn(node, ['--no-warnings', CHILD, strategy, what], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', ...(pair === undefined ? [] : [pair[1]])] });
     const finished = new Promise<Outcome>((resolve, reject) => {
       let stdout = '';
       let stderr = '';

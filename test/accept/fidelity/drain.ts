@@ -1,0 +1,40 @@
+/** In the child of intercept.test.ts: what drain() leaves of the servers. */
+import { once } from 'node:events';
+import net from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { Intercept } from '../../../src/accept/intercept.js';
+
+async function code(where: net.NetConnectOpts): Promise<string> {
+  const [error] = (await once(net.connect(where), 'error')) as [NodeJS.ErrnoException];
+  return error.code!;
+}
+
+export async function drain(intercept: Intercept): Promise<unknown> {
+  const server = net.createServer((socket) => socket.end('served')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  const own = net.createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true });
+  await once(own, 'listening');
+  const ownPort = (own.address() as net.AddressInfo).port;
+
+  // Queued: connected, and our loop has not turned since.
+  const queued = Array.from({ length: 20 }, () => net.connect({ port, host: '127.0.0.1' }));
+  await Promise.all(queued.map((socket) => once(socket, 'connect')));
+  intercept.drain('all');
+  const answers = await Promise.all(queued.map(text));
+
+  const late = net.connect({ port, host: '127.0.0.1' });
+  await once(late, 'connect');
+  let accepted = 0;
+  server.on('connection', () => accepted++);
+  const refused = await code({ port: ownPort, host: '127.0.0.1' });
+  const listening = [server.listening, own.listening];
+  const after = net.createServer().listen(0);
+  const listensOn = after.listening && (after.address() as net.AddressInfo).port > 0;
+  for (const closing of [server, own, after]) {
+    closing.close();
+    await once(closing, 'close');
+  }
+  late.destroy();
+  return { answers: answers.filter((answer) => answer === 'served').length, accepted, refused, listening, listensOn, listeners: intercept.listeners };
+}
