@@ -1,0 +1,76 @@
+import test from 'ava';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DroverError } from '../../src/errors.js';
+import { Pidfile } from '../../src/master/pidfile.js';
+
+function scratch(t: { teardown: (done: () => void) => void }): string {
+  const dir = mkdtempSync(join(tmpdir(), 'drover-pid-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  return dir;
+}
+
+/** The id of a process that has ended. */
+function deadPid(): number {
+  return spawnSync(process.execPath, ['-e', '']).pid;
+}
+
+test('holds our pid while we run, leaves nothing beside itself, and goes', (t) => {
+  const dir = scratch(t);
+  const file = new Pidfile(join(dir, 'pid'));
+  file.write();
+  t.is(readFileSync(file.path, 'utf8'), `${process.pid}\n`);
+  t.deepEqual(readdirSync(dir), ['pid']);
+  file.remove();
+  t.false(existsSync(file.path));
+});
+
+test('that of a dead master is replaced', (t) => {
+  const path = join(scratch(t), 'pid');
+  writeFileSync(path, `${deadPid()}\n`);
+  new Pidfile(path).write();
+  t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+});
+
+for (const text of ['', 'no number', '-1', '0', '99999999999999']) {
+  test(`one that holds ${JSON.stringify(text)} is replaced`, (t) => {
+    const path = join(scratch(t), 'pid');
+    writeFileSync(path, text);
+    new Pidfile(path).write();
+    t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  });
+}
+
+test('that of a live process is refused, and stays', (t) => {
+  const path = join(scratch(t), 'pid');
+  writeFileSync(path, `${process.ppid}\n`);
+  const error = t.throws(() => new Pidfile(path).write(), { instanceOf: DroverError });
+  t.is(error?.code, 'ERR_DROVER_PIDFILE');
+  t.true(error?.message.includes(String(process.ppid)) && error.message.includes(path));
+  t.is(readFileSync(path, 'utf8'), `${process.ppid}\n`);
+});
+
+test('one that cannot be written says why', (t) => {
+  const error = t.throws(() => new Pidfile(join(scratch(t), 'no', 'pid')).write(), { instanceOf: DroverError });
+  t.regex(error?.message ?? '', /ENOENT/);
+});
+
+test('one that holds another pid by now is not ours to remove', (t) => {
+  const file = new Pidfile(join(scratch(t), 'pid'));
+  file.write();
+  writeFileSync(file.path, '12\n');
+  file.remove();
+  t.is(readFileSync(file.path, 'utf8'), '12\n');
+});
+
+test('removing does not throw when the directory is gone or closed', (t) => {
+  const dir = scratch(t);
+  const file = new Pidfile(join(dir, 'pid'));
+  t.notThrows(() => file.remove());
+  file.write();
+  chmodSync(dir, 0o500);
+  t.notThrows(() => file.remove());
+  chmodSync(dir, 0o700);
+});
