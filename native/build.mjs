@@ -9,7 +9,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,11 +56,12 @@ function fingerprint() {
 function withLock(run) {
   const path = join(build, '.lock');
   mkdirSync(build, { recursive: true });
+  // Linked into place with its content: a lock without a holder's pid never exists.
+  const mine = `${path}.${process.pid}`;
+  writeFileSync(mine, String(process.pid));
   for (;;) {
     try {
-      const lock = openSync(path, 'wx');
-      writeSync(lock, String(process.pid));
-      closeSync(lock);
+      linkSync(mine, path);
       break;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
@@ -68,6 +69,7 @@ function withLock(run) {
       else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     }
   }
+  rmSync(mine);
   try {
     return run();
   } finally {
@@ -77,9 +79,7 @@ function withLock(run) {
 
 function isHeld(path) {
   try {
-    const pid = Number(readFileSync(path, 'utf8'));
-    if (pid === 0) return true; // Just made: its holder has not written yet.
-    process.kill(pid, 0);
+    process.kill(Number(readFileSync(path, 'utf8')), 0);
     return true;
   } catch (error) {
     return error.code === 'EPERM';
