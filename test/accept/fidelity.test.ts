@@ -11,7 +11,7 @@ for (const [index, node] of nodes.entries()) {
   for (const strategy of ['shared', 'reuseport'] as const) {
     const named = (what: string): string => `${what}: ${strategy}, node ${index === 0 ? process.version : node}`;
 
-    test(named('all that an app sees'), async (t) => {
+    test.serial(named('all that an app sees'), async (t) => {
       const [plain, ours] = await Promise.all([run({ node, strategy: 'plain', what: 'cases' }), run({ node, strategy, what: 'cases' })]);
       t.is(ours.stderr, '');
       t.like(ours, { code: 0, signal: null });
@@ -23,14 +23,14 @@ for (const [index, node] of nodes.entries()) {
       }
     });
 
-    test(named('when the process ends'), async (t) => {
+    test.serial(named('when the process ends'), async (t) => {
       for (const what of ['unref-before-listen', 'unref-after-listen', 'ref-after-unref', 'close-ends']) {
         const plain = await run({ node, strategy: 'plain', what });
         t.deepEqual(await run({ node, strategy, what }), plain, what);
       }
     });
 
-    test(named('an error nobody handles'), async (t) => {
+    test.serial(named('an error nobody handles'), async (t) => {
       const plain = await run({ node, strategy: 'plain', what: 'error-unhandled' });
       const ours = await run({ node, strategy, what: 'error-unhandled' });
       const message = (text: string): string | undefined => /^Error: .*/m.exec(text)?.[0].replace(/\d+$/, 'PORT');

@@ -41,9 +41,9 @@ async function refused(listeners: Listeners, request: Partial<Ask>, slot = 0): P
 
 async function refusedBind(t: ExecutionContext, promise: Promise<void>): Promise<DroverError> {
   const error = await t.throwsAsync(promise, { instanceOf: DroverError });
-  t.is(error!.code, 'ERR_DROVER_LISTEN');
-  t.true(error!.format().split('\n').length <= 2, error!.format());
-  return error!;
+  t.is(error.code, 'ERR_DROVER_LISTEN');
+  t.true(error.format().split('\n').length <= 2, error.format());
+  return error;
 }
 
 function portOf(address: BoundAddress | undefined): number {
@@ -207,7 +207,7 @@ test('none of the addresses stays open when one is refused', async (t) => {
 test('an address this machine does not have', async (t) => {
   const { listeners } = open(t);
   const error = await refusedBind(t, listeners.openBinds([{ kind: 'tcp', host: '192.0.2.1', port: 0 }]));
-  t.regex(error.format(), /192\.0\.2\.1:0: no interface of this machine has that address\n  See `ip address`/);
+  t.regex(error.format(), /192\.0\.2\.1:0: no interface of this machine has that address\n {2}See `ip address`/);
   t.is((await refused(listeners, { address: '192.0.2.1' })).errno, -EADDRNOTAVAIL);
 });
 

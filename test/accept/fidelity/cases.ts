@@ -32,7 +32,7 @@ function portOf(server: net.Server): number {
 function seen(server: net.Server): unknown {
   const address = server.address();
   if (address === null) return null;
-  if (typeof address === 'string') return address.startsWith(dir) ? 'path' : address;
+  if (typeof address === 'string') return address.startsWith(dir) ? 'path' : address.replace(String(process.pid), 'PID');
   return { ...address, keys: Object.keys(address), port: address.port > 0 ? 'port' : address.port };
 }
 
@@ -106,7 +106,7 @@ const CASES: Record<string, Case> = {
       '(path, backlog, callback)': () => [freshPath(), 64, callback],
       '({path})': () => [{ path: freshPath() }],
       '({path, exclusive})': () => [{ path: freshPath(), exclusive: true }],
-      '(abstract)': () => ['\0drover-fidelity'],
+      '(abstract)': () => [`\0drover-fidelity-${process.pid}`],
     };
     const results: Record<string, unknown> = {};
     for (const [name, args] of Object.entries(signatures)) {
@@ -117,7 +117,7 @@ const CASES: Record<string, Case> = {
       if (server.address() === null) await once(server, 'listening');
       const address = seen(server);
       assert.equal(await exchange(server, name), name);
-      const open = { synchronous, address, listening: server.listening, connectionKey: String((server as unknown as { _connectionKey: string })._connectionKey).replaceAll(dir, 'DIR').replace(/\d+\.sock/, 'N') };
+      const open = { synchronous, address, listening: server.listening, connectionKey: String((server as unknown as { _connectionKey: string })._connectionKey).replaceAll(dir, 'DIR').replace(/\d+\.sock/, 'N').replace(String(process.pid), 'PID') };
       await closed(server);
       results[name] = { ...open, closed: seen(server) };
     }
@@ -571,7 +571,7 @@ const CASES: Record<string, Case> = {
         const [response] = (await once(request, 'response')) as [http.IncomingMessage];
         results.push(await text(response));
       }
-      await closed(server as net.Server);
+      await closed(server);
     }
     return results;
   },
@@ -622,7 +622,7 @@ export async function runCases(): Promise<Record<string, unknown>> {
 async function withLimit(result: Promise<unknown>): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('hangs')), 10_000);
+    timer = setTimeout(() => reject(new Error('hangs')), 40_000);
   });
   try {
     return await Promise.race([result, limit]);

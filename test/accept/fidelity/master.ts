@@ -44,7 +44,7 @@ export async function run({ node, strategy, what, binds = [], env = {} }: Run): 
       child.once('error', reject);
       child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
     });
-    const guard = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const guard = setTimeout(() => child.kill('SIGKILL'), 120_000);
     if (pair !== undefined && listeners !== undefined) {
       closeFd(pair[1]);
       serve(pair[0], listeners, binds.length > 0);
@@ -60,26 +60,30 @@ export async function run({ node, strategy, what, binds = [], env = {} }: Run): 
 function serve(fd: number, listeners: Listeners, bindGiven: boolean): void {
   const channel = new Channel<WorkerMessage, MasterMessage>(fd, ['listen', 'closed']);
   channel.start({
-    async onMessage(message, fds) {
+    onMessage(message, fds) {
       for (const stray of fds) closeSync(stray);
-      if (message.type === 'closed') {
-        listeners.release(message.key, 0);
-        listeners.release(message.key, SIBLING);
-      } else if (message.type === 'listen') {
-        const granted = await listeners.grant(message, 0, bindGiven);
-        if ('errno' in granted) {
-          channel.send({ type: 'listen-failed', id: message.id, ...granted });
-          return;
-        }
-        await listeners.grant(message, SIBLING, bindGiven);
-        channel.send({ type: 'listening', id: message.id, key: granted.key, sockets: granted.sockets }, granted.fds);
-        const siblings = listeners.siblings(0);
-        channel.send({ type: 'siblings', sockets: siblings.sockets }, siblings.fds);
-      }
+      void handle(message);
     },
     onClose: () => channel.close(),
     onNonsense: (why) => {
       throw new Error(why);
     },
   });
+
+  async function handle(message: WorkerMessage): Promise<void> {
+    if (message.type === 'closed') {
+      listeners.release(message.key, 0);
+      listeners.release(message.key, SIBLING);
+    } else if (message.type === 'listen') {
+      const granted = await listeners.grant(message, 0, bindGiven);
+      if ('errno' in granted) {
+        channel.send({ type: 'listen-failed', id: message.id, ...granted });
+        return;
+      }
+      await listeners.grant(message, SIBLING, bindGiven);
+      channel.send({ type: 'listening', id: message.id, key: granted.key, sockets: granted.sockets }, granted.fds);
+      const siblings = listeners.siblings(0);
+      channel.send({ type: 'siblings', sockets: siblings.sockets }, siblings.fds);
+    }
+  }
 }
