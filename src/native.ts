@@ -195,7 +195,7 @@ export function systemError(syscall: string, errno: number, context: Record<stri
     errno,
     syscall,
     ...context,
-  }) as SystemError;
+  });
 }
 
 /** The result of a native call, or a thrown SystemError when it is -errno. */

@@ -118,7 +118,7 @@ function fastify(app: FastifyLike): Servable {
 
 async function fetchStyle(app: FetchLike): Promise<Servable> {
   const { createAdaptorServer } = await import('@hono/node-server');
-  return server(createAdaptorServer({ fetch: (request, env) => app.fetch(request, env) }) as Server);
+  return server(createAdaptorServer({ fetch: (request, env) => app.fetch(request, env) }));
 }
 
 function listenable(app: Listenable): Servable {

@@ -2,7 +2,8 @@
 import { closeSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { Board, State } from '../../src/ipc/board.js';
+import type { Board } from '../../src/ipc/board.js';
+import { State } from '../../src/ipc/board.js';
 import { check, native } from '../../src/native.js';
 import { ask, createBoard, listen, startChild, until } from './support.js';
 import type { Child } from './support.js';
@@ -18,7 +19,7 @@ interface Crew {
   sum(field: 'accepted' | 'wakeups' | 'emptyWakeups' | 'stolen'): number;
 }
 
-async function crew(t: ExecutionContext, count: number): Promise<Crew> {
+function crew(t: ExecutionContext, count: number): Crew {
   const { board, fd: boardFd } = createBoard(t);
   const { fd, port } = listen();
   t.teardown(() => closeSync(fd));
@@ -69,7 +70,7 @@ async function paced(crew: Crew, count: number, rows?: number[]): Promise<number
 test('exclusive: a connection wakes about one of eight idle workers; shared: all of them', async (t) => {
   const switches: Record<string, number> = {};
   for (const exclusive of [true, false]) {
-    const workers = await crew(t, 8);
+    const workers = crew(t, 8);
     for (const row of workers.children.keys()) await workers.tell(row, 'arm', { exclusive, slot: -1 });
     await workers.idle();
     const before = sleeps(workers);
@@ -85,19 +86,19 @@ test('exclusive: a connection wakes about one of eight idle workers; shared: all
 });
 
 test('exclusive and rotate: idle workers take turns', async (t) => {
-  const workers = await crew(t, 4);
+  const workers = crew(t, 4);
   for (const row of workers.children.keys()) await workers.tell(row, 'arm', { exclusive: true, slot: -1, rotate: true });
   const taken = await paced(workers, 80);
   for (const count of taken) t.true(count >= 15 && count <= 25, String(taken));
   // Without rotation the first in the row takes all that comes while it is idle.
-  const still = await crew(t, 4);
+  const still = crew(t, 4);
   for (const row of still.children.keys()) await still.tell(row, 'arm', { exclusive: true, slot: -1 });
   const first = await paced(still, 20);
   t.true(first[0]! >= 15, String(first));
 });
 
 test('the owner goes first; a sibling takes at once what a blocked owner cannot; the owner goes first again', async (t) => {
-  const workers = await crew(t, 3);
+  const workers = crew(t, 3);
   for (const row of [0, 1, 2]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
   const before = await paced(workers, 20);
   t.true(before[0]! >= 17, `owner first: ${String(before)}`);
@@ -115,7 +116,7 @@ test('the owner goes first; a sibling takes at once what a blocked owner cannot;
 });
 
 test('a worker that is killed with its wake-up loses no connection: a sibling rechecks', async (t) => {
-  const workers = await crew(t, 2);
+  const workers = crew(t, 2);
   for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
   await workers.idle();
   // Stopped in epoll_wait, the owner still stands in the row, is given the wake-up, and never uses it.
@@ -130,7 +131,7 @@ test('a worker that is killed with its wake-up loses no connection: a sibling re
 });
 
 test('retiring: the row is left to the others, and nothing is lost', async (t) => {
-  const workers = await crew(t, 2);
+  const workers = crew(t, 2);
   for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
   workers.board.set(0, 'state', State.draining);
   await workers.tell(0, 'close');
