@@ -55,7 +55,7 @@ export class Logger implements Log {
     this.#destination = openDestination(this.file);
     const pretty = options.format === 'pretty' || (options.format === 'auto' && this.file === null && process.stderr.isTTY === true);
     this.readable = pretty && this.file === null;
-    this.#pino = pino({ level: options.level, base: { pid: process.pid } }, pretty ? prettyStream(this.#destination, this.file === null) : this.#destination);
+    this.#pino = pino({ level: options.level, base: null }, pretty ? prettyStream(this.#destination, this.file === null) : this.#destination);
   }
 
   get level(): string {
@@ -70,7 +70,8 @@ export class Logger implements Log {
   emit(event: EventName, fields: Fields = {}): void {
     const row = EVENTS[event];
     if (!this.#pino.isLevelEnabled(row.level)) return;
-    this.#pino[row.level]({ event, ...fields }, sentence(row.message, { pid: process.pid, ...fields }));
+    const record = { pid: process.pid, event, ...fields };
+    this.#pino[row.level](record, sentence(row.message, record));
   }
 
   /** USR1: the file was moved away by logrotate; go on in a new one of the same name. The error when that can't be had: the old one stays. */

@@ -66,8 +66,8 @@ export class Publisher {
     const { target } = this.#pool;
     if (this.#pool.started || target === 0 || this.#pool.servingSlots().length < target) return;
     this.#pool.started = true;
+    void this.#hook('whenReady'); // called before the line is written: whoever reads it may count on that
     this.#context.log.emit('master.ready', { workers: target, addresses: this.#context.listeners.addresses().map(formatBound).join(', ') });
-    void this.#hook('whenReady');
   }
 }
 
