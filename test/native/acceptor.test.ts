@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import type { Board} from '../../src/ipc/board.js';
+import type { Board } from '../../src/ipc/board.js';
 import { State, rowOffset } from '../../src/ipc/board.js';
 import { check, native } from '../../src/native.js';
 import type { ArmOptions, NativeAcceptor } from '../../src/native.js';
@@ -201,7 +201,7 @@ test('disarm and close with drain hand over all that is queued, then close', asy
   t.is(acceptor.arm(0, SHARED), EBADF);
 });
 
-test('close without drain closes the sockets', async (t) => {
+test('close without drain closes the sockets', (t) => {
   const { acceptor, fd } = setUp(t);
   acceptor.arm(fd, SHARED);
   acceptor.close(false);

@@ -58,8 +58,8 @@ test('order is kept while the socket is full, and the queue has an end', async (
   const [one, other] = pair(t);
   const body = 'x'.repeat(60_000);
   let sent = 0;
-  let refused = 0;
-  while ((refused = one.send(`${sent} ${body}`)) === 0) sent++;
+  let refused = one.send(`${sent} ${body}`);
+  while (refused === 0) refused = one.send(`${++sent} ${body}`);
   t.is(getSystemErrorName(refused), 'ENOBUFS');
   t.true(sent > 1024, `${sent}: the socket's own buffer and 1,024 more`);
   const seen = collect(other);

@@ -55,7 +55,7 @@ export async function connectUnseen(t: ExecutionContext, port: number, fd: numbe
 export async function ask(port: number): Promise<string> {
   const socket = net.connect(port, '127.0.0.1');
   let text = '';
-  socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+  socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   await once(socket, 'close');
   return text;
 }
@@ -157,11 +157,11 @@ export function startChild(t: ExecutionContext, name: string, options: { args?: 
   closeFd(theirs);
   const channel = new native.Channel(ours);
   channel.ref();
-  const exit = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  const exit = once(child, 'exit').then((how) => (how[0] ?? how[1]) as number | string);
   t.teardown(async () => {
     channel.close();
     child.kill('SIGKILL');
     await exit;
   });
-  return Object.assign(new Peer(channel), { pid: child.pid!, exit }) as Child;
+  return Object.assign(new Peer(channel), { pid: child.pid!, exit });
 }
