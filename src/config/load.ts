@@ -67,7 +67,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
   const file = fromFile(exported, configFile ?? '');
 
-  const resolved = resolveLayers([fromEnvironment(env), file, variable, flags], input);
+  const resolved = resolveLayers([file, fromEnvironment(env), variable, flags], input);
   if (resolved.config.app === '' && action !== 'printConfig') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
   return freeze({
     ...resolved,
@@ -256,6 +256,7 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     backlog: config.backlog,
     maxRequests: config.maxRequests,
     maxRequestsJitter: config.maxRequestsJitter,
+    bootTimeoutMs: config.bootTimeoutMs,
     timeoutMs: config.timeoutMs,
     gracefulTimeoutMs: config.gracefulTimeoutMs,
     configFile: workerHooks ? configFile : null,

@@ -15,6 +15,7 @@ export interface WorkerConfig {
   backlog: number;
   maxRequests: number;
   maxRequestsJitter: number;
+  bootTimeoutMs: number;
   timeoutMs: number;
   gracefulTimeoutMs: number;
   /** Path of the config file, to load the worker's hooks from; null when there is none or it has no worker hook. */

@@ -33,7 +33,7 @@ async function errorOf(loading: Promise<LoadedConfig>): Promise<DroverError> {
 
 const CONFIG = 'drover.config.json';
 
-test('precedence: default, environment, file, DROVER_CMD_ARGS, flags', async (t) => {
+test('precedence: default, file, environment, DROVER_CMD_ARGS, flags', async (t) => {
   const bare = tree(t);
   const cwd = tree(t, { [CONFIG]: '{"workers": 3}' });
   const env = { WEB_CONCURRENCY: '2' };
@@ -44,7 +44,8 @@ test('precedence: default, environment, file, DROVER_CMD_ARGS, flags', async (t)
   };
   t.deepEqual(await workers(load(bare, ['a'])), [1, { source: 'default', where: 'default', raw: undefined }]);
   t.deepEqual(await workers(load(bare, ['a'], env)), [2, { source: 'environment', where: 'environment variable WEB_CONCURRENCY', raw: '2' }]);
-  t.deepEqual(await workers(load(cwd, ['a'], env)), [3, { source: 'file', where: join(cwd, CONFIG), raw: 3 }]);
+  t.deepEqual(await workers(load(cwd, ['a'], env)), [2, { source: 'environment', where: 'environment variable WEB_CONCURRENCY', raw: '2' }]);
+  t.deepEqual(await workers(load(cwd, ['a'])), [3, { source: 'file', where: join(cwd, CONFIG), raw: 3 }]);
   t.deepEqual(await workers(load(cwd, ['a'], args)), [4, { source: 'DROVER_CMD_ARGS', where: 'environment variable DROVER_CMD_ARGS, flag -w', raw: '4' }]);
   t.deepEqual(await workers(load(cwd, ['a', '--workers=5'], args)), [5, { source: 'flag', where: 'flag --workers', raw: '5' }]);
 });
@@ -221,6 +222,7 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     backlog: 7,
     maxRequests: 5,
     maxRequestsJitter: 6,
+    bootTimeoutMs: 60_000,
     timeoutMs: 3000,
     gracefulTimeoutMs: 4000,
     configFile: null,
