@@ -77,5 +77,7 @@ export type WorkerMessage =
   | { type: 'recycle'; reason: string }
   /** This worker was told to stop by somebody else (SIGTERM to its pid) and drains already. */
   | { type: 'draining'; reason: string }
+  /** This worker drains, by whomever told, and from here on takes no connection. */
+  | { type: 'left' }
   /** A record for the log: workers do not write to it themselves. */
   | { type: 'log'; event: string; fields: Record<string, unknown> };

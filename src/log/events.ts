@@ -36,7 +36,7 @@ export const EVENTS = {
   'worker.accept-error': { level: 'error', message: 'worker {slot} cannot accept: {error}', help: 'Out of descriptors or memory (accepting pauses and is tried again), or a broken listener.' },
   'worker.app-exit': { level: 'warn', message: 'worker {slot}: {message}', help: 'Something the app did that a server should know of.' },
   'reload.started': { level: 'info', message: 'reload: generation {generation}', help: 'HUP. New workers boot beside the old.' },
-  'reload.finished': { level: 'info', message: 'reload finished: generation {generation} serves, {workers} workers in {ms} ms', help: 'Every old worker has been told to drain.' },
+  'reload.finished': { level: 'info', message: 'reload finished: generation {generation} serves, {workers} workers in {ms} ms', help: 'No old worker takes connections any more; what they have open they finish.' },
   'reload.failed': { level: 'error', message: 'reload failed, the old workers serve on: {message}', help: '`stage` is config or boot; `replaced` old workers had already been replaced.' },
   'reload.restart-needed': { level: 'warn', message: 'reload: {option} has changed, which only a restart can apply', help: 'The old value stays in force.' },
   'workers.changed': { level: 'info', message: 'workers: {from} to {to}', help: 'TTIN, TTOU, WINCH, or a reload with another --workers.' },

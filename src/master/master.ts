@@ -206,6 +206,9 @@ export class Master {
         if (worker.state === 'ready') worker.state = 'draining';
         worker.deadline = { at: now + this.pool.loaded.config.gracefulTimeoutMs, then: 'grace' };
         return log.emit('worker.draining', { slot: worker.slot, worker: worker.pid, reason: message.reason });
+      case 'left':
+        worker.left = true;
+        return;
       case 'log':
         if (!isEventName(message.event)) return this.post({ type: 'nonsense', worker, why: `a log message with the unknown event ${JSON.stringify(message.event)}` });
         return log.emit(message.event, { ...message.fields, slot: worker.slot, worker: worker.pid });

@@ -82,6 +82,10 @@ export class Rollouts {
   settle(now: number): void {
     const { rollout } = this.#pool;
     if (rollout === undefined || !isFinished(this.#pool.inState('ready') as (WorkerHandle & { state: 'ready' })[], rollout.target, rollout.generation)) return;
+    // Slots that the new --workers has not are still served by old workers: they are too many from now on.
+    for (const worker of this.#pool.workers) if (worker.slot >= rollout.target) this.#pool.retire(worker, 'there are fewer workers now', now);
+    // "Finished" is a promise: whoever connects from now on is served by the new code.
+    if (this.#pool.inState('ready', 'draining').some((worker) => worker.generation < rollout.generation && !worker.left)) return;
     this.#pool.rollout = undefined;
     this.#pool.loaded = rollout.loaded;
     this.#pool.generation = rollout.generation;

@@ -19,7 +19,7 @@ import type { Watchdog } from './watchdog.js';
 const WORKER_MAIN = new URL('../worker/main.js', import.meta.url).pathname;
 
 /** Types a worker may send. A worker that sends another is not trusted further. */
-const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'log'] as const satisfies readonly WorkerMessage['type'][];
+const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'log'] as const satisfies readonly WorkerMessage['type'][];
 type Missing = Exclude<WorkerMessage['type'], (typeof WORKER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;
@@ -64,6 +64,8 @@ export class WorkerHandle {
   recycle = false;
   /** It was told to stop. */
   asked = false;
+  /** It takes no connections any more. */
+  left = false;
   spawnedAt = 0;
   readyAt: number | undefined;
   deadline: Deadline | undefined;

@@ -104,7 +104,7 @@ export class Worker {
       await this.#loadHooks();
       await this.#runHook('postSpawn');
       this.#app = await loadApp(config, { listens: () => this.#listens(), untilListensOrIdle: () => this.#untilListensOrIdle() });
-      if (!(await this.#untilListensOrIdle())) throw this.#app.unusable();
+      await this.#untilListens(this.#app);
       await this.#runHook('postWorkerInit');
       if (this.#state !== 'booting') return;
       this.#state = 'ready';
@@ -214,7 +214,7 @@ export class Worker {
     if (this.#state === 'exiting') return;
     const first = this.#order === undefined;
     this.#order = order;
-    if (!order.bounded) setTimeout(() => this.#exit(order.exitCode), order.graceMs).unref();
+    if (!order.bounded) setTimeout(() => void this.#exit(order.exitCode), order.graceMs).unref();
     if (!first) {
       // The first order's acceptors have stopped. What a second one adds is who bounds it and the exit code.
       return;
@@ -224,6 +224,7 @@ export class Worker {
     board.set(init.row, 'state', State.draining);
     requests.closing = true;
     this.#intercept.drain(order.close);
+    this.#parts.channel.send({ type: 'left' });
     startDrain({
       connections,
       graceMs: order.graceMs,
@@ -236,7 +237,7 @@ export class Worker {
   /** The last connection is gone: the framework's closing, the app's TERM listeners, exit. */
   async #finish(graceMs: number): Promise<void> {
     // Nothing of ours keeps the loop alive from here on: an app that closes what it has open ends by itself.
-    setTimeout(() => this.#exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
+    setTimeout(() => void this.#exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
     try {
       await this.#app?.close();
     } catch (error) {
@@ -312,6 +313,20 @@ export class Worker {
       if ((await new Promise<'listening' | 'idle'>((resolve) => (this.#wake = resolve))) === 'idle') return this.#listens();
     }
     return true;
+  }
+
+  /**
+   * An app that something keeps alive may listen yet. When --boot-timeout has nearly passed we end it ourselves, for we know what it
+   * exports, while the master's KILL could only tell that it took too long.
+   */
+  async #untilListens(app: App): Promise<void> {
+    const { bootTimeoutMs } = this.#parts.init.config;
+    const momentMs = Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
+    const timer = setTimeout(() => this.bootFailed(app.unusable()), bootTimeoutMs - momentMs - performance.now());
+    timer.unref();
+    const listens = await this.#untilListensOrIdle();
+    clearTimeout(timer);
+    if (!listens) throw app.unusable();
   }
 
   #recycle(reason: string): void {
