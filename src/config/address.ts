@@ -16,6 +16,11 @@ export type ListenAddress =
 export const DEFAULT_HOST = '127.0.0.1';
 export const DEFAULT_PORT = 8000;
 
+/** Where to listen when nobody says: HOST and PORT of the environment, which load.ts has checked. PORT alone is how platforms ask for all interfaces. */
+export function defaultPlace({ HOST, PORT }: Readonly<Record<string, string | undefined>>): { host: string; port: number } {
+  return { host: HOST || (PORT ? '0.0.0.0' : DEFAULT_HOST), port: PORT ? Number(PORT) : DEFAULT_PORT };
+}
+
 export const ADDRESS_FORMS = 'HOST:PORT, [IPV6]:PORT, :PORT, PORT, unix:PATH, unix:@NAME or fd://N';
 
 /** sun_path of Linux is 108 bytes, of which a path needs one for its end and an abstract name one for its beginning. */

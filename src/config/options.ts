@@ -6,7 +6,7 @@
  *
  * Rank 1. In the master; workers import types only.
  */
-import { DEFAULT_HOST, DEFAULT_PORT, type ListenAddress } from './address.js';
+import { DEFAULT_HOST, DEFAULT_PORT, defaultPlace, type ListenAddress } from './address.js';
 import { grantedCpus } from './cpus.js';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -369,10 +369,8 @@ It exports (default) an object of options and hooks, or a function, async or not
   { name: 'help', short: 'h', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'print this, then exit.' },
 ] as const satisfies readonly Option[];
 
-/** HOST and PORT have been checked when this is called (load.ts). */
 function defaultBind({ env }: DefaultContext): readonly ListenAddress[] {
-  const host = env.HOST || (env.PORT ? '0.0.0.0' : DEFAULT_HOST);
-  return [{ kind: 'tcp', host, port: env.PORT ? Number(env.PORT) : DEFAULT_PORT }];
+  return [{ kind: 'tcp', ...defaultPlace(env) }];
 }
 
 type Row = (typeof OPTIONS)[number];

@@ -144,6 +144,8 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
   let names: string[];
   try {
     names = readdirSync(directory, { withFileTypes: true })
+      // A link that points nowhere has the very name.
+      .filter((entry) => existsSync(join(directory, entry.name)))
       .filter((entry) => /\.[cm]?[jt]s$/.test(entry.name) || (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules'))
       .map((entry) => entry.name);
   } catch {

@@ -4,9 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkerConfig } from '../config/worker-config.js';
-import { DEFAULT_HOST, DEFAULT_PORT, parsePort } from '../config/address.js';
+import { defaultPlace } from '../config/address.js';
 import { DroverError } from '../errors.js';
-import { toServable, type Place, type Servable } from './adapt.js';
+import { toServable, type Servable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName } from './app-name.js';
 import { chooseExport, describe, describeExports, namedExport } from './exports.js';
@@ -68,18 +68,13 @@ export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, un
   }
   await turn();
   if (listens()) return byItself;
-  await servable.listen(defaultPlace());
+  // With --bind the master puts that in its place.
+  await servable.listen(defaultPlace(process.env));
   return { unusable, close: async () => closeServable(servable) };
 }
 
 async function closeServable(servable: Servable): Promise<void> {
   await servable.close?.();
-}
-
-/** Where an app that does not listen by itself is served without --bind. With it, the master puts --bind in its place. */
-function defaultPlace(): Place {
-  const port = parsePort(process.env['PORT'] ?? '');
-  return { host: process.env['HOST'] || DEFAULT_HOST, port: typeof port === 'number' ? port : DEFAULT_PORT };
 }
 
 /** Whether the main file itself calls listen(), comments left out. */

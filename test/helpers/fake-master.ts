@@ -12,7 +12,7 @@ import type { BoundAddress, ListenRequest, MasterMessage, WorkerMessage } from '
 import { check, closeFd, native } from '../../src/native.js';
 
 const WORKER_MAIN = new URL('../../src/worker/main.js', import.meta.url).pathname;
-const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'log'];
+const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'log'];
 
 export interface FakeMasterOptions {
   app: string;
@@ -73,7 +73,7 @@ export class FakeMaster {
       for (let last = this.#channel.receiveSync(0); typeof last !== 'string'; last = this.#channel.receiveSync(0)) this.#onMessage(last.message);
       this.#channel.close();
       this.#events.emit('change');
-      return { code, signal } as Death;
+      return { code, signal };
     });
     const slot = options.slot ?? 0;
     this.send({ type: 'init', slot, row: this.row, generation: 1, config: { ...defaults(options), ...options.config }, fds: ['board', 'inflight'] }, [boardFd, inflightFd]);
@@ -167,6 +167,7 @@ function defaults({ app, cwd }: FakeMasterOptions): WorkerConfig {
     backlog: 511,
     maxRequests: 0,
     maxRequestsJitter: 0,
+    bootTimeoutMs: 60_000,
     timeoutMs: 30_000,
     gracefulTimeoutMs: 30_000,
     configFile: null,
