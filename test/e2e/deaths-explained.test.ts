@@ -7,7 +7,7 @@ import { memoryCgroup } from '../helpers/cgroup.js';
 /** One worker, killed by a path of deaths.cjs: its obituary. */
 const args = (...more: string[]): string[] => [fixture('deaths.cjs'), '-w', '1', '-b', '127.0.0.1:0', ...more];
 
-test('process.exit(7) by the app', async (t) => {
+test.serial('process.exit(7) by the app', async (t) => {
   const d = await start(t, args()).ready();
   await t.throwsAsync(get(await d.address(), '/exit'));
   const died = await d.event('worker.died');
@@ -18,7 +18,7 @@ test('process.exit(7) by the app', async (t) => {
   t.is(d.events('worker.died').length, 1);
 });
 
-test('an exception nobody caught: with its stack', async (t) => {
+test.serial('an exception nobody caught: with its stack', async (t) => {
   const d = await start(t, args()).ready();
   await t.throwsAsync(get(await d.address(), '/throw'));
   const died = await d.event('worker.died');
@@ -29,7 +29,7 @@ test('an exception nobody caught: with its stack', async (t) => {
   t.is(d.events('worker.died').length, 1);
 });
 
-test('a rejection nobody handled', async (t) => {
+test.serial('a rejection nobody handled', async (t) => {
   const d = await start(t, args()).ready();
   await t.throwsAsync(get(await d.address(), '/reject'));
   const died = await d.event('worker.died');
@@ -37,7 +37,7 @@ test('a rejection nobody handled', async (t) => {
   t.regex(String(died['stack']), /RangeError: rejected by the test/);
 });
 
-test('process.abort() by the app', async (t) => {
+test.serial('process.abort() by the app', async (t) => {
   const d = await start(t, args()).ready();
   await t.throwsAsync(get(await d.address(), '/abort'));
   const died = await d.event('worker.died');
@@ -45,7 +45,7 @@ test('process.abort() by the app', async (t) => {
   t.is(died['signal'], 'SIGABRT');
 });
 
-test('a signal from somebody else, and the requests that died with it', async (t) => {
+test.serial('a signal from somebody else, and the requests that died with it', async (t) => {
   const d = await start(t, args()).ready();
   const address = await d.address();
   const [worker] = d.workers();
@@ -62,7 +62,7 @@ test('a signal from somebody else, and the requests that died with it', async (t
   t.true(['GET /hang/1', 'GET /hang/2?q=a', 'GET /hang/3'].some((request) => (died['requests'] as string[]).includes(request)));
 });
 
-test('V8’s heap limit', async (t) => {
+test.serial('V8’s heap limit', async (t) => {
   const d = await start(t, args('--node-args', '--max-old-space-size=40')).ready();
   await t.throwsAsync(get(await d.address(), '/objects'));
   const died = await d.event('worker.died');
@@ -73,7 +73,7 @@ test('V8’s heap limit', async (t) => {
 });
 
 for (const version of ['v1', 'v2'] as const) {
-  test(`out of memory in a cgroup, ${version}: the log says so, with the limit`, async (t) => {
+  test.serial(`out of memory in a cgroup, ${version}: the log says so, with the limit`, async (t) => {
     const cgroup = IS_ROOT ? memoryCgroup(t, version, 160 << 20) : undefined;
     if (cgroup === undefined) {
       t.log(`no cgroup ${version} with a memory controller that we may make a group in: not run`);

@@ -24,13 +24,13 @@ async function startExample(t: Parameters<typeof start>[0], name: string, strate
   return { d, address: await d.address() };
 }
 
-test('there are the examples that the issue asks for', (t) => {
+test.serial('there are the examples that the issue asks for', (t) => {
   for (const name of [...HTTP, 'https', 'ws']) t.true(existsSync(join(EXAMPLES, name)), name);
 });
 
 for (const strategy of ['shared', 'reuseport']) {
   for (const name of HTTP) {
-    test(`${name}: ${strategy}`, async (t) => {
+    test.serial(`${name}: ${strategy}`, async (t) => {
       const { d, address } = await startExample(t, name, strategy);
       for (let n = 0; n < 5; n += 1) {
         const answer = await get(address);
@@ -43,7 +43,7 @@ for (const strategy of ['shared', 'reuseport']) {
     });
   }
 
-  test(`https: ${strategy}`, async (t) => {
+  test.serial(`https: ${strategy}`, async (t) => {
     const { d, address } = await startExample(t, 'https', strategy);
     for (let n = 0; n < 5; n += 1) t.is((await get(address, '/', { tls: true })).status, 200);
     await t.throwsAsync(get(address), undefined, 'plain HTTP is not answered');
@@ -52,7 +52,7 @@ for (const strategy of ['shared', 'reuseport']) {
     t.is((await get(address, '/', { tls: true })).status, 200);
   });
 
-  test(`ws: ${strategy}`, async (t) => {
+  test.serial(`ws: ${strategy}`, async (t) => {
     const { d, address } = await startExample(t, 'ws', strategy);
     const { host, port } = address as { host: string; port: number };
     const socket = new WebSocket(`ws://${host}:${port}`);

@@ -6,11 +6,11 @@ import { fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
 import { Load } from '../helpers/load.js';
 import { get } from '../helpers/http.js';
 
-test('a disk that hangs for longer than --timeout: requests go on, nobody is killed, the log blames the disk', async (t) => {
+test.serial('a disk that hangs for longer than --timeout: requests go on, nobody is killed, the log blames the disk', async (t) => {
   // Every beat takes four seconds in the native half; the loop may stand still for one.
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--timeout', '1'], { env: { DROVER_FAULT_FCHMOD_MS: '4000' } });
   await d.ready();
-  const load = new Load(await d.address(), { clients: 8 });
+  const load = Load.run(t, await d.address(), { clients: 8 });
   const stalled = await d.event('heartbeat.disk-stalled');
   t.true((stalled['stalledMs'] as number) > 1000);
   t.truthy(stalled['dir']);
@@ -22,14 +22,14 @@ test('a disk that hangs for longer than --timeout: requests go on, nobody is kil
   t.deepEqual(d.events('worker.died'), []);
 });
 
-test('a blocked loop on such a disk is still found', async (t) => {
+test.serial('a blocked loop on such a disk is still found', async (t) => {
   const d = start(t, [fixture('stuck.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--timeout', '1'], { env: { DROVER_FAULT_FCHMOD_MS: '4000' } });
   await d.ready();
   await t.throwsAsync(get(await d.address(), '/spin'));
   t.regex(String((await d.event('worker.timeout'))['stack']), /stuck\.cjs:3/);
 });
 
-test('--worker-tmp-dir that does not exist: drover says so and judges by the board', async (t) => {
+test.serial('--worker-tmp-dir that does not exist: drover says so and judges by the board', async (t) => {
   const dir = join(scratch(t), 'missing');
   const d = start(t, [fixture('stuck.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--timeout', '1', '--worker-tmp-dir', dir]);
   await d.ready();
@@ -40,7 +40,7 @@ test('--worker-tmp-dir that does not exist: drover says so and judges by the boa
   await d.event('worker.died', { kind: 'timeout' });
 });
 
-test('--worker-tmp-dir that is read-only', async (t) => {
+test.serial('--worker-tmp-dir that is read-only', async (t) => {
   if (IS_ROOT) {
     // Root writes anywhere but where nobody can.
     const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--worker-tmp-dir', '/proc']);
@@ -55,7 +55,7 @@ test('--worker-tmp-dir that is read-only', async (t) => {
   t.true((await d.event('heartbeat.unavailable')).msg.includes(dir));
 });
 
-test('--worker-tmp-dir on a disk: a warning with the remedy', async (t) => {
+test.serial('--worker-tmp-dir on a disk: a warning with the remedy', async (t) => {
   const dir = fixture('');
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--worker-tmp-dir', dir]);
   await d.ready();

@@ -3,7 +3,7 @@ import test from 'ava';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { fixture, scratch, start } from '../helpers/drover.js';
+import { fixture, poll, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 import { HOOKS } from '../../src/config/hooks.js';
 
@@ -34,7 +34,7 @@ ${more}
   return { config, calls };
 }
 
-test('a run calls them in the documented order, with the documented arguments', async (t) => {
+test.serial('a run calls them in the documented order, with the documented arguments', async (t) => {
   const { config, calls } = recordHooks(t);
   const d = start(t, [fixture('stuck.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '1', '-c', config]);
   await d.ready();
@@ -42,14 +42,14 @@ test('a run calls them in the documented order, with the documented arguments', 
 
   const named = (name: string): Call[] => calls().filter((call) => call.hook === name);
   const info = (pid: number, generation: number, state: string): Record<string, unknown> => ({ pid, slot: 0, generation, state });
-  await d.until('whenReady', () => (named('whenReady').length > 0 ? true : undefined));
+  await poll('whenReady', () => (named('whenReady').length > 0 ? true : undefined));
   t.deepEqual(calls().map((call) => call.hook).filter((hook) => hook !== 'nworkersChanged'), ['onStarting', 'preSpawn', 'postSpawn', 'postWorkerInit', 'whenReady']);
   for (const call of calls()) t.is(call.pid, HOOKS[call.hook as keyof typeof HOOKS].process === 'master' ? d.pid : worker!, call.hook);
   t.like(named('onStarting')[0]!.args, { 0: { server: d.pid, count: 1, workers: [] } });
   const generation = named('preSpawn')[0]!.args[1].generation as number;
   t.deepEqual(named('preSpawn')[0]!.args[1], info(0, generation, 'starting'));
   t.deepEqual(named('postSpawn')[0]!.args, [info(worker!, generation, 'starting')]);
-  t.deepEqual(named('postWorkerInit')[0]!.args, [info(worker!, generation, 'ready')]);
+  t.deepEqual(named('postWorkerInit')[0]!.args, [info(worker!, generation, 'starting')]); // ready is what it is told to be when the hook is done
   t.deepEqual(named('nworkersChanged')[0]!.args.slice(1), [1, null]);
 
   // A reload: the successor, then the old one's exit.
@@ -57,7 +57,7 @@ test('a run calls them in the documented order, with the documented arguments', 
   d.signal('SIGHUP');
   await d.event('worker.exited', { worker });
   const after = (): string[] => calls().slice(mark).map((call) => call.hook);
-  await d.until('childExit', () => (after().includes('childExit') ? true : undefined));
+  await poll('childExit', () => (after().includes('childExit') ? true : undefined));
   t.deepEqual(after(), ['onReload', 'preSpawn', 'postSpawn', 'postWorkerInit', 'workerExit', 'childExit']);
   const gone = calls().slice(mark).at(-1)!;
   t.like(gone.args[1], { pid: worker, slot: 0 });
@@ -92,7 +92,7 @@ test('a run calls them in the documented order, with the documented arguments', 
   t.deepEqual(d.events('hook.failed'), []);
 });
 
-test('async hooks are waited for: the app is loaded after postSpawn', async (t) => {
+test.serial('async hooks are waited for: the app is loaded after postSpawn', async (t) => {
   const dir = scratch(t);
   const config = join(dir, 'drover.config.mjs');
   const app = join(dir, 'app.cjs');
@@ -104,7 +104,7 @@ test('async hooks are waited for: the app is loaded after postSpawn', async (t) 
 });
 
 for (const hook of Object.keys(HOOKS).filter((name) => name !== 'onStarting')) {
-  test(`${hook} that throws is logged and stops nothing`, async (t) => {
+  test.serial(`${hook} that throws is logged and stops nothing`, async (t) => {
     const { config } = recordHooks(t, `  ${hook}() { throw new Error('out of ${hook}'); },`);
     const d = start(t, [fixture('stuck.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '1', '-c', config]);
     await d.ready();
@@ -126,7 +126,7 @@ for (const hook of Object.keys(HOOKS).filter((name) => name !== 'onStarting')) {
   });
 }
 
-test('onStarting that throws ends drover with its exit code', async (t) => {
+test.serial('onStarting that throws ends drover with its exit code', async (t) => {
   const { config } = recordHooks(t, "  onStarting() { throw new Error('not today'); },");
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
   t.deepEqual(await d.finished(), { code: 8, signal: null });

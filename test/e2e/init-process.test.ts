@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fixture, IS_ROOT, poll, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
-test('as PID 1 it reaps orphans, reloads, and stops', async (t) => {
+test.serial('as PID 1 it reaps orphans, reloads, and stops', async (t) => {
   if (!IS_ROOT) {
     t.log('needs root for a pid namespace: not run');
     t.pass();

@@ -2,11 +2,12 @@
 import test from 'ava';
 import net from 'node:net';
 import { availableParallelism } from 'node:os';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, scratch, start, type Address } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
+const NODE_MAJOR = Number(process.versions.node.split('.')[0]);
 const STRATEGIES = ['shared', 'reuseport'];
 const app = fixture('whoami.cjs');
 
@@ -26,7 +27,7 @@ async function freePort(): Promise<number> {
 }
 
 for (const strategy of STRATEGIES) {
-  test(`several addresses at once: IPv4, IPv6, unix path, abstract: ${strategy}`, async (t) => {
+  test.serial(`several addresses at once: IPv4, IPv6, unix path, abstract: ${strategy}`, async (t) => {
     const dir = scratch(t);
     const path = join(dir, 'app.sock');
     const abstract = `drover-test-${process.pid}-${strategy}`;
@@ -38,24 +39,27 @@ for (const strategy of STRATEGIES) {
     t.like(v6, { host: '::1' });
     t.deepEqual(unix, { socketPath: path });
     t.deepEqual(await d.address(3), { socketPath: `\0${abstract}` });
-    for (const address of [v4, v6, unix, { socketPath: `\0${abstract}` }]) {
+    t.true(readFileSync('/proc/net/unix', 'latin1').includes(` @${abstract}\n`), 'the abstract name as it was given');
+    // Node 20 pads the abstract names it connects to with NUL bytes, up to 108 bytes, and so meets nobody but itself.
+    const addresses = [v4, v6, unix, ...(NODE_MAJOR < 22 ? [] : [{ socketPath: `\0${abstract}` }])];
+    for (const address of addresses) {
       for (const body of await answering(address, 10)) t.true(workers.has(body));
     }
     d.signal('SIGHUP');
     await d.event('reload.finished');
-    for (const address of [v4, v6, unix, { socketPath: `\0${abstract}` }]) t.is((await get(address)).status, 200);
+    for (const address of addresses) t.is((await get(address)).status, 200);
   });
 
-  test(`all workers take part: ${strategy}`, async (t) => {
+  test.serial(`all workers take part: ${strategy}`, async (t) => {
     const d = start(t, [app, '-w', '3', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
     await d.ready();
     const address = await d.address();
     const seen = new Set<string>();
     for (let round = 0; round < 20 && seen.size < 3; round += 1) for (const body of await answering(address)) seen.add(body);
-    t.deepEqual(seen, new Set(d.workers().map(String)));
+    t.deepEqual([...seen].sort(), d.workers().map(String).sort());
   });
 
-  test(`a script without --bind: its own port, the same in all workers and after a reload: ${strategy}`, async (t) => {
+  test.serial(`a script without --bind: its own port, the same in all workers and after a reload: ${strategy}`, async (t) => {
     const port = await freePort();
     const d = start(t, [fixture('script.cjs'), '-w', '2', '--accept-strategy', strategy], { env: { LISTEN_PORT: String(port) } });
     await d.ready();
@@ -67,7 +71,7 @@ for (const strategy of STRATEGIES) {
     t.is(d.events('master.listening').length, 1);
   });
 
-  test(`a script that listens at any port: one port for all, kept over a reload: ${strategy}`, async (t) => {
+  test.serial(`a script that listens at any port: one port for all, kept over a reload: ${strategy}`, async (t) => {
     const d = start(t, [fixture('script.cjs'), '-w', '3', '--accept-strategy', strategy]);
     await d.ready();
     const address = (await d.address()) as { host: string; port: number };
@@ -80,7 +84,7 @@ for (const strategy of STRATEGIES) {
     t.is(d.events('master.listening').length, 1);
   });
 
-  test(`a script with --bind is served there, and thinks so: ${strategy}`, async (t) => {
+  test.serial(`a script with --bind is served there, and thinks so: ${strategy}`, async (t) => {
     const [own, bound] = [await freePort(), await freePort()];
     const d = start(t, [fixture('script.cjs'), '-w', '2', '-b', `127.0.0.1:${bound}`, '--accept-strategy', strategy], { env: { LISTEN_PORT: String(own) } });
     await d.ready();
@@ -88,7 +92,7 @@ for (const strategy of STRATEGIES) {
     await t.throwsAsync(get({ host: '127.0.0.1', port: own }), { code: 'ECONNREFUSED' });
   });
 
-  test(`a script’s second port gets sockets of its own: ${strategy}`, async (t) => {
+  test.serial(`a script’s second port gets sockets of its own: ${strategy}`, async (t) => {
     const d = start(t, [fixture('two-ports.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
     await d.ready();
     const first = (await d.address(0)) as { host: string; port: number };
@@ -106,7 +110,7 @@ for (const strategy of STRATEGIES) {
   });
 }
 
-test('a unix socket has the mode that --umask leaves', async (t) => {
+test.serial('a unix socket has the mode that --umask leaves', async (t) => {
   const dir = scratch(t);
   for (const [umask, mode] of [['0', 0o777], ['007', 0o770], ['0177', 0o600]] as const) {
     const path = join(dir, `${umask}.sock`);
@@ -117,18 +121,17 @@ test('a unix socket has the mode that --umask leaves', async (t) => {
   }
 });
 
-test('the app’s own umask is not touched by --umask', async (t) => {
+test.serial('the app’s own umask is not touched by --umask', async (t) => {
   const before = process.umask();
   const dir = scratch(t);
   const file = join(dir, 'app.cjs');
-  const { writeFileSync } = await import('node:fs');
   writeFileSync(file, 'module.exports = (req, res) => res.end(process.umask().toString(8));\n');
   const d = start(t, [file, '-w', '1', '-b', `unix:${join(dir, 'app.sock')}`, '-m', '077']);
   await d.ready();
   t.is((await get(await d.address())).body, before.toString(8));
 });
 
-test('fd://N: a listening socket that is inherited', async (t) => {
+test.serial('fd://N: a listening socket that is inherited', async (t) => {
   const server = net.createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as net.AddressInfo;
@@ -142,7 +145,7 @@ test('fd://N: a listening socket that is inherited', async (t) => {
   t.is((await get({ host: '127.0.0.1', port })).status, 200);
 });
 
-test('PORT and HOST from the environment', async (t) => {
+test.serial('PORT and HOST from the environment', async (t) => {
   const port = await freePort();
   const both = start(t, [app, '-w', '1'], { env: { PORT: String(port), HOST: '127.0.0.1' } });
   await both.ready();
@@ -155,7 +158,7 @@ test('PORT and HOST from the environment', async (t) => {
   t.is((await get({ host: '127.0.0.1', port })).status, 200);
 });
 
-test('--bind wins over PORT', async (t) => {
+test.serial('--bind wins over PORT', async (t) => {
   const [port, bound] = [await freePort(), await freePort()];
   const d = start(t, [app, '-w', '1', '-b', `127.0.0.1:${bound}`], { env: { PORT: String(port) } });
   await d.ready();
@@ -163,7 +166,7 @@ test('--bind wins over PORT', async (t) => {
   await t.throwsAsync(get({ host: '127.0.0.1', port }), { code: 'ECONNREFUSED' });
 });
 
-test('[::] serves IPv4 as well', async (t) => {
+test.serial('[::] serves IPv4 as well', async (t) => {
   const d = start(t, [app, '-w', '1', '-b', '[::]:0']);
   await d.ready();
   const { port } = (await d.address()) as { port: number };
@@ -171,29 +174,28 @@ test('[::] serves IPv4 as well', async (t) => {
   t.is((await get({ host: '::1', port })).status, 200);
 });
 
-test('a host name is resolved', async (t) => {
+test.serial('a host name is resolved', async (t) => {
   const d = start(t, [app, '-w', '1', '-b', 'localhost:0']);
   await d.ready();
   t.is((await get(await d.address())).status, 200);
 });
 
-test('-w auto starts no more workers than there are CPUs', async (t) => {
+test.serial('-w auto starts no more workers than there are CPUs', async (t) => {
   const d = start(t, [app, '-w', 'auto', '-b', '127.0.0.1:0']);
   await d.ready();
   t.true(d.workers().length >= 1 && d.workers().length <= availableParallelism());
 });
 
-test('a backlog that the kernel cuts is warned of', async (t) => {
+test.serial('a backlog that the kernel cuts is warned of', async (t) => {
   const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--backlog', '65535']);
   await d.ready();
   t.is(d.events('listen.backlog-cut').length, 1);
   t.is(d.events('listen.backlog-cut')[0]!['backlog'], 65535);
 });
 
-test('the app finds its arguments where node puts them', async (t) => {
+test.serial('the app finds its arguments where node puts them', async (t) => {
   const dir = scratch(t);
   const file = join(dir, 'app.cjs');
-  const { writeFileSync } = await import('node:fs');
   writeFileSync(file, 'module.exports = (req, res) => res.end(JSON.stringify([process.argv.slice(1), process.env.GREETING, process.cwd(), require.main === module]));\n');
   const d = start(t, [file, '-w', '1', '-b', '127.0.0.1:0', '-e', 'GREETING=hello', '--chdir', dir, '--', '--verbose', 'a b']);
   await d.ready();

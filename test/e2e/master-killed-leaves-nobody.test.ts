@@ -3,7 +3,7 @@ import test from 'ava';
 import { fixture, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
-test('a killed master leaves no process behind', async (t) => {
+test.serial('a killed master leaves no process behind', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '3', '-b', '127.0.0.1:0', '--graceful-timeout', '5']);
   await d.ready();
   t.is(d.processes().length, 4);
@@ -12,7 +12,7 @@ test('a killed master leaves no process behind', async (t) => {
   t.deepEqual(d.processes(), []);
 });
 
-test('a request that runs when the master is killed is answered', async (t) => {
+test.serial('a request that runs when the master is killed is answered', async (t) => {
   const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '10']);
   await d.ready();
   const slow = get(await d.address(), '/1000');
@@ -22,7 +22,7 @@ test('a request that runs when the master is killed is answered', async (t) => {
   await d.finished();
 });
 
-test('a killed master leaves no worker that is blocked', async (t) => {
+test.serial('a killed master leaves no worker that is blocked', async (t) => {
   const d = start(t, [fixture('stuck.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '1', '--timeout', '0']);
   await d.ready();
   const spin = get(await d.address(), '/spin');
@@ -35,7 +35,7 @@ test('a killed master leaves no worker that is blocked', async (t) => {
   t.deepEqual(d.processes(), []);
 });
 
-test('a request longer than the grace ends with it', async (t) => {
+test.serial('a request longer than the grace ends with it', async (t) => {
   const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
   await d.ready();
   const slow = get(await d.address(), '/600000');

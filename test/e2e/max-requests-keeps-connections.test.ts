@@ -7,7 +7,7 @@ for (const strategy of ['shared', 'reuseport']) {
   test.serial(`--max-requests 50 under 32 clients loses nothing: ${strategy}`, async (t) => {
     const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--max-requests', '50', '--accept-strategy', strategy]);
     await d.ready();
-    const load = new Load(await d.address());
+    const load = Load.run(t, await d.address());
     await d.count(20, 'worker.recycling');
     const { lost } = await load.stop();
     t.deepEqual(lost, []);
@@ -24,7 +24,7 @@ for (const strategy of ['shared', 'reuseport']) {
 test.serial('--max-requests-jitter spreads the recycling', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '4', '-b', '127.0.0.1:0', '--max-requests', '20', '--max-requests-jitter', '2000']);
   await d.ready();
-  const load = new Load(await d.address());
+  const load = Load.run(t, await d.address());
   await d.count(2, 'worker.recycling');
   const { lost } = await load.stop();
   t.deepEqual(lost, []);

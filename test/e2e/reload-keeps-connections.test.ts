@@ -17,7 +17,7 @@ for (const strategy of STRATEGIES) {
   test.serial(`20 reloads under 32 clients lose nothing: ${strategy}`, async (t) => {
     const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
     await d.ready();
-    const load = new Load(await d.address());
+    const load = Load.run(t, await d.address());
     await load.asked(100);
     const generations = new Set<unknown>();
     for (let n = 1; n <= 20; n += 1) {
@@ -43,7 +43,7 @@ test.serial('a reload serves the new code, and nobody is lost between the two', 
   const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
   await d.ready();
   const address = await d.address();
-  const load = new Load(address);
+  const load = Load.run(t, address);
   await load.asked(64);
   writeApp(app, 'new');
   d.signal('SIGHUP');
@@ -62,15 +62,15 @@ test.serial('a reload onto an app with a syntax error loses nothing, and the old
   await d.ready();
   const address = await d.address();
   const before = d.workers();
-  const load = new Load(address);
+  const load = Load.run(t, address);
   await load.asked(64);
-  writeFileSync(app, 'module.exports = (req, res => {\n');
+  writeFileSync(app, 'const a = 1;\nmodule.exports = = a;\n');
   d.signal('SIGHUP');
   const failed = await d.event('reload.failed');
   t.is(failed['stage'], 'boot');
   const boot = await d.event('worker.boot-failed');
   t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /SyntaxError/);
-  t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /app\.cjs:1/);
+  t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /app\.cjs:2/);
   await load.asked(64);
   const { lost, bodies } = await load.stop();
   t.deepEqual(lost, []);

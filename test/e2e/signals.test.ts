@@ -17,7 +17,7 @@ async function withSlowRequest(d: Drover, ms: number): Promise<{ answer: ReturnT
 }
 
 for (const strategy of ['shared', 'reuseport']) {
-  test(`TERM finishes a running request, says Connection: close, and exits 0: ${strategy}`, async (t) => {
+  test.serial(`TERM finishes a running request, says Connection: close, and exits 0: ${strategy}`, async (t) => {
     const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
     const { answer, worker } = await withSlowRequest(d, 1000);
     d.signal('SIGTERM');
@@ -34,7 +34,7 @@ for (const strategy of ['shared', 'reuseport']) {
 }
 
 for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-  test(`${signal} stops quickly`, async (t) => {
+  test.serial(`${signal} stops quickly`, async (t) => {
     const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
     const { answer } = await withSlowRequest(d, 600_000);
     d.signal(signal);
@@ -45,7 +45,7 @@ for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
 }
 
 for (const second of ['SIGTERM', 'SIGINT'] as const) {
-  test(`${second} after a TERM makes the stop quick`, async (t) => {
+  test.serial(`${second} after a TERM makes the stop quick`, async (t) => {
     const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '600']);
     const { answer, worker } = await withSlowRequest(d, 600_000);
     d.signal('SIGTERM');
@@ -56,7 +56,7 @@ for (const second of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('the graceful timeout is enforced, and the log says what was cut off', async (t) => {
+test.serial('the graceful timeout is enforced, and the log says what was cut off', async (t) => {
   const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
   const { answer, worker } = await withSlowRequest(d, 600_000);
   d.signal('SIGTERM');
@@ -68,7 +68,7 @@ test('the graceful timeout is enforced, and the log says what was cut off', asyn
   t.deepEqual(await d.finished(), { code: 0, signal: null });
 });
 
-test('TERM: connections that wait in the queue are served, new ones are refused once all is over', async (t) => {
+test.serial('TERM: connections that wait in the queue are served, new ones are refused once all is over', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '0']);
   await d.ready();
   const address = await d.address();
@@ -85,7 +85,7 @@ test('TERM: connections that wait in the queue are served, new ones are refused 
   await t.throwsAsync(get(address), { code: 'ECONNREFUSED' });
 });
 
-test('TERM: an idle keep-alive connection is answered once more, then closed', async (t) => {
+test.serial('TERM: an idle keep-alive connection is answered once more, then closed', async (t) => {
   const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0']);
   const { answer } = await withSlowRequest(d, 1500);
   const address = await d.address();
@@ -102,7 +102,7 @@ test('TERM: an idle keep-alive connection is answered once more, then closed', a
   t.is((await d.finished()).code, 0);
 });
 
-test('WINCH retires all workers and keeps the sockets; HUP brings new ones that serve what has queued', async (t) => {
+test.serial('WINCH retires all workers and keeps the sockets; HUP brings new ones that serve what has queued', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
   await d.ready();
   const address = (await d.address()) as { host: string; port: number };
@@ -121,7 +121,7 @@ test('WINCH retires all workers and keeps the sockets; HUP brings new ones that 
   t.is(d.workers().length, 2);
 });
 
-test('USR1 reopens the log file', async (t) => {
+test.serial('USR1 reopens the log file', async (t) => {
   const file = join(scratch(t), 'drover.log');
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--log-file', file]);
   const events = (path: string): string[] =>
@@ -136,7 +136,7 @@ test('USR1 reopens the log file', async (t) => {
   t.is(d.records.length, 0, 'nothing of it on stderr');
 });
 
-test('SIGUSR1 opens no inspector in a worker, and workers outlive it', async (t) => {
+test.serial('SIGUSR1 opens no inspector in a worker, and workers outlive it', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
   await d.ready();
   d.signal('SIGUSR1');
@@ -145,7 +145,7 @@ test('SIGUSR1 opens no inspector in a worker, and workers outlive it', async (t)
   t.notRegex(d.text, /Debugger listening/);
 });
 
-test('a signal to the whole group, as Ctrl-C sends it, is the master’s to decide', async (t) => {
+test.serial('a signal to the whole group, as Ctrl-C sends it, is the master’s to decide', async (t) => {
   const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
   const { answer, worker } = await withSlowRequest(d, 1000);
   for (const pid of d.workers()) {
@@ -157,7 +157,7 @@ test('a signal to the whole group, as Ctrl-C sends it, is the master’s to deci
   t.deepEqual(d.events('worker.died'), []);
 });
 
-test('SIGTERM to a worker from outside: it drains and says so, and is replaced', async (t) => {
+test.serial('SIGTERM to a worker from outside: it drains and says so, and is replaced', async (t) => {
   const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0']);
   const { answer, worker } = await withSlowRequest(d, 1000);
   process.kill(worker, 'SIGTERM');
@@ -168,7 +168,7 @@ test('SIGTERM to a worker from outside: it drains and says so, and is replaced',
   t.deepEqual(d.workers(), [successor['worker']]);
 });
 
-test('an app with a SIGTERM listener of its own is told, and may exit by itself', async (t) => {
+test.serial('an app with a SIGTERM listener of its own is told, and may exit by itself', async (t) => {
   const d = start(t, [fixture('own-sigterm.cjs'), '-w', '2']);
   await d.ready();
   t.is((await get(await d.address())).status, 200);
@@ -178,7 +178,7 @@ test('an app with a SIGTERM listener of its own is told, and may exit by itself'
   t.deepEqual(d.events('worker.died'), []);
 });
 
-test('the pid file holds the master’s pid while it runs, and is gone afterwards', async (t) => {
+test.serial('the pid file holds the master’s pid while it runs, and is gone afterwards', async (t) => {
   const file = join(scratch(t), 'drover.pid');
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--pidfile', file]);
   await d.ready();
@@ -187,7 +187,7 @@ test('the pid file holds the master’s pid while it runs, and is gone afterward
   t.false(existsSync(file));
 });
 
-test('process titles name the app and the slot', async (t) => {
+test.serial('process titles name the app and the slot', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--name', 'shop']);
   await d.ready();
   const title = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
@@ -195,7 +195,7 @@ test('process titles name the app and the slot', async (t) => {
   for (const record of d.events('worker.ready')) t.is(title(record['worker'] as number), `drover: worker [shop] #${String(record['slot'])}`);
 });
 
-test('what the app writes passes through untouched', async (t) => {
+test.serial('what the app writes passes through untouched', async (t) => {
   const d = start(t, [fixture('script.cjs'), '-w', '2']);
   await d.ready();
   await d.until('both workers’ words', () => (d.stdout.match(/script listens at \d+\n/g)?.length === 2 ? true : undefined));

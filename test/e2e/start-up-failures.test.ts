@@ -1,6 +1,6 @@
 /** Workers that cannot boot: at once the end at start-up, a back-off later. */
 import test from 'ava';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -11,12 +11,13 @@ const FAILURES: [app: string, exit: number, code: string, more: string[]][] = [
   ['exits-on-load.cjs', 3, 'ERR_DROVER_WORKER_EXITED', []],
   ['hangs-on-load.mjs', 3, 'ERR_DROVER_BOOT_TIMEOUT', ['--boot-timeout', '1']],
   ['spins-on-load.cjs', 3, 'ERR_DROVER_BOOT_TIMEOUT', ['--boot-timeout', '1']],
-  ['exports-nothing.cjs', 4, 'ERR_DROVER_APP_UNUSABLE', []],
+  ['ends.cjs', 4, 'ERR_DROVER_APP_UNUSABLE', []],
+  ['exports-nothing.cjs', 4, 'ERR_DROVER_APP_UNUSABLE', ['--boot-timeout', '3']],
   ['no-such-file.cjs', 4, 'ERR_DROVER_APP_NOT_FOUND', []],
 ];
 
 for (const [app, exit, code, more] of FAILURES) {
-  test(`${app}: exits ${exit} at once, without looping`, async (t) => {
+  test.serial(`${app}: exits ${exit} at once, without looping`, async (t) => {
     const d = start(t, [fixture(app), '-w', '2', '-b', '127.0.0.1:0', ...more]);
     t.deepEqual(await d.finished(), { code: exit, signal: null });
     const failed = d.events('master.failed');
@@ -30,16 +31,21 @@ for (const [app, exit, code, more] of FAILURES) {
   });
 }
 
-test('one of several workers that cannot boot at start-up ends drover as well', async (t) => {
-  const app = join(scratch(t), 'app.cjs');
-  const flag = join(scratch(t), 'flag');
-  // The first to create the file serves, the second throws.
+test.serial('one worker that cannot boot at start-up beside one that serves is tried again, until it can', async (t) => {
+  const dir = scratch(t);
+  const [app, flag] = [join(dir, 'app.cjs'), join(dir, 'flag')];
+  // The first to create the file serves, the others throw until it is gone.
   writeFileSync(app, `require('node:fs').writeFileSync(${JSON.stringify(flag)}, '', { flag: 'wx' }); module.exports = (req, res) => res.end();\n`);
-  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
-  t.is((await d.finished()).code, 3);
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0']);
+  await d.event('worker.ready');
+  d.signal('SIGTTIN');
+  await d.count(2, 'worker.boot-failed');
+  t.is((await get(await d.address())).status, 200);
+  rmSync(flag);
+  await d.count(2, 'worker.ready');
 });
 
-test('a crash loop backs off, says so, and goes on serving; a healed app ends it', async (t) => {
+test.serial('a crash loop backs off, says so, and goes on serving; a healed app ends it', async (t) => {
   const dir = scratch(t);
   const app = join(dir, 'app.cjs');
   const whole = "module.exports = (req, res) => (req.url === '/die' ? process.exit(1) : res.end(String(process.pid)));\n";
@@ -58,7 +64,7 @@ test('a crash loop backs off, says so, and goes on serving; a healed app ends it
   t.is(d.workers().length, 2);
 });
 
-test('a boot that hangs during a reload is given up, and the old workers serve on', async (t) => {
+test.serial('a boot that hangs during a reload is given up, and the old workers serve on', async (t) => {
   const app = join(scratch(t), 'app.cjs');
   writeFileSync(app, 'module.exports = (req, res) => res.end("old");\n');
   const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0', '--boot-timeout', '1']);
@@ -71,14 +77,14 @@ test('a boot that hangs during a reload is given up, and the old workers serve o
   t.is((await get(await d.address())).body, 'old');
 });
 
-test('TERM while the workers boot ends them', async (t) => {
+test.serial('TERM while the workers boot ends them', async (t) => {
   const d = start(t, [fixture('hangs-on-load.mjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
   await d.count(2, 'worker.spawned');
   d.signal('SIGTERM');
   t.deepEqual(await d.finished(), { code: 0, signal: null });
 });
 
-test('--check-config loads the app and listens nowhere', async (t) => {
+test.serial('--check-config loads the app and listens nowhere', async (t) => {
   const good = start(t, [fixture('whoami.cjs'), '--check-config', '-b', '127.0.0.1:1']);
   t.is((await good.finished()).code, 0);
   const bad = start(t, [fixture('throws-on-load.cjs'), '--check-config']);
@@ -87,7 +93,7 @@ test('--check-config loads the app and listens nowhere', async (t) => {
   t.is((await script.finished()).code, 0);
 });
 
-test('--print-config tells every value and where it comes from', async (t) => {
+test.serial('--print-config tells every value and where it comes from', async (t) => {
   const dir = scratch(t);
   writeFileSync(join(dir, 'drover.config.json'), JSON.stringify({ timeout: '7s', backlog: 9 }));
   const d = start(t, [fixture('whoami.cjs'), '--print-config', '-w', '3'], { cwd: dir, env: { PORT: '4567', DROVER_CMD_ARGS: '--backlog 10' }, plain: true });
@@ -100,7 +106,7 @@ test('--print-config tells every value and where it comes from', async (t) => {
   t.regex(line('umask'), /default/);
 });
 
-test('--version and --help', async (t) => {
+test.serial('--version and --help', async (t) => {
   const version = start(t, ['--version'], { plain: true });
   t.is((await version.finished()).code, 0);
   const { version: number } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };

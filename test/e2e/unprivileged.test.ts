@@ -24,7 +24,7 @@ for (const strategy of ['shared', 'reuseport']) {
     });
     await d.ready();
     const address = await d.address();
-    const load = new Load(address);
+    const load = Load.run(t, address);
     await load.asked(64);
     for (let n = 1; n <= 3; n += 1) {
       d.signal('SIGHUP');

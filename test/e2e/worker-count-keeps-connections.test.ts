@@ -7,7 +7,7 @@ for (const strategy of ['shared', 'reuseport']) {
   test.serial(`20 × TTIN and TTOU under 32 clients lose nothing: ${strategy}`, async (t) => {
     const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy]);
     await d.ready();
-    const load = new Load(await d.address());
+    const load = Load.run(t, await d.address());
     await load.asked(64);
     for (let n = 1; n <= 20; n += 1) {
       d.signal('SIGTTIN');
@@ -29,7 +29,7 @@ for (const strategy of ['shared', 'reuseport']) {
 test.serial('from two workers to six and down to one loses nothing', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
   await d.ready();
-  const load = new Load(await d.address());
+  const load = Load.run(t, await d.address());
   await load.asked(64);
   for (let workers = 3; workers <= 6; workers += 1) {
     d.signal('SIGTTIN');

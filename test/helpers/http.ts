@@ -16,6 +16,8 @@ export interface GetOptions {
   tls?: boolean;
   method?: string;
   headers?: Record<string, string>;
+  /** The client's own address. */
+  localAddress?: string;
   /** An answer later than this is an error. */
   timeoutMs?: number;
   /** Called when the connection stands. */
@@ -31,6 +33,7 @@ export function get(address: Address, path = '/', options: GetOptions = {}): Pro
       method: options.method ?? 'GET',
       headers: options.headers ?? {},
       agent: options.agent ?? false,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
       ...(options.tls === true ? { rejectUnauthorized: false } : {}),
     });
     const timer = setTimeout(() => request.destroy(new Error(`no answer to ${path} in time`)), options.timeoutMs ?? 30_000);

@@ -4,6 +4,7 @@
  * answer that is not the right one, no answer at all.
  */
 import http from 'node:http';
+import type { ExecutionContext } from 'ava';
 import type { Address } from './drover.js';
 import { get, type Answer } from './http.js';
 
@@ -57,13 +58,20 @@ export class Load {
         done();
         return false;
       });
-      await new Promise((resolve) => setTimeout(resolve, options.pauseMs ?? 10));
+      await new Promise((resolve) => setTimeout(resolve, options.pauseMs ?? 25));
     }
   }
 
   /** Wait until `more` further requests have been answered, or lost. */
   asked(more: number): Promise<void> {
     return new Promise((done) => this.#waiting.push({ asked: this.#asked + more, done }));
+  }
+
+  /** Stop with the test, whatever becomes of it. */
+  static run(t: ExecutionContext<any>, address: Address, options?: LoadOptions): Load {
+    const load = new Load(address, options);
+    t.teardown(() => load.stop());
+    return load;
   }
 
   /** Let every client finish its request, then tell the counts. */

@@ -81,7 +81,7 @@ const OPERATIONS: Record<string, Operation> = {
 for (const strategy of ['shared', 'reuseport']) {
   for (const [state, reach] of Object.entries(STATES)) {
     for (const [operation, { run, ends }] of Object.entries(OPERATIONS)) {
-      test(`${operation}, ${state}: ${strategy}`, async (t) => {
+      test.serial(`${operation}, ${state}: ${strategy}`, async (t) => {
         const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy, '--graceful-timeout', '5']);
         await d.ready();
         const address = await d.address();
