@@ -19,6 +19,9 @@ interface Connection {
   /** What HTTP speaks over: the accepted socket, or the TLS socket on it once the handshake is done. */
   socket: HttpSocket;
   session: ServerHttp2Session | null;
+  /** HTTP/2 streams open now, and performance.now() when the last one closed. */
+  streams: number;
+  quietSince: number;
 }
 
 export class Connections {
@@ -28,7 +31,6 @@ export class Connections {
   readonly #connections = new Map<Socket, Connection>();
   readonly #servers = new Set<Server>();
   readonly #cell: readonly [Uint32Array | Float64Array, number];
-  #closing = false;
 
   constructor(board: Board, row: number) {
     this.#cell = board.cell(row, 'connections');
@@ -43,7 +45,8 @@ export class Connections {
     // http2 makes its session, and says so, within the event that hands it the socket.
     let current: Connection | undefined;
     server.prependListener('connection', (socket: HttpSocket) => {
-      current = { server, came: performance.now(), socket, session: null };
+      const came = performance.now();
+      current = { server, came, socket, session: null, streams: 0, quietSince: came };
       this.#connections.set(socket, current);
       this.#publish();
       socket.once('close', () => {
@@ -57,35 +60,35 @@ export class Connections {
       if (current !== undefined) current.socket = socket;
     });
     server.on('session', (session: ServerHttp2Session) => {
-      if (current !== undefined) current.session = session;
-      if (this.#closing) closeSession(session);
+      const connection = current;
+      if (connection === undefined) return;
+      connection.session = session;
+      session.on('stream', (stream) => {
+        connection.streams++;
+        stream.once('close', () => {
+          if (--connection.streams === 0) connection.quietSince = performance.now();
+        });
+      });
     });
   }
 
   /**
-   * Let every connection end by itself: the responses that are due say `Connection: close` if their headers have not gone out, HTTP/2
-   * sessions are told to go away. Idle connections are left alone: Node closes them after their keepAliveTimeout, so that a request
-   * that is on its way is still answered.
+   * Let every connection end by itself: the responses that are due say `Connection: close` if their headers have not gone out. Idle connections
+   * are left alone: Node closes them after their keepAliveTimeout, so that a request that is on its way is still answered.
    */
   close(): void {
-    this.#closing = true;
-    for (const { socket, session } of this.#connections.values()) {
+    for (const { socket } of this.#connections.values()) {
       const response = socket._httpMessage;
       if (response && !response.headersSent) response.shouldKeepAlive = false;
-      if (session !== null) closeSession(session);
     }
   }
 
-  /**
-   * End the connections on which nothing has come yet, after the time an idle one is kept, counted from `since` (the begin of the drain) or
-   * from their own. Node would wait a minute for their first request (headersTimeout).
-   */
-  closeSilent(since: number): void {
+  /** Ends what Node would not end by itself in time. To be called now and then; `since` is when the drain began. */
+  sweep(since: number): void {
     const now = performance.now();
-    for (const { server, came, socket } of this.#connections.values()) {
-      if (socket.bytesRead > 0 || !isHttp(server)) continue;
-      const keepMs = (server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS;
-      if (now - Math.max(came, since) >= keepMs) socket.destroy();
+    for (const connection of this.#connections.values()) {
+      if (connection.session === null) endSilent(connection, since, now);
+      else endSession(connection, since, now);
     }
   }
 
@@ -109,24 +112,30 @@ export class Connections {
 }
 
 const DEFAULT_KEEP_ALIVE_MS = 5_000;
-/** How long a client may take to acknowledge that it knows the session is going away. */
-const GO_AWAY_MS = 1_000;
-const MAX_STREAM_ID = 2 ** 31 - 1;
+/** A session is told to go away when no stream has been open for this long… */
+const QUIET_MS = 1_000;
+/** …or after this long anyhow; its streams then finish in the rest of the grace. */
+const BUSY_MS = 5_000;
 
 /**
- * Graceful GOAWAY in two steps (RFC 9113, 6.8). session.close() alone names the last stream seen, and a request that is on its way
- * then counts as refused. So first a GOAWAY that refuses nothing; when the client has answered a PING sent after it, no further
- * request can come, and the session is closed: it ends with its last stream.
+ * A connection on which nothing has come yet gets the time an idle one is kept, from the begin of the drain or from its own. Node would wait a
+ * minute for its first request (headersTimeout).
  */
-function closeSession(session: ServerHttp2Session): void {
-  if (session.closed || session.destroyed) return;
-  const close = (): void => {
-    clearTimeout(timer);
-    if (!session.closed && !session.destroyed) session.close();
-  };
-  const timer = setTimeout(close, GO_AWAY_MS);
-  session.goaway(0, MAX_STREAM_ID);
-  if (!session.ping(close)) close();
+function endSilent({ server, came, socket }: Connection, since: number, now: number): void {
+  if (socket.bytesRead > 0 || !isHttp(server)) return;
+  const keepMs = (server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS;
+  if (now - Math.max(came, since) >= keepMs) socket.destroy();
+}
+
+/**
+ * GOAWAY names the last stream seen: a request that crosses it on the way is refused, which the client may safely send again, but not every
+ * client does. So it waits for a quiet moment. (The GOAWAY that refuses nothing, RFC 9113 6.8, cannot be had: nghttp2 ignores new streams after
+ * any GOAWAY but its own shutdown notice, which node does not offer; and written to the socket as bytes it trips an assertion of node's when the
+ * write does not finish at once.)
+ */
+function endSession({ session, streams, quietSince }: Connection, since: number, now: number): void {
+  if (session === null || session.closed || session.destroyed) return;
+  if ((streams === 0 && now - Math.max(quietSince, since) >= QUIET_MS) || now - since >= BUSY_MS) session.close();
 }
 
 /** HTTP/1 servers have a keepAliveTimeout; http2 exports no class to test for. */

@@ -41,7 +41,7 @@ export function startDrain({ connections, graceMs, appEndsForeign, onOnlyForeign
     }
   };
   const sweeper = setInterval(() => {
-    connections.closeSilent(since);
+    connections.sweep(since);
     if (performance.now() - since >= graceMs - lastMs) connections.closeIdle();
     look();
   }, Math.min(SWEEP_MS, Math.max(lastMs / 2, 1)));

@@ -247,26 +247,27 @@ test('HTTP/2: a running stream ends, the session goes away', async (t) => {
   t.is(master.board.get(master.row, 'requestsInFlight'), 0);
 });
 
-test('HTTP/2: a request that was on its way when the session was told to go away is answered', async (t) => {
-  const master = start(t, { app: 'http2.mjs' });
-  const { origin } = await master.ready();
-  const session = connectHttp2(origin);
-  t.teardown(() => session.destroy());
-  await once(session, 'remoteSettings');
-  await cell(master, 'connections', 1);
-  // The worker reads the drain first, then the request, which the client has sent before it could know.
-  master.kill('SIGSTOP');
-  drain(master);
-  const stream = session.request({ ':path': '/late' }).setEncoding('utf8');
-  let text = '';
-  stream.on('data', (part: string) => (text += part));
-  // Its frames are written within the next turns.
-  for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
-  master.kill('SIGCONT');
-  await once(stream, 'end');
-  t.is(text, 'h2 /late');
-  t.deepEqual(await master.exited, { code: 0, signal: null });
-});
+for (const tls of [false, true]) {
+  test(`HTTP/2: a request that came after the order to drain is answered${tls ? ' (TLS)' : ''}`, async (t) => {
+    const master = start(t, { app: 'http2.mjs', env: tls ? { TLS: EXAMPLES } : {} });
+    const { port } = await master.ready();
+    const session = connectHttp2(`${tls ? 'https' : 'http'}://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    t.teardown(() => session.destroy());
+    await once(session, 'remoteSettings');
+    await cell(master, 'connections', 1);
+    master.kill('SIGSTOP');
+    drain(master);
+    const stream = session.request({ ':path': '/late' }).setEncoding('utf8');
+    let text = '';
+    stream.on('data', (part: string) => (text += part));
+    // Its frames are written within the next turns.
+    for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
+    master.kill('SIGCONT');
+    await once(stream, 'end');
+    t.is(text, 'h2 /late');
+    t.deepEqual(await master.exited, { code: 0, signal: null });
+  });
+}
 
 test('an upgraded connection is left alone while the grace lasts', async (t) => {
   const master = start(t, { app: 'slow.cjs' });
