@@ -194,7 +194,7 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
     section: 'listening',
     reload: 'restart',
     help: `how workers share connections: reuseport or shared.
-\`reuseport\`: a socket per worker slot, the kernel spreads connections over them by hash. \`shared\`: one socket for all, the kernel wakes one idle worker.`,
+\`reuseport\`: a socket per worker slot, the kernel spreads connections over them by hash. \`shared\`: one socket for all; each connection wakes every idle worker, and one of them gets it.`,
   },
 
   {
