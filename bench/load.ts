@@ -1,7 +1,11 @@
 /** Runs the load generator (bench/native/load.c) and reads its answer. */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { compile } from './compile.js';
 import type { Histogram } from './histogram.js';
+import { which } from './install.js';
 
 export interface LoadOptions {
   mode: 'open' | 'closed' | 'hold';
@@ -60,6 +64,43 @@ export function lost(result: LoadResult): number {
 }
 
 export function load(options: LoadOptions): Promise<LoadResult> {
+  return run(compile('load'), loadArgs(options)).then((stdout) => JSON.parse(stdout) as LoadResult);
+}
+
+/**
+ * The same while `perf` counts the instructions of `pids` (user and kernel, all threads): unlike time, that number hardly depends on
+ * what else the machine does. NaN where there is no perf or no counter, as in most containers.
+ */
+export async function loadCounted(options: LoadOptions, pids: readonly number[]): Promise<LoadResult & { instructions: number }> {
+  if (!countable()) return { ...(await load(options)), instructions: NaN };
+  const dir = mkdtempSync(join(tmpdir(), 'drover-bench-perf-'));
+  try {
+    const counts = join(dir, 'counts');
+    const stdout = await run('perf', ['stat', '-x,', '-e', 'instructions', '-o', counts, '-p', pids.join(','), '--', compile('load'), ...loadArgs(options)]);
+    return { ...(JSON.parse(stdout) as LoadResult), instructions: instructionsIn(readFileSync(counts, 'utf8')) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function instructionsIn(csv: string): number {
+  return Number(/^(\d+),[^,]*,instructions/m.exec(csv)?.[1] ?? NaN);
+}
+
+let counts: boolean | undefined;
+
+function countable(): boolean {
+  if (counts === undefined) {
+    counts = false;
+    if (which('perf') !== undefined) {
+      const result = spawnSync('perf', ['stat', '-x,', '-e', 'instructions', 'true'], { encoding: 'utf8' });
+      counts = instructionsIn(result.stderr) > 0;
+    }
+  }
+  return counts;
+}
+
+function loadArgs(options: LoadOptions): string[] {
   const args: string[] = [options.mode, '--address', options.address];
   const add = (flag: string, value: string | number | undefined): void => {
     if (value !== undefined) args.push(flag, String(value));
@@ -76,10 +117,14 @@ export function load(options: LoadOptions): Promise<LoadResult> {
   add('--timeout-ms', options.timeoutMs);
   add('--seed', options.seed);
   if (options.collect === true) add('--collect', 1);
+  return args;
+}
+
+function run(command: string, args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(compile('load'), args, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+    execFile(command, args, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
       if (error !== null) reject(new Error(`load ${args.join(' ')}: ${stderr.trim() || error.message}`));
-      else resolve(JSON.parse(stdout) as LoadResult);
+      else resolve(stdout);
     });
   });
 }

@@ -43,11 +43,6 @@ export function usageOf(pids: readonly number[]): Usage {
   return usage;
 }
 
-/** The same per process: who woke up. */
-export function wakeupsByPid(pids: readonly number[]): Map<number, number> {
-  return new Map(pids.map((pid) => [pid, usageOf([pid]).wakeups]));
-}
-
 export interface Memory {
   /** Proportional set size: shared pages divided by those who share them. */
   pssMb: number;

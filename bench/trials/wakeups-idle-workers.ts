@@ -16,7 +16,6 @@ const trial: Trial = {
   columns: [
     { metric: 'wakeups', label: 'wake-ups', digits: 2 },
     { metric: 'cpuUs', label: 'CPU µs', digits: 0 },
-    { metric: 'idlePerSecond', label: 'idle wake-ups/s', digits: 1 },
     { metric: 'lost', label: 'lost', digits: 0 },
   ],
   charts: [{ metric: 'wakeups', title: 'Wake-ups per connection, 32 idle workers', shape: 'bars' }],
