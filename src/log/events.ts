@@ -51,7 +51,7 @@ export const EVENTS = {
   'hook.failed': { level: 'error', message: 'hook {hook} threw: {message}', help: '`stack` is its stack. Nothing stops but what the manual says the hook stops.' },
   'log.reopened': { level: 'info', message: 'log files reopened', help: 'USR1.' },
   'log.reopen-failed': { level: 'error', message: 'log file {file} cannot be reopened: {error}; the old one stays in use', help: 'USR1.' },
-  'child.reaped': { level: 'debug', message: 'adopted process {child} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
+  'child.reaped': { level: 'debug', message: 'adopted process {pid} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
 } as const satisfies Record<string, EventRow>;
 
 export type EventName = keyof typeof EVENTS;

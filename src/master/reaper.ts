@@ -104,7 +104,7 @@ export class Reaper {
     for (const pid of now) {
       if (!this.#zombies.has(pid)) continue;
       now.delete(pid);
-      if (native.reap(pid) > 0) this.#context.log.emit('child.reaped', { child: pid });
+      if (native.reap(pid) > 0) this.#context.log.emit('child.reaped', { pid });
     }
     this.#zombies = now;
     return now.size > 0;

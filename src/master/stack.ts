@@ -9,7 +9,6 @@
  * Where there is no JavaScript to stop (a system call that does not return, a native addon, a stopped process), the answer says so.
  */
 import { closeSync, openSync, readFileSync, readSync, readdirSync, readlinkSync } from 'node:fs';
-import { get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
 export type Stack = { stack: string } | { noStack: string };
@@ -167,7 +166,9 @@ function pause(signal: AbortSignal): Promise<void> {
   });
 }
 
-function debuggerUrl(port: number, signal: AbortSignal): Promise<string> {
+async function debuggerUrl(port: number, signal: AbortSignal): Promise<string> {
+  // Not at start: from Node 22 on, importing http brings undici along, 16 MB for nothing.
+  const { get } = await import('node:http');
   return new Promise((resolve, reject) => {
     get({ host: '127.0.0.1', port, path: '/json/list', signal, agent: false }, (response) => {
       let text = '';
