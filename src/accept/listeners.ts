@@ -131,11 +131,6 @@ export class Listeners {
     return [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
   }
 
-  /** Whether this listener is open. */
-  has(key: string): boolean {
-    return this.#listeners.has(key);
-  }
-
   close(keys: readonly string[]): void {
     for (const key of keys) {
       for (const bind of this.#listeners.get(key)?.binds ?? []) closeBind(bind);

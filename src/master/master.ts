@@ -195,7 +195,7 @@ export class Master {
         return;
       case 'closed':
         this.#context.listeners.release(message.key, worker.slot);
-        return this.#publisher.forget(message.key);
+        return this.#publisher.forget(worker, message.key);
       case 'recycle':
         if (worker.state !== 'ready' || worker.recycle) return;
         worker.recycle = true;

@@ -6,6 +6,7 @@ import type { SocketGrant } from '../ipc/messages.js';
 import { formatBound } from '../accept/bound.js';
 import type { CallHook, Context } from './context.js';
 import type { Pool } from './pool.js';
+import type { WorkerHandle } from './worker-handle.js';
 
 export class Publisher {
   readonly #context: Context;
@@ -25,10 +26,9 @@ export class Publisher {
     this.#serving = '';
   }
 
-  /** The app has closed a listener; when it listens there again, the sockets are others. */
-  forget(key: string): void {
-    if (this.#context.listeners.has(key)) return;
-    for (const worker of this.#pool.workers) for (const name of worker.introduced) if (name.startsWith(`${key} `)) worker.introduced.delete(name);
+  /** The app of a worker has closed a listener, and with it its siblings' sockets: it wants them again when it listens there again. */
+  forget(worker: WorkerHandle, key: string): void {
+    for (const name of worker.introduced) if (name.startsWith(`${key} `)) worker.introduced.delete(name);
   }
 
   publish(): void {
