@@ -1,11 +1,11 @@
 /**
  * The heartbeat files: one per worker, in --worker-tmp-dir, unlinked as soon as it is open. Runs in the master.
  *
- * A worker's native thread does fchmod(2) on its file, which moves the change time; the master reads that here. Its disk may hang, so no
- * call of this file is synchronous, and there is never more than one call under way in all: a hung disk takes one thread of the pool, and
- * the loop none. Liveness is judged elsewhere (watchdog.ts), and by the board alone where there is no file.
+ * A worker's native thread does fchmod(2) on its file, which moves the change time; the master reads that here. A disk may hang, so no call
+ * on one is synchronous, and there is never more than one call under way in all: a hung disk takes one thread of the pool, and the loop
+ * none. What is in memory cannot hang and is read at once: a thread of the pool per worker and beat would be most of an idle server's wake-ups. Liveness is judged elsewhere (watchdog.ts), and by the board alone where there is no file.
  */
-import { close, fstat, open, statfsSync, unlink } from 'node:fs';
+import { close, fstat, fstatSync, open, statfsSync, unlink } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -65,6 +65,7 @@ export class Heartbeats {
   readonly #live = new Set<Heartbeat>();
   #queue: Promise<unknown> = Promise.resolve();
   #reading = false;
+  #inMemory = false;
   #serial = 0;
   #warned = false;
 
@@ -75,6 +76,7 @@ export class Heartbeats {
     if (!used) return;
     try {
       const filesystem = diskOf(this.dir);
+      this.#inMemory = filesystem === undefined;
       if (filesystem !== undefined) log.emit('heartbeat.on-disk', { dir: this.dir, filesystem });
     } catch (error) {
       this.#unavailable(error);
@@ -115,6 +117,10 @@ export class Heartbeats {
   /** Begin to read all change times, unless the last reading is still under way: the disk is slow then, which is what the watchdog will see. */
   read(): void {
     if (this.#reading || this.#live.size === 0) return;
+    if (this.#inMemory) {
+      for (const heartbeat of this.#live) heartbeat.beat = String(fstatSync(heartbeat.fd, { bigint: true }).ctimeNs);
+      return;
+    }
     this.#reading = true;
     void this.#enqueue(async () => {
       for (const heartbeat of [...this.#live]) {

@@ -52,6 +52,20 @@ test('a file is private, has no name any more, and its changes are read', async 
   t.not(await read(), first);
 });
 
+test('in memory a file is read at once, with no thread of the pool to wait for', async (t) => {
+  const dir = mkdtempSync('/dev/shm/drover-beat-');
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  if (diskOf(dir) !== undefined) {
+    t.pass('/dev/shm is on a disk here');
+    return;
+  }
+  const heartbeats = new Heartbeats(dir, recorder());
+  const heartbeat = (await heartbeats.open())!;
+  t.teardown(() => heartbeats.close(heartbeat));
+  heartbeats.read();
+  t.is(heartbeat.beat, String(fstatSync(heartbeat.fd, { bigint: true }).ctimeNs));
+});
+
 test('a directory that is missing: said once, and no file', async (t) => {
   const log = recorder();
   const heartbeats = new Heartbeats(join(scratch(t), 'missing'), log);
