@@ -4,10 +4,10 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
-import type { Cell, Judged } from './claims.js';
+import type { Cell } from './claims.js';
 import { RESULTS } from './paths.js';
 import { significant } from './statistics.js';
-import type { Chart, Column, Mode } from './trial.js';
+import type { Mode } from './trial.js';
 
 export interface Machine {
   cpu: string;
@@ -20,11 +20,9 @@ export interface Machine {
   node: string;
 }
 
+/** What was measured; how it is shown and what is claimed of it is the trial's (trials/*.ts), so that a claim can be judged anew. */
 export interface TrialResult {
   name: string;
-  title: string;
-  question: string;
-  method: string;
   mode: Mode;
   date: string;
   seconds: number;
@@ -33,10 +31,7 @@ export interface TrialResult {
   rivals: Record<string, { title: string; kind: string; version: string }>;
   /** Rivals that were not here or failed, with the reason. */
   absent: Record<string, string>;
-  columns: readonly Column[];
-  charts: readonly Chart[];
   cells: Cell[];
-  claims: Judged[];
 }
 
 export interface ResultFile {

@@ -8,7 +8,7 @@
  * Environment: DROVER_BENCH_NODE24 (a Node 24 program), DROVER_BENCH_OFFLINE=1 (install no rivals), CC.
  */
 import { parseArgs } from 'node:util';
-import { judge, sentence } from './claims.js';
+import { judge } from './claims.js';
 import { compile } from './compile.js';
 import { ROOT } from './paths.js';
 import { render } from './render.js';
@@ -61,10 +61,11 @@ let broken = 0;
 for (const trial of TRIALS) {
   if (wanted !== undefined && !wanted.includes(trial.name)) continue;
   const result = await run(trial);
+  const claims = trial.claims.map((claim) => judge(claim, result.cells));
   console.log(`\n## ${trial.title} (${Math.round(result.seconds)} s)\n\n${cellTable(result.cells, trial.columns, title)}\n`);
-  if (mode !== 'smoke' && result.claims.length > 0) console.log(`${claimTable(result.claims, title)}\n`);
+  if (mode !== 'smoke' && claims.length > 0) console.log(`${claimTable(claims, title)}\n`);
   for (const [name, why] of Object.entries(result.absent)) console.log(`absent: ${name}: ${why}`);
-  missed += result.claims.filter((claim) => claim.verdict === 'behind').length;
+  missed += claims.filter((claim) => claim.verdict === 'behind').length;
   if (keep) save(resultPath(new Date(result.date), result.machine), result);
 }
 if (keep) console.log(`\nkept in bench/results/, rendered to ${render()}`);
@@ -103,23 +104,15 @@ async function run(trial: Trial): Promise<TrialResult> {
   const order = (name: string): number => trial.rivals.indexOf(name);
   const conditions = [...new Set(cells.map((cell) => cell.condition))];
   cells.sort((a, b) => conditions.indexOf(a.condition) - conditions.indexOf(b.condition) || order(a.rival) - order(b.rival));
-  const claims = trial.claims.map((claim) => judge(claim, cells));
-  for (const claim of claims) if (mode !== 'smoke' && claim.verdict !== 'not measured') console.log(`  ${claim.verdict}: ${sentence(claim)}`);
   return {
     name: trial.name,
-    title: trial.title,
-    question: trial.question,
-    method: trial.method,
     mode,
     date,
     seconds: (performance.now() - began) / 1000,
     machine: host,
     rivals: Object.fromEntries(rivals.map((rival) => [rival.name, { title: rival.title, kind: rival.kind, version: rival.version() }])),
     absent,
-    columns: trial.columns,
-    charts: trial.charts,
     cells,
-    claims,
   };
 }
 
