@@ -1,7 +1,6 @@
 /**
  * What went wrong while an app was loaded, in a line or two for people: what was thrown, and at which file and line. In the worker.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
@@ -75,6 +74,8 @@ function plainPath(path: string): string {
  */
 function findSyntaxError(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
+  // Loaded here only: it costs every worker's boot a few milliseconds.
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { stderr } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {
     encoding: 'utf8',
     timeout: 5_000,

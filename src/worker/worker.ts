@@ -277,12 +277,13 @@ export class Worker {
   /** The app ended its process before it listened. */
   #exitedInBoot(code: number): void {
     const { app } = this.#parts.init.config;
-    if (code === 0) process.exitCode = EXIT_CODES.boot.code;
+    const unsettled = this.#ranEmpty && (code === 0 || code === UNSETTLED_AWAIT);
+    if (unsettled) process.exitCode = EXIT_CODES.boot.code;
     this.#saidBootFailed = true;
     sendBootFailed(this.#parts.channel, {
       code: 'ERR_DROVER_WORKER_EXITED',
       message:
-        this.#ranEmpty && code === 0
+        unsettled
           ? `app ${app} waits for a promise or a top-level await that never settles`
           : `app ${app} exited with code ${code} before it listened`,
       remedy: 'APP has to export something to serve, or call listen(); see docs/apps.md.',
@@ -354,6 +355,8 @@ export class Worker {
   }
 }
 
+/** Node's exit code when the loop is empty and the main module still awaits; some lines set it only after we have looked. */
+const UNSETTLED_AWAIT = 13;
 const ETIMEDOUT = 110;
 const EPIPE = 32;
 /** So that the exit comes before the master's KILL. */
