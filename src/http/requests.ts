@@ -40,10 +40,12 @@ export class Requests {
     const [requests, requestsAt] = board.cell(row, 'requests');
     let begun = 0;
     this.#begin = (method, path) => {
+      // The table first: who sees the count finds the request.
+      const entry = table.begin(method, path);
       inFlight[inFlightAt] = inFlight[inFlightAt]! + 1;
       requests[requestsAt] = ++begun;
       if (begun === countAt) onCount();
-      return table.begin(method, path);
+      return entry;
     };
     this.#end = (entry) => {
       inFlight[inFlightAt] = inFlight[inFlightAt]! - 1;

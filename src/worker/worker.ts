@@ -5,7 +5,7 @@
  * What it has to say it sends; it writes no log. Loading the app is left to run-main and exports, the order of the way out to drain.
  */
 import type { Server } from 'node:net';
-import { ERRORS, EXIT_CODES } from '../errors.js';
+import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
 import type { Intercept, ListenAnswer } from '../accept/intercept.js';
 import type { HandedSocket } from '../accept/strategy.js';
 import type { Hooks, WorkerInfo } from '../config/hooks.js';
@@ -61,8 +61,7 @@ export class Worker {
   /** Messages that came while listen() waited for its answer. */
   #deferred: { message: MasterMessage; fds: number[] }[] = [];
   /** Fulfils the wait for a listening server, or for the loop to run empty. */
-  #wake: (why: 'listening' | 'idle') => void = () => {};
-  #ranEmpty = false;
+  #wake: ((why: 'listening' | 'idle') => void) | undefined;
   #order: DrainOrder | undefined;
   #exitHookDone = false;
   #saidBootFailed = false;
@@ -147,7 +146,7 @@ export class Worker {
     this.#parts.connections.watch(server);
     this.#parts.requests.watchStreams(server);
     // One turn later: a server that was opened only to find a free port has been closed by then.
-    server.on('listening', () => setImmediate(() => this.#wake('listening')));
+    server.on('listening', () => setImmediate(() => this.#wake?.('listening')));
   }
 
   onServerClosed(key: string): void {
@@ -277,15 +276,10 @@ export class Worker {
   /** The app ended its process before it listened. */
   #exitedInBoot(code: number): void {
     const { app } = this.#parts.init.config;
-    const unsettled = this.#ranEmpty && (code === 0 || code === UNSETTLED_AWAIT);
-    if (unsettled) process.exitCode = EXIT_CODES.boot.code;
     this.#saidBootFailed = true;
     sendBootFailed(this.#parts.channel, {
       code: 'ERR_DROVER_WORKER_EXITED',
-      message:
-        unsettled
-          ? `app ${app} waits for a promise or a top-level await that never settles`
-          : `app ${app} exited with code ${code} before it listened`,
+      message: `app ${app} exited with code ${code} before it listened`,
       remedy: 'APP has to export something to serve, or call listen(); see docs/apps.md.',
     });
   }
@@ -293,8 +287,9 @@ export class Worker {
   /** The loop has nothing left to wait for. */
   #onIdle(): void {
     if (this.#state === 'booting') {
-      this.#ranEmpty = true;
-      this.#wake('idle');
+      if (this.#wake !== undefined) return this.#wake('idle');
+      const { app } = this.#parts.init.config;
+      this.bootFailed(new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} waits for a promise or a top-level await that never settles`));
     } else if (this.#order !== undefined) {
       // The app's TERM listeners closed all there was: an end as good as an exit.
       void this.#exit(this.#order.exitCode);
@@ -311,7 +306,9 @@ export class Worker {
   /** True once a server listens; false when the loop has run empty, and so none ever will by itself. */
   async #untilListensOrIdle(): Promise<boolean> {
     while (!this.#listens()) {
-      if ((await new Promise<'listening' | 'idle'>((resolve) => (this.#wake = resolve))) === 'idle') return this.#listens();
+      const why = await new Promise<'listening' | 'idle'>((resolve) => (this.#wake = resolve));
+      this.#wake = undefined;
+      if (why === 'idle') return this.#listens();
     }
     return true;
   }
@@ -355,8 +352,6 @@ export class Worker {
   }
 }
 
-/** Node's exit code when the loop is empty and the main module still awaits; some lines set it only after we have looked. */
-const UNSETTLED_AWAIT = 13;
 const ETIMEDOUT = 110;
 const EPIPE = 32;
 /** So that the exit comes before the master's KILL. */
