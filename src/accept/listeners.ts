@@ -62,6 +62,8 @@ export class Listeners {
   readonly #names = new Map<string, string>();
   /** How many times each key has been wanted. */
   readonly #opened = new Map<string, number>();
+  /** Key of what the first server of the app got, the first time one listened. */
+  #first: string | undefined;
   #serving: readonly number[] = [];
   #backlogChecked = false;
   /** Grants are given one after the other, so that two workers that ask for the same new address get the same sockets. */
@@ -158,13 +160,14 @@ export class Listeners {
       addTo(grants, listener.key, index, bind, owner);
     }
     listener.users.set(slot, (listener.users.get(slot) ?? 0) + 1);
+    if (request.ordinal === 0 && !this.#listeners.has(this.#first ?? '')) this.#first = listener.key;
     return { key: listener.key, ...grants };
   }
 
   /** The listener that serves what a worker asks for; opened if it is not yet. */
   async #find(request: Omit<ListenRequest, 'type' | 'id'>, slot: number): Promise<Listener | Refusal> {
     const name = nameOf(request);
-    const known = this.#listeners.get(this.#names.get(name) ?? '') ?? this.#boundAt(request);
+    const known = this.#listeners.get(this.#names.get(name) ?? '') ?? this.#boundAt(request) ?? this.#insteadOfAny(request);
     if (known !== undefined) {
       this.#names.set(name, known.key);
       return known;
@@ -201,6 +204,15 @@ export class Listeners {
       if (listener.key !== BIND && formatBound(listener.binds[0]!.address) === wanted) return listener;
     }
     return undefined;
+  }
+
+  /**
+   * A program that finds its port taken and takes any (`serve` does) has found it taken by itself in another worker: as its first
+   * server it gets what the first server of that worker got.
+   */
+  #insteadOfAny({ ordinal, port, path }: Omit<ListenRequest, 'type' | 'id'>): Listener | undefined {
+    const first = ordinal === 0 && port === 0 && path === null ? this.#listeners.get(this.#first ?? '') : undefined;
+    return first?.binds[0]!.address.family === 'unix' ? undefined : first;
   }
 
   /** Opens one --bind, for as long as it is in use trying again. */

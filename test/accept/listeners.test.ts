@@ -142,7 +142,7 @@ test('no address: :: for both families; ipv6Only for one', async (t) => {
   t.like(both.sockets[0]!.address, { family: 'IPv6', address: '::' });
   await reaches(t, { port: portOf(both.sockets[0]!.address), host: '127.0.0.1' });
   await reaches(t, { port: portOf(both.sockets[0]!.address), host: '::1' });
-  const six = await granted(t, listeners, { ipv6Only: true }, 0);
+  const six = await granted(t, listeners, { ordinal: 1, ipv6Only: true }, 0);
   const socket = net.connect({ port: portOf(six.sockets[0]!.address), host: '127.0.0.1' });
   const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
   t.is(error.code, 'ECONNREFUSED');
@@ -442,3 +442,25 @@ test('close() of a listener closes all its sockets', async (t) => {
   for (const fd of [...fds, ...more]) t.not(native.isListening(fd), 1);
   t.deepEqual(listeners.siblings(5), { sockets: [], fds: [] });
 });
+
+test('a first server at any port gets what the first server of another worker got', async (t) => {
+  const { listeners } = open(t);
+  const first = await granted(t, listeners, { address: '127.0.0.1', port: 0, ordinal: 1 }, 0);
+  const main = await granted(t, listeners, { address: '127.0.0.1', port: await freePort() }, 0);
+  t.not(main.key, first.key);
+  t.is((await granted(t, listeners, { port: 0 }, 1)).key, main.key);
+  t.is((await granted(t, listeners, { port: 0 }, 2)).key, main.key);
+  // A port that is named is another matter, and so is a second server.
+  t.not((await granted(t, listeners, { address: '127.0.0.1', port: await freePort() }, 3)).key, main.key);
+  t.not((await granted(t, listeners, { port: 0, ordinal: 1 }, 3)).key, main.key);
+});
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -110,6 +110,16 @@ for (const strategy of STRATEGIES) {
   });
 }
 
+test.serial('a script that takes any port when its own is taken finds it taken by itself: one port for all', async (t) => {
+  const port = await freePort();
+  const d = start(t, [fixture('any-when-taken.cjs'), '-w', '3'], { env: { LISTEN_PORT: String(port) } });
+  await d.ready();
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.deepEqual(d.events('master.listening').map((record) => record['address']), [`127.0.0.1:${port}`]);
+  for (const body of await answering({ host: '127.0.0.1', port })) t.is(body.split(' ')[0], String(port));
+});
+
 test.serial('a unix socket has the mode that --umask leaves', async (t) => {
   const dir = scratch(t);
   for (const [umask, mode] of [['0', 0o777], ['007', 0o770], ['0177', 0o600]] as const) {
