@@ -66,7 +66,7 @@ for (const strategy of STRATEGIES) {
     stopped = true;
     await Promise.all(clients);
     const { connections, begun } = readTrace(trace);
-    const taken = failed.map((request) => ({ ...request, by: begun.get(request.id) ?? connections.get(request.from) }));
+    const taken = failed.map((request) => ({ ...request, by: begun.get(request.id) ?? connections.get(request.from), begun: begun.has(request.id) }));
     const innocent = taken.filter(({ by }) => by !== undefined && !killed.has(by));
     t.deepEqual(innocent, [], 'requests that failed though no killed worker had taken them');
     // Between accept4(2) and the trace's line a worker has one connection in its hands.

@@ -58,7 +58,7 @@ export class Load {
         done();
         return false;
       });
-      await new Promise((resolve) => setTimeout(resolve, options.pauseMs ?? 25));
+      await new Promise((resolve) => setTimeout(resolve, options.pauseMs ?? 40));
     }
   }
 

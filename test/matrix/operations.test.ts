@@ -78,8 +78,11 @@ const OPERATIONS: Record<string, Operation> = {
   INT: { run: (d) => d.signal('SIGINT'), ends: () => 'stopped' },
 };
 
-for (const strategy of ['shared', 'reuseport']) {
-  for (const [state, reach] of Object.entries(STATES)) {
+/** What the strategies do differently, workers that come and go, is in these states. */
+const BOTH_STRATEGIES = ['serving', 'in the middle of a reload'];
+
+for (const [state, reach] of Object.entries(STATES)) {
+  for (const strategy of BOTH_STRATEGIES.includes(state) ? ['shared', 'reuseport'] : ['reuseport']) {
     for (const [operation, { run, ends }] of Object.entries(OPERATIONS)) {
       test.serial(`${operation}, ${state}: ${strategy}`, async (t) => {
         const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy, '--graceful-timeout', '5']);
