@@ -131,12 +131,23 @@ export interface Addon {
   /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. */
   createMemory(name: string, bytes: number): number;
   /**
-   * Map the whole of a descriptor made by createMemory, shared and writable; each call is a mapping of its own, unmapped when its buffer is
+   * Map the whole of a descriptor made by createMemory, or the first `bytes` of one made by createBoardMap (a map does not tell its size), shared and writable; each call is a mapping of its own, unmapped when its buffer is
    * collected. The descriptor stays the caller's and may be closed at once. -errno when it can't be (-ENOTSUP: this Node allows no external buffers).
    */
-  mapMemory(fd: number): ArrayBuffer | number;
-  /** The layout of the board as C++ has it: field name to byte offset in a row, plus `rowBytes`. For the test of agreement. */
-  boardLayout(): Record<string, number>;
+  mapMemory(fd: number, bytes?: number): ArrayBuffer | number;
+  /** Shared memory that programs in the kernel can read: a BPF array map of one value, zeroed. Descriptor, or -EPERM without CAP_BPF. */
+  createBoardMap(bytes: number): number;
+  /** A map of listening sockets by slot, for steerLeast. Descriptor or -errno. */
+  createSocketMap(): number;
+  /** Put a listening socket into a socket map. 0 or -errno. */
+  setSocket(map: number, slot: number, fd: number): number;
+  /**
+   * eBPF on a SO_REUSEPORT group: each new connection goes to the least loaded of `slots` whose worker is ready, not full, and not out of poll for
+   * longer than `stallMs`, judged by the board (descriptor of createBoardMap) at that moment. 0 or -errno (-EPERM: no CAP_BPF).
+   */
+  steerLeast(fd: number, board: number, sockets: number, slots: number[], stallMs: number): number;
+  /** The layout of the board as C++ has it: byte offsets by name, and sizes under `bytes`. For the test of agreement. */
+  boardLayout(): Record<'row' | 'header' | 'slot' | 'bytes', Record<string, number>>;
   /** Publish this loop on the board's row from now on: loop stamp and turns (see ipc/board.ts). 0 or -errno. Once per environment. */
   startLoopStamp(board: ArrayBuffer, row: number): number;
   /**

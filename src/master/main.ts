@@ -7,7 +7,7 @@ import { Listeners } from '../accept/listeners.js';
 import { runHook } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
 import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
-import { Board, BOARD_BYTES } from '../ipc/board.js';
+import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
 import { Logger } from '../log/logger.js';
 import { check, native } from '../native.js';
@@ -99,11 +99,11 @@ function isStop(signal: SignalName): boolean {
 }
 
 function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): Context {
-  const boardFd = check('memfd_create', native.createMemory('drover-board', BOARD_BYTES));
+  const { board, fd: boardFd } = createBoard();
   const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
   return {
     log,
-    board: new Board(check('mmap', native.mapMemory(boardFd)) as ArrayBuffer),
+    board,
     boardFd,
     inflight: check('mmap', native.mapMemory(inflightFd)) as ArrayBuffer,
     inflightFd,

@@ -9,7 +9,8 @@ import { EXIT_CODES } from '../errors.js';
 import { installIntercept } from '../accept/intercept.js';
 import { Connections } from '../http/connections.js';
 import { Requests } from '../http/requests.js';
-import { Board, rowOffset } from '../ipc/board.js';
+import { rowOffset } from '../ipc/board.js';
+import { mapBoard } from '../ipc/board-memory.js';
 import { Channel } from '../ipc/channel.js';
 import { InflightWriter } from '../ipc/inflight.js';
 import type { MasterMessage } from '../ipc/messages.js';
@@ -36,7 +37,7 @@ const channel: MasterChannel = new Channel(CHANNEL_FD, MASTER_MESSAGES);
 const { init, fds } = receiveInit();
 const { config, row, slot } = init;
 
-const board = new Board(check('mmap', native.mapMemory(fds.board)));
+const board = mapBoard(fds.board);
 const inflight = check('mmap', native.mapMemory(fds.inflight));
 closeFd(fds.board);
 closeFd(fds.inflight);
