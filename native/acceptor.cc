@@ -7,6 +7,10 @@
 // - After a theft we go to the end of the row on that socket, and stand behind its owner; with `rotate` after each accept.
 // - A wake-up is a promise: nobody else is woken for that connection. Before we stop polling a socket that is exclusive we take what is waiting;
 //   where a promise is lost for good (a process killed between wake-up and accept) `recheck` on its siblings finds the connection.
+// - Full (`hold`): nothing more is taken, not even what is promised, and need not be. A promise is made to a loop that sleeps in epoll_wait, at most
+//   one until it runs again (Linux takes a waiter off the row when it wakes it), and its event is the first of the batch: whoever gets full by
+//   an accept has kept it. The registrations go at once, behind libuv's back, so that being full and not costs one system call per socket each;
+//   coming back finds what waits, since adding a registration looks at the queue. An event of the same batch that comes after it is ignored.
 // - Descriptors leave the epoll set before they are closed: others hold the same open file, and the kernel would keep reporting it.
 // - Out of descriptors: polling stops everywhere and a timer tries again; level-triggered polling would spin.
 #include "acceptor.h"
@@ -36,7 +40,7 @@ constexpr int kSwapTurns = 16;
 }  // namespace
 
 struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
-  enum class Registration { kPlain, kToSwap, kExclusive };
+  enum class Registration { kPlain, kToSwap, kExclusive, kHeld };
 
   Acceptor& acceptor;
   Fd fd;
@@ -135,16 +139,16 @@ void Acceptor::goToEndOfRow(Socket& socket) {
 
 void Acceptor::onReady(const std::shared_ptr<Socket>& socket, int status) {
   loopStamp_.leftPoll();
-  increment(board_.own().wakeups);
+  if (!full_) increment(board_.own().wakeups);
   if (status < 0) {
     // POLLERR, and libuv has stopped the handle. Reading the error takes it off the socket; accept tells whether it still works.
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(socket->fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
     stopPoll(*socket);
-    startPoll(*socket);
+    if (polling()) startPoll(*socket);
   }
-  acceptSome(socket);
+  if (!full_) acceptSome(socket);
 }
 
 // Accept one connection and hand it on. After kStop nothing of this socket may be touched.
@@ -193,6 +197,8 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
 // What is waiting, before we stop polling.
 void Acceptor::acceptPromised(const std::shared_ptr<Socket>& socket, int limit) {
   for (int i = 0; i < limit && socket->armed; i++) {
+    // Full: the rest is for others, unless this is the end and nobody else comes (a drain).
+    if (full_ && limit == kPerTurn) return;
     const Outcome outcome = acceptOne(*socket);
     if (outcome == Outcome::kNothing || outcome == Outcome::kStop) return;
   }
@@ -254,6 +260,34 @@ void Acceptor::resume() {
   if (polling()) startAll();
 }
 
+// At a limit of the worker's. May be called from a connection's callback, and then nothing comes after that connection.
+void Acceptor::hold() {
+  if (closed_ || full_) return;
+  full_ = true;
+  for (const auto& socket : sockets_) {
+    if (socket->registration == Socket::Registration::kExclusive && unregister(uv_backend_fd(handles_.loop()), socket->fd.get()) == 0) {
+      socket->registration = Socket::Registration::kHeld;
+    } else {
+      stopPoll(*socket);
+    }
+  }
+}
+
+void Acceptor::release() {
+  if (closed_ || !full_) return;
+  full_ = false;
+  // Paused or out of descriptors meanwhile, and stopped by that: whoever starts again starts it from the beginning.
+  if (!polling()) return;
+  for (const auto& socket : sockets_) {
+    if (socket->registration == Socket::Registration::kHeld && addExclusive(uv_backend_fd(handles_.loop()), socket->fd.get()) == 0) {
+      socket->registration = Socket::Registration::kExclusive;
+    } else {
+      stopPoll(*socket);
+      startPoll(*socket);
+    }
+  }
+}
+
 void Acceptor::recheck() {
   const auto sockets = sockets_;
   for (const auto& socket : sockets) {
@@ -303,6 +337,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
     return DefineClass(env, "Acceptor",
                        {InstanceMethod<&AcceptorObject::arm>("arm"), InstanceMethod<&AcceptorObject::disarm>("disarm"),
                         InstanceMethod<&AcceptorObject::pause>("pause"), InstanceMethod<&AcceptorObject::resume>("resume"),
+                        InstanceMethod<&AcceptorObject::hold>("hold"), InstanceMethod<&AcceptorObject::release>("release"),
                         InstanceMethod<&AcceptorObject::recheck>("recheck"), InstanceMethod<&AcceptorObject::close>("close"),
                         InstanceMethod<&AcceptorObject::fds>("fds"), InstanceMethod<&AcceptorObject::ref>("ref"),
                         InstanceMethod<&AcceptorObject::unref>("unref")});
@@ -356,6 +391,8 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
 
   void pause(const Napi::CallbackInfo&) { acceptor_->pause(); }
   void resume(const Napi::CallbackInfo&) { acceptor_->resume(); }
+  void hold(const Napi::CallbackInfo&) { acceptor_->hold(); }
+  void release(const Napi::CallbackInfo&) { acceptor_->release(); }
   void recheck(const Napi::CallbackInfo&) { acceptor_->recheck(); }
   void ref(const Napi::CallbackInfo&) { acceptor_->ref(true); }
   void unref(const Napi::CallbackInfo&) { acceptor_->ref(false); }

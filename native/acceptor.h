@@ -37,6 +37,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor> {
   int disarm(int fd, bool drain);
   void pause();
   void resume();
+  void hold();
+  void release();
   void recheck();
   void close(bool drain);
   std::vector<int> fds() const;
@@ -48,7 +50,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor> {
   enum class Outcome { kAccepted, kGone, kNothing, kStop };
 
   int open();
-  bool polling() const { return !paused_ && !exhausted_; }
+  bool polling() const { return !paused_ && !exhausted_ && !full_; }
   void startPoll(Socket& socket);
   void stopPoll(Socket& socket);
   void startAll();
@@ -74,6 +76,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor> {
   LoopHandle<uv_timer_t> retry_;
   bool ref_ = true;
   bool paused_ = false;
+  bool full_ = false;
   bool exhausted_ = false;
   bool closed_ = false;
 };

@@ -13,13 +13,24 @@
 
 namespace drover {
 
-int registerExclusive(int epoll, int fd) {
+int unregister(int epoll, int fd) {
   struct epoll_event event {};
-  if (epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) != 0) return lastError();
+  return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) == 0 ? 0 : lastError();
+}
+
+int addExclusive(int epoll, int fd) {
+  struct epoll_event event {};
   event.data.fd = fd;
   event.events = EPOLLIN | EPOLLEXCLUSIVE;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
-  const int refused = lastError();
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : lastError();
+}
+
+int registerExclusive(int epoll, int fd) {
+  if (const int status = unregister(epoll, fd); status < 0) return status;
+  const int refused = addExclusive(epoll, fd);
+  if (refused == 0) return 0;
+  struct epoll_event event {};
+  event.data.fd = fd;
   event.events = EPOLLIN;
   static_cast<void>(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
   return refused;

@@ -86,6 +86,12 @@ export interface NativeAcceptor {
   pause(): void;
   resume(): void;
   /**
+   * Accept nothing more, from within a connection's callback on: this worker is full. Cheap, and undone by `release`; what waits is then seen at
+   * once. Beside pause(), not instead of it: it takes both resume() and release() to accept again.
+   */
+  hold(): void;
+  release(): void;
+  /**
    * Look at every socket once without having been woken. A process that dies between its wake-up and its accept takes the wake-up with
    * it, and the connection waits for the next one to come: siblings recheck when a worker has died.
    */

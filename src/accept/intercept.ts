@@ -45,6 +45,9 @@ export interface Intercept {
   drain(close: 'all' | readonly string[]): void;
   /** Look at all queues again: a worker that was woken for a connection has died before it took it. */
   recheck(): void;
+  /** The worker is full: accept nothing more, until release(). In the very callback that hands over a connection, it is the last. */
+  hold(): void;
+  release(): void;
   /** Servers served by drover's sockets. */
   servers(): net.Server[];
   /** How many these are. */
@@ -81,6 +84,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
   /** Servers that listen by a handle of Node's own. */
   const plain = new Set<Internals>();
   let draining = false;
+  let held = false;
 
   // Only to see `exclusive`, which net.js does not hand on to _listen2.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {
@@ -151,6 +155,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
         if (open.delete(closed) && !draining) options.onClosed?.(closed.key);
       },
     });
+    if (held) listener.hold(true);
     if (draining) listener.leave(false);
     return listener;
   }
@@ -183,6 +188,14 @@ export function installIntercept(options: InterceptOptions): Intercept {
     },
     recheck() {
       for (const listener of [...open.keys()]) listener.recheck();
+    },
+    hold() {
+      held = true;
+      for (const listener of open.keys()) listener.hold(true);
+    },
+    release() {
+      held = false;
+      for (const listener of open.keys()) listener.hold(false);
     },
     servers: () => [...open.values()],
     get listeners() {

@@ -60,6 +60,7 @@ export class Listener {
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
   #referenced = true;
+  #isHeld = false;
 
   /** `sockets`: our own, one per bind; owned from here on. */
   constructor(sockets: readonly HandedSocket[], options: ListenerOptions) {
@@ -130,6 +131,15 @@ export class Listener {
     for (const { acceptor } of [...this.#groups]) acceptor.recheck();
   }
 
+  /** Accept nothing more while the worker is full. */
+  hold(on: boolean): void {
+    this.#isHeld = on;
+    for (const { acceptor } of this.#groups) {
+      if (on) acceptor.hold();
+      else acceptor.release();
+    }
+  }
+
   /** Called by Node for server.close(), and after a listen() that failed. What is queued stays for the siblings and for the next worker. */
   close(callback?: () => void): void {
     if (callback !== undefined) setImmediate(callback);
@@ -198,6 +208,7 @@ export class Listener {
       (errno) => onAcceptError(errno),
     );
     if (!this.#referenced) acceptor.unref();
+    if (this.#isHeld) acceptor.hold();
     const group = { strategy, kind, acceptor };
     this.#groups.push(group);
     return group;

@@ -69,6 +69,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 
   const resolved = resolveLayers([fromEnvironment(env), file, variable, flags], input);
   if (resolved.config.app === '' && action !== 'printConfig') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  checkConcurrency(resolved);
   return freeze({
     ...resolved,
     bindGiven: [file, variable, flags].some((layer) => layer.has('bind')),
@@ -76,6 +77,13 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     configFile,
     action,
   });
+}
+
+/** What `sync` means is one request at a time. */
+function checkConcurrency({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
+  if (config.workerClass !== 'sync' || config.workerConcurrency <= 1) return;
+  const { where } = sources.workerConcurrency;
+  throw new DroverError('ERR_DROVER_VALUE', `--worker-concurrency: the worker class sync has one request at a time: ${config.workerConcurrency} (${where})`, 'Leave it out, or choose --worker-class http.');
 }
 
 /** Every option's value, from the last layer that gives it. */
@@ -253,6 +261,9 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     bindGiven,
     acceptStrategy: config.acceptStrategy,
     backlog: config.backlog,
+    workerClass: config.workerClass,
+    workerConnections: config.workerConnections,
+    workerConcurrency: config.workerClass === 'sync' ? 1 : config.workerConcurrency,
     maxRequests: config.maxRequests,
     maxRequestsJitter: config.maxRequestsJitter,
     timeoutMs: config.timeoutMs,

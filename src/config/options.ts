@@ -68,6 +68,8 @@ export type Option = Common &
     /** File mode bits: octal with a leading 0 in text. */
     | ({ readonly type: 'mode' } & Default<number>)
     | ({ readonly type: 'addresses' } & Default<readonly ListenAddress[]>)
+    /** One of `names`, or the path of a module, made absolute. */
+    | ({ readonly type: 'module'; readonly names: readonly string[] } & Default<string>)
     /** Several words; a text is split as a shell does. */
     | ({ readonly type: 'args' } & Default<readonly string[]>)
     | ({ readonly type: 'envMap' } & Default<Readonly<Record<string, string>>>)
@@ -211,6 +213,40 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
     placeholder: 'N|auto',
     help: `number of worker processes; auto: one per CPU that the cgroup grants.
 \`auto\` is the smallest of the CPU quota of the cgroup and its parents (rounded up), and the CPUs that may be used (cpuset, affinity).`,
+  },
+  {
+    name: 'workerClass',
+    short: 'k',
+    type: 'module',
+    names: ['http', 'sync'],
+    default: 'http',
+    section: 'workers',
+    reload: 'respawn',
+    placeholder: 'CLASS',
+    help: `what a worker is: http, sync, or the path of a module with a class of yours.
+\`http\`: many requests at a time, as Node does. \`sync\`: one request at a time, and \`Connection: close\` on every response: for apps that block the event loop, behind a proxy that buffers; it means --worker-concurrency 1 and refuses another. A path (with a slash, or ending in .js, .mjs, .cjs, .ts, .mts or .cts): see docs/worker-class.md.`,
+  },
+  {
+    name: 'workerConnections',
+    type: 'int',
+    min: 0,
+    max: 1_000_000,
+    default: 0,
+    section: 'workers',
+    reload: 'respawn',
+    help: `connections a worker may have open at a time; 0: no limit.
+At the limit it takes no new one until one has closed; what comes meanwhile is taken by other workers or waits in the kernel's queue (--backlog). Idle keep-alive connections and WebSockets count.`,
+  },
+  {
+    name: 'workerConcurrency',
+    type: 'int',
+    min: 0,
+    max: 1_000_000,
+    default: 0,
+    section: 'workers',
+    reload: 'respawn',
+    help: `HTTP requests in flight at which a worker takes no new connection; 0: no limit.
+1 is one request at a time, as Gunicorn's sync workers. A connection that was just accepted counts as a request until its first request has begun, or for 250 ms. Idle keep-alive connections do not count, and a request on one is served even at the limit; so is one that comes late on a silent connection: for a strict limit use \`-k sync\`, whose responses close their connection.`,
   },
   {
     name: 'maxRequests',
@@ -391,6 +427,7 @@ type Value<R extends Row> = R extends { type: 'enum'; values: infer V extends re
       path: R extends { default: null } ? string | null : string;
       string: string;
       mode: number;
+      module: string;
       addresses: readonly ListenAddress[];
       args: readonly string[];
       envMap: Readonly<Record<string, string>>;
@@ -406,6 +443,7 @@ type Input<R extends Row> = R extends { type: 'enum'; values: infer V extends re
       path: string;
       string: string;
       mode: number | string;
+      module: string;
       addresses: string | number | readonly (string | number)[];
       args: string | readonly string[];
       envMap: Readonly<Record<string, string>> | readonly string[];

@@ -171,6 +171,8 @@ function kind(option: Option): string {
       return [...option.values, ...Object.keys(option.synonyms ?? {})].map((choice) => `\`${choice}\``).join(', ');
     case 'path':
       return `path of a ${option.kind}${option.dash === true ? ', or `-`' : ''}`;
+    case 'module':
+      return `${option.names.map((name) => `\`${name}\``).join(', ')}, or the path of a module`;
     case 'string':
       return 'text';
     case 'mode':

@@ -33,7 +33,7 @@ export const FIELDS = {
   loopStamp: [16, 'u64', 'worker, native (uv_prepare, uv_check)', 'CLOCK_MONOTONIC nanoseconds at which the loop left poll; 0 while it waits in poll.'],
   loopTurns: [24, 'u64', 'worker, native (uv_check)', 'Turns of the event loop.'],
   connections: [64, 'u32', 'worker, JavaScript', 'Connections open.'],
-  requestsInFlight: [68, 'u32', 'worker, JavaScript', 'HTTP requests begun and not ended.'],
+  requestsInFlight: [68, 'u32', 'worker, JavaScript', 'HTTP requests begun and not ended; where there is a requestLimit, also new connections that owe their first request (http/admission.ts).'],
   requests: [72, 'f64', 'worker, JavaScript', 'HTTP requests begun since the worker started.'],
   connectionLimit: [80, 'u32', 'worker, at start', 'Connections at which it takes no new one; NO_LIMIT for none.'],
   requestLimit: [84, 'u32', 'worker, at start', 'Requests in flight at which it takes no new connection; NO_LIMIT for none.'],

@@ -7,6 +7,7 @@
 import { getSystemErrorName } from 'node:util';
 import { EXIT_CODES } from '../errors.js';
 import { installIntercept } from '../accept/intercept.js';
+import { Admission } from '../http/admission.js';
 import { Connections } from '../http/connections.js';
 import { Requests } from '../http/requests.js';
 import { rowOffset } from '../ipc/board.js';
@@ -46,8 +47,12 @@ const periodMs = config.timeoutMs === 0 ? MAX_BEAT_MS : Math.min(Math.max(config
 check('startHeartbeat', native.startHeartbeat(fds.heartbeat ?? -1, Math.round(periodMs), parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code));
 
 const countAt = recycleAfter(config.maxRequests, config.maxRequestsJitter, Math.random());
-const requests = new Requests(board, row, new InflightWriter(inflight, row), countAt, () => worker.onRequestLimit(countAt));
-const connections = new Connections(board, row);
+const limits = { connections: config.workerConnections, requests: config.workerConcurrency };
+// Made even without limits, for the board; but then nobody asks it.
+const admission = new Admission(board, row, { ...limits, hold: () => intercept.hold(), release: () => intercept.release() });
+const asked = limits.connections > 0 || limits.requests > 0 ? admission : undefined;
+const requests = new Requests(board, row, new InflightWriter(inflight, row), countAt, () => worker.onRequestLimit(countAt), asked);
+const connections = new Connections(board, row, asked);
 const worker = new Worker({ init, channel, board, requests, connections });
 
 setProcessUp(init);
@@ -58,20 +63,20 @@ watchExceptions({
     sendFatal(channel, thrown, origin);
   },
 });
+requests.closing = config.workerClass === 'sync';
 requests.start();
-worker.start(
-  installIntercept({
-    ask: (request) => worker.ask(request),
-    boardBuffer: board.buffer,
-    row,
-    slot,
-    strategyName: config.acceptStrategy,
-    onListening: () => {},
-    onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
-    onServer: (server) => worker.onServer(server),
-    onClosed: (key) => worker.onServerClosed(key),
-  }),
-);
+const intercept = installIntercept({
+  ask: (request) => worker.ask(request),
+  boardBuffer: board.buffer,
+  row,
+  slot,
+  strategyName: config.acceptStrategy,
+  onListening: () => {},
+  onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
+  onServer: (server) => worker.onServer(server),
+  onClosed: (key) => worker.onServerClosed(key),
+});
+worker.start(intercept);
 // The app is a main module of its own: it begins when this one has ended.
 setImmediate(() => void worker.boot());
 
