@@ -17,7 +17,7 @@ import { splitWords } from './shell-words.js';
 import { directoryProblem, parseValue, Unfit } from './value.js';
 import type { WorkerConfig } from './worker-config.js';
 
-export type Action = 'serve' | 'help' | 'version' | 'checkConfig' | 'printConfig';
+export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
 
 /** Where a value came from. */
 export interface ValueSource {
@@ -37,6 +37,8 @@ export interface LoadedConfig {
   /** Absolute path, or null. */
   configFile: string | null;
   action: Action;
+  /** With the action `doctor`: for scripts. */
+  json: boolean;
 }
 
 export interface LoadInput {
@@ -56,11 +58,16 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const words = splitWords(env.DROVER_CMD_ARGS ?? '');
   if (typeof words === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable DROVER_CMD_ARGS: ${words}: ${JSON.stringify(env.DROVER_CMD_ARGS)}`, 'Quote it as for a shell.');
   const variable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
-  const flags = gather(parseCommandLine(argv, ''), 'flag');
+  // The one command that is a word. An app of that name is ./doctor.
+  const isDoctor = argv[0] === 'doctor';
+  const flags = gather(parseCommandLine(isDoctor ? argv.slice(1) : argv, ''), 'flag');
 
-  const action = actionOf(new Map([...variable, ...flags]), cwd);
+  const asDone = actionOf(new Map([...variable, ...flags]), cwd);
+  const action = isDoctor && asDone === 'serve' ? 'doctor' : asDone;
+  const json = flags.get('json')?.raw === true;
+  if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', '--json is for `drover doctor`', 'usage: drover doctor [OPTIONS] [APP] --json');
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, action });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, action, json });
 
   const asked = flags.get('config') ?? variable.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
@@ -68,7 +75,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const file = fromFile(exported, configFile ?? '');
 
   const resolved = resolveLayers([fromEnvironment(env), file, variable, flags], input);
-  if (resolved.config.app === '' && action !== 'printConfig') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
   checkConcurrency(resolved);
   return freeze({
     ...resolved,
@@ -76,6 +83,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     hooks: hooksOf(exported, configFile ?? ''),
     configFile,
     action,
+    json,
   });
 }
 

@@ -401,6 +401,7 @@ It exports (default) an object of options and hooks, or a function, async or not
   },
   { name: 'checkConfig', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'check the options and that the app loads, then exit.\nThe app is loaded in a worker that does not listen.' },
   { name: 'printConfig', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'print every option with its value and where that comes from, then exit.' },
+  { name: 'json', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'with `drover doctor`: print what was found as JSON.' },
   { name: 'version', short: 'v', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: "print drover's version and Node's, then exit." },
   { name: 'help', short: 'h', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'print this, then exit.' },
 ] as const satisfies readonly Option[];

@@ -54,6 +54,7 @@ const SAMPLES: Record<OptionName, Sample | 'command line only'> = {
   config: 'command line only',
   checkConfig: 'command line only',
   printConfig: 'command line only',
+  json: 'command line only',
   version: 'command line only',
   help: 'command line only',
 };
