@@ -7,6 +7,7 @@
 #include "address.h"
 #include "board.h"
 #include "channel.h"
+#include "conductor_object.h"
 #include "environment.h"
 #include "heartbeat.h"
 #include "listen.h"
@@ -16,6 +17,8 @@
 #include "reap.h"
 #include "steer.h"
 #include "steer_least.h"
+#include "exclusive.h"
+#include "wake.h"
 
 namespace drover {
 
@@ -24,12 +27,14 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("Acceptor", AcceptorClass(env));
   exports.Set("Channel", ChannelClass(env));
+  exports.Set("Conductor", ConductorClass(env));
   exports.Set("boardLayout", Napi::Function::New<BoardLayout>(env, "boardLayout"));
   exports.Set("createBoardMap", Napi::Function::New<CreateBoardMap>(env, "createBoardMap"));
   exports.Set("createMemory", Napi::Function::New<CreateMemory>(env, "createMemory"));
   exports.Set("createSocketMap", Napi::Function::New<CreateSocketMap>(env, "createSocketMap"));
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
   exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
+  exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
   exports.Set("listenTcp", Napi::Function::New<ListenTcp>(env, "listenTcp"));
   exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
   exports.Set("localAddress", Napi::Function::New<LocalAddress>(env, "localAddress"));
@@ -43,6 +48,10 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("startHeartbeat", Napi::Function::New<StartHeartbeat>(env, "startHeartbeat"));
   exports.Set("startLoopStamp", Napi::Function::New<StartLoopStamp>(env, "startLoopStamp"));
   exports.Set("steerAmong", Napi::Function::New<SteerAmong>(env, "steerAmong"));
+  exports.Set("setWakePeer", Napi::Function::New<SetWakePeer>(env, "setWakePeer"));
+  exports.Set("startWake", Napi::Function::New<StartWake>(env, "startWake"));
+  exports.Set("createBell", Napi::Function::New<CreateBell>(env, "createBell"));
+  exports.Set("exclusiveWorks", Napi::Function::New<ExclusiveWorks>(env, "exclusiveWorks"));
   exports.Set("steerLeast", Napi::Function::New<SteerLeast>(env, "steerLeast"));
   return exports;
 }

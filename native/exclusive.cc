@@ -8,7 +8,9 @@
 #include "exclusive.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
+#include "fd.h"
 #include "result.h"
 
 namespace drover {
@@ -34,6 +36,14 @@ int registerExclusive(int epoll, int fd) {
   event.events = EPOLLIN;
   static_cast<void>(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
   return refused;
+}
+
+Napi::Value ExclusiveWorks(const Napi::CallbackInfo& info) {
+  const Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return result(info.Env(), lastError());
+  const Fd watched(eventfd(0, EFD_CLOEXEC));
+  if (!watched.valid()) return result(info.Env(), lastError());
+  return result(info.Env(), addExclusive(epoll.get(), watched.get()));
 }
 
 }  // namespace drover

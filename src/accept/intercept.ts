@@ -11,7 +11,6 @@ import net from 'node:net';
 import { resolve } from 'node:path';
 import { constants } from 'node:os';
 import { closeFd } from '../native.js';
-import type { AcceptStrategyName } from '../config/options.js';
 import { rowOffset } from '../ipc/board.js';
 import type { ListenRequest } from '../ipc/messages.js';
 import { Listener } from './listener.js';
@@ -27,7 +26,6 @@ export interface InterceptOptions {
   /** Our row on the board: its number, as in the init message. */
   row: number;
   slot: number;
-  strategyName: AcceptStrategyName;
   /** A server is served by drover's sockets from now on; its `listening` event is still to come. */
   onListening: (server: net.Server, key: string) => void;
   /** Accepting failed: see NativeAcceptor's onError. */
@@ -147,7 +145,6 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const listener = new Listener(sockets, {
       key,
       ordinal: request.ordinal,
-      strategyName: options.strategyName,
       board: options.boardBuffer,
       rowOffset: rowOffset(options.row),
       onAcceptError: options.onAcceptError,

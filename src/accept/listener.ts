@@ -9,9 +9,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { chmodSync, statSync } from 'node:fs';
 import { native, closeFd, type NativeAcceptor } from '../native.js';
-import type { AcceptStrategyName } from '../config/options.js';
 import type { BoundAddress } from '../ipc/messages.js';
-import { strategyOf } from './strategies.js';
+import { STRATEGIES } from './strategies.js';
 import type { HandedSocket, Strategy } from './strategy.js';
 import { wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
 
@@ -20,7 +19,6 @@ export interface ListenerOptions {
   key: string;
   /** Which of the worker's listeners this is: see ListenRequest. */
   ordinal: number;
-  strategyName: AcceptStrategyName;
   board: ArrayBuffer;
   /** Byte offset of our row on the board. */
   rowOffset: number;
@@ -196,7 +194,7 @@ export class Listener {
   }
 
   #groupOf({ grant }: HandedSocket): Group {
-    const strategy = strategyOf(this.#options.strategyName, grant);
+    const strategy = STRATEGIES[grant.strategy];
     const kind: ConnectionKind = grant.address.family === 'unix' ? 'unix' : 'tcp';
     const known = this.#groups.find((group) => group.strategy === strategy && group.kind === kind);
     if (known !== undefined) return known;

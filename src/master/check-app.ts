@@ -29,7 +29,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       worker.spawn(
-        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined },
+        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined, wake: undefined },
         {
           message(_, message) {
             switch (message.type) {
@@ -75,6 +75,6 @@ function answer(worker: WorkerHandle, request: ListenRequest): void {
       ? { family: request.address === null || request.address.includes(':') ? 'IPv6' : 'IPv4', address: request.address ?? '::', port: request.port }
       : { family: 'unix', path: request.path };
   const key = `check-${request.id}`;
-  worker.send({ type: 'listening', id: request.id, key, sockets: [{ key, bind: 0, slot: -1, address }] }, [fd]);
+  worker.send({ type: 'listening', id: request.id, key, sockets: [{ key, bind: 0, slot: -1, address, strategy: 'exclusive' }] }, [fd]);
   closeFd(fd);
 }

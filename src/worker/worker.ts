@@ -13,7 +13,7 @@ import type { Connections } from '../http/connections.js';
 import type { Requests } from '../http/requests.js';
 import { State, type Board } from '../ipc/board.js';
 import type { ListenRequest, MasterMessage, SocketGrant } from '../ipc/messages.js';
-import { closeFd } from '../native.js';
+import { closeFd, native } from '../native.js';
 import type { WorkerClass } from '../config/worker-class.js';
 import { loadApp, type App } from './app.js';
 import { toBootError } from './boot-error.js';
@@ -191,6 +191,8 @@ export class Worker {
     switch (message.type) {
       case 'siblings':
         return this.#intercept.siblings(handed(message.sockets, fds));
+      case 'bells':
+        return message.rows.forEach((row, i) => void native.setWakePeer(row, fds[i]!));
       case 'recheck':
         return this.#intercept.recheck();
       case 'drain':

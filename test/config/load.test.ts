@@ -225,6 +225,7 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     name: 'a.js',
     bindGiven: true,
     acceptStrategy: 'shared',
+    acceptPermits: 2,
     backlog: 7,
     workerClass: 'http',
     workerConnections: 9,
