@@ -29,6 +29,12 @@ void drainCounter(int fd) {
 }
 }  // namespace
 
+Conductor::~Conductor() {
+  stop();
+  // Duties let go of what they watch as they end, so they end before the rest of us.
+  duties_.clear();
+}
+
 int Conductor::start() {
   if (thread_.joinable()) return -EALREADY;
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
@@ -59,6 +65,7 @@ void Conductor::stop() {
 }
 
 void Conductor::tickNow() {
+  if (!wake_.valid()) return;
   const uint64_t one = 1;
   // EAGAIN: the counter is full of wake-ups that have not been seen yet.
   static_cast<void>(write(wake_.get(), &one, sizeof one));
@@ -69,6 +76,11 @@ void Conductor::add(std::unique_ptr<Duty> duty) {
     duties_.push_back(std::move(duty));
     return 0;
   });
+}
+
+void Conductor::remove(const Duty& duty) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(duties_, [&](const auto& each) { return each.get() == &duty; });
 }
 
 int Conductor::watch(int fd, uint32_t events, Duty& duty) {
@@ -105,6 +117,7 @@ void Conductor::run() {
 }
 
 void Conductor::tick(uint64_t now) {
+  ticks_.fetch_add(1, std::memory_order_relaxed);
   bool more = trafficSince(now);
   for (const auto& duty : duties_) more |= duty->onTick(now);
   if (!more && ticking_) {

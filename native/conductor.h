@@ -1,8 +1,7 @@
 // The conductor: a thread of the master that runs no JavaScript. See conductor.cc.
 #pragma once
 
-#include <napi.h>
-
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -32,7 +31,7 @@ class Conductor {
   explicit Conductor(Board board) : board_(board) {}
   Conductor(const Conductor&) = delete;
   Conductor& operator=(const Conductor&) = delete;
-  ~Conductor() { stop(); }
+  ~Conductor();
 
   // 0 or -errno.
   int start();
@@ -43,6 +42,11 @@ class Conductor {
 
   // For the thread that owns us. `change` runs with the lock held; the conductor then ticks at once.
   void add(std::unique_ptr<Duty> duty);
+  void remove(const Duty& duty);
+  // Something the duties go by has changed: tick once.
+  void tickNow();
+  // Ticks done so far. An idle server does none.
+  uint64_t ticks() const { return ticks_.load(std::memory_order_relaxed); }
   template <typename Change>
   auto change(Change&& change) {
     auto answer = [&] {
@@ -60,7 +64,6 @@ class Conductor {
 
  private:
   void run();
-  void tickNow();
   void tick(uint64_t now);
   void setTicking(bool on);
   bool trafficSince(uint64_t now);
@@ -73,6 +76,7 @@ class Conductor {
   Fd timer_;
   bool stopping_ = false;
   bool ticking_ = false;
+  std::atomic<uint64_t> ticks_ = 0;
   uint64_t accepted_ = 0;
   uint64_t lastTraffic_ = 0;
   std::vector<std::unique_ptr<Duty>> duties_;

@@ -10,6 +10,7 @@
 // - Nobody eligible: the kernel's hash decides, and siblings take what its choice cannot; counted on the board.
 #include "steer_least.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -192,6 +193,55 @@ int steerLeast(int fd, int board, int sockets, std::span<const int> slots, int s
   const int descriptor = program.get();
   // The group keeps the program from here on.
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &descriptor, sizeof descriptor) == 0 ? 0 : lastError();
+}
+
+LeastGroup::~LeastGroup() {
+  for (const Member& member : members_) accounts_.remove(member.socket.get());
+}
+
+int LeastGroup::load(std::span<const int> slots, Fd& program) const {
+  program.reset(loadReuseportProgram("drover_least", leastLoadedProgram(board_.get(), sockets_.get(), slots, stallNs_)));
+  if (program.valid()) return 0;
+  const int status = program.release();
+  return status;
+}
+
+int LeastGroup::open() {
+  const int sockets = createSocketMap("drover_sockets", kMaxSlots);
+  if (sockets < 0) return sockets;
+  sockets_.reset(sockets);
+  Fd probe;
+  constexpr int first[] = {0};
+  return load(first, probe);
+}
+
+int LeastGroup::add(int slot, int fd) {
+  Fd socket(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!socket.valid()) return lastError();
+  if (const int status = setSocket(sockets_.get(), static_cast<uint32_t>(slot), fd); status < 0) return status;
+  if (const int status = conductor_.watch(socket.get(), EPOLLIN | EPOLLONESHOT, *this); status < 0) return status;
+  accounts_.add(slot, socket.get());
+  members_.push_back({slot, std::move(socket)});
+  return 0;
+}
+
+int LeastGroup::attach() {
+  if (members_.empty()) return 0;
+  std::vector<int> slots;
+  for (const Member& member : members_) slots.push_back(member.slot);
+  Fd program;
+  if (const int status = load(slots, program); status < 0) return status;
+  program_ = std::move(program);
+  const int descriptor = program_.get();
+  return setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &descriptor, sizeof descriptor) == 0 ? 0 : lastError();
+}
+
+bool LeastGroup::onTick(uint64_t now) {
+  if (!program_.valid() || now - attached_ < kAttachAgainNs) return false;
+  attached_ = now;
+  const int descriptor = program_.get();
+  setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &descriptor, sizeof descriptor);
+  return false;
 }
 
 Napi::Value CreateBoardMap(const Napi::CallbackInfo& info) {

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "queue.h"
 #include "result.h"
@@ -78,16 +77,20 @@ bool differMaterially(std::span<const uint32_t> before, std::span<const uint32_t
   return false;
 }
 
-WeightedGroup::~WeightedGroup() {
-  for (const Member& member : members_) conductor_.unwatch(member.socket.get());
-}
-
 int WeightedGroup::add(int slot, int fd) {
   Fd socket(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!socket.valid()) return lastError();
+  const int status = conductor_.watch(socket.get(), EPOLLIN | EPOLLONESHOT, *this);
+  if (status < 0) return status;
   members_.push_back({slot, std::move(socket)});
-  onQuiet();
   return 0;
+}
+
+int WeightedGroup::attach() {
+  if (members_.empty() || shares_.size() != members_.size()) return 0;
+  std::vector<struct sock_filter> code = weightedProgram(shares_);
+  const struct sock_fprog program = {static_cast<unsigned short>(code.size()), code.data()};
+  return setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0 ? 0 : lastError();
 }
 
 bool WeightedGroup::onTick(uint64_t now) {
@@ -101,24 +104,18 @@ bool WeightedGroup::onTick(uint64_t now) {
     candidates.push_back(owner == 0 ? Candidate{} : judge(board.rowOf(owner), known ? queue.length : 0, now, stallNs_));
   }
   for (BoardRow& row : board.rows()) accepted += load(row.accepted);
-  const double arrivals = static_cast<double>(accepted - accepted_);
+  // Rows of workers that are gone are cleared, and the sum is then less than it was.
+  const double arrivals = accepted > accepted_ ? static_cast<double>(accepted - accepted_) : 0;
   accepted_ = accepted;
   std::vector<uint32_t> shares = weigh(candidates, arrivals);
-  if (members_.empty() || !differMaterially(shares_, shares)) return false;
-  shares_ = shares;
   // Nobody eligible: leave the program as it is; siblings take what waits.
-  if (std::accumulate(shares.begin(), shares.end(), 0u) == 0) return false;
-  std::vector<struct sock_filter> code = weightedProgram(shares);
-  const struct sock_fprog program = {static_cast<unsigned short>(code.size()), code.data()};
-  setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+  if (std::all_of(shares.begin(), shares.end(), [](uint32_t share) { return share == 0; })) return false;
+  const bool differ = differMaterially(shares_, shares);
+  if (!differ && now - attached_ < kAttachAgainNs) return false;
+  if (differ) shares_ = std::move(shares);
+  attach();
+  attached_ = now;
   return false;
-}
-
-// The first connection after a quiet time is enough of a sign; from then on ticks tell.
-void WeightedGroup::onReady(int) {}
-
-void WeightedGroup::onQuiet() {
-  for (const Member& member : members_) conductor_.watch(member.socket.get(), EPOLLIN | EPOLLONESHOT, *this);
 }
 
 }  // namespace drover

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "conductor.h"
 #include "least_loaded.h"
+#include "steered_group.h"
 
 namespace drover {
 
@@ -20,28 +20,20 @@ std::vector<struct sock_filter> weightedProgram(std::span<const uint32_t> shares
 // Whether new shares are worth a new program.
 bool differMaterially(std::span<const uint32_t> before, std::span<const uint32_t> after);
 
-// The sockets of one SO_REUSEPORT group, kept at the weights that the board asks for.
-class WeightedGroup final : public Duty {
+// One group, kept at the weights that the board asks for.
+class WeightedGroup final : public SteeredGroup {
  public:
-  WeightedGroup(Conductor& conductor, uint64_t stallNs) : conductor_(conductor), stallNs_(stallNs) {}
-  ~WeightedGroup() override;
+  WeightedGroup(Conductor& conductor, uint64_t stallNs) : SteeredGroup(conductor), stallNs_(stallNs) {}
 
-  // Lock held (Conductor::change). Sockets in order of listen(); the descriptor is duplicated. 0 or -errno.
-  int add(int slot, int fd);
+  int add(int slot, int fd) override;
+  int attach() override;
   bool onTick(uint64_t now) override;
-  void onReady(int fd) override;
-  void onQuiet() override;
 
  private:
-  struct Member {
-    int slot;
-    Fd socket;
-  };
-  Conductor& conductor_;
   uint64_t stallNs_;
-  std::vector<Member> members_;
   std::vector<uint32_t> shares_;
   uint64_t accepted_ = 0;
+  uint64_t attached_ = 0;
 };
 
 }  // namespace drover
