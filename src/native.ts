@@ -113,6 +113,8 @@ export interface Addon {
   localAddress(fd: number): SocketAddress | number;
   /** Accept queue of a listening TCP socket, or -errno. */
   queueLength(fd: number): QueueLength | number;
+  /** Connection attempts that this listening TCP socket has dropped since it was opened (SO_MEMINFO); wraps at 2^32. Or -errno. */
+  listenDrops(fd: number): number;
   /** Whether fd is a listening stream socket (SO_ACCEPTCONN): 1, 0 or -errno. */
   isListening(fd: number): number;
   /**

@@ -42,6 +42,15 @@ export interface Grants {
   fds: number[];
 }
 
+/** A listening socket, to look at its queue. */
+export interface Queue {
+  address: string;
+  /** -1: shared by all. */
+  slot: number;
+  /** Stays ours. */
+  fd: number;
+}
+
 interface Listener {
   readonly key: string;
   readonly binds: readonly Bind[];
@@ -124,6 +133,11 @@ export class Listeners {
     if (serving.length === this.#serving.length && serving.every((slot, index) => slot === this.#serving[index])) return;
     this.#serving = serving;
     for (const { binds } of this.#listeners.values()) for (const bind of binds) this.#steer(bind);
+  }
+
+  /** Every listening socket there is. */
+  queues(): Queue[] {
+    return [...this.#listeners.values()].flatMap(({ binds }) => binds.flatMap((bind) => [...bind.sockets].map(([slot, fd]) => ({ address: formatBound(bind.address), slot, fd }))));
   }
 
   /** Where drover listens, --bind first. */

@@ -45,6 +45,7 @@ export const EVENTS = {
   'heartbeat.disk-stalled': { level: 'warn', message: 'worker {slot}: its event loop turns, but its heartbeat file has not changed for {stalledMs} ms: the disk of {dir} hangs', help: 'Nobody is killed for it.' },
   'heartbeat.disk-recovered': { level: 'info', message: 'worker {slot}: its heartbeat file changes again', help: '' },
   'listen.backlog-cut': { level: 'warn', message: 'backlog {backlog} is cut to {somaxconn} by net.core.somaxconn; raise it: sysctl -w net.core.somaxconn={backlog}', help: '' },
+  'listen.overflow': { level: 'warn', message: '{address}: a full accept queue (slot {slot}, {limit} connections) has dropped {dropped} connection attempts; clients try again after a second or more: raise --backlog and net.core.somaxconn, or add workers', help: 'At most once a minute per address. `length`: what waits now; `dropped`: since it was last told, all slots together; `slot` is the worst, -1 where all share one queue. See drover doctor.' },
   'listen.retrying': { level: 'warn', message: '{address} is in use{holder}; trying again for {remainingMs} ms', help: '`holder` names the process where /proc lets us know.' },
   'listen.strategy': { level: 'info', message: '{address}: {strategy} ({reason})', help: 'An address served by another strategy than the one asked for, and why.' },
   'listen.steer-failed': { level: 'warn', message: '{address}: connections cannot be steered away from slots without a worker ({error}); siblings take them', help: '' },
