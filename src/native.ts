@@ -71,6 +71,12 @@ export interface ArmOptions {
   slot: number;
   /** After an accept here, go to the end of the row of waiters (delete and add the registration). */
   rotate: boolean;
+  /** Leave the row of waiters while this worker has more connections than the average of those who could take one. */
+  gate?: boolean;
+  /** Not polled: accepted from when the conductor has granted a connection and rung the bell (startWake). */
+  granted?: boolean;
+  /** Polled only while this worker has a permit (startWake). */
+  permitted?: boolean;
 }
 
 /**
@@ -102,6 +108,40 @@ export interface NativeAcceptor {
   fds(): number[];
   ref(): void;
   unref(): void;
+}
+
+/**
+ * The conductor: a thread that places connections and permits without waiting for JavaScript. In the master. Owns duplicates of what it is given.
+ */
+export interface NativeConductor {
+  /** 0 or -errno. */
+  start(): number;
+  /** Ends the thread and closes all it has. Idempotent. */
+  stop(): void;
+  /** The eventfd that wakes it, for the workers; the conductor's own. -1 before start(). */
+  wakeFd(): number;
+  /** The bell (createBell) of the worker of a row; -1: none. 0 or -errno. */
+  setBell(row: number, fd: number): number;
+  /** Grant the connections of a listening socket. An id for `ungrant`, which must come before the socket is closed, or -errno. */
+  grant(fd: number): number;
+  ungrant(id: number): number;
+  /** Look after the permits to poll a listening socket. An id for `unpermit`, likewise, or -errno. */
+  permit(fd: number): number;
+  unpermit(id: number): number;
+  /** A SO_REUSEPORT group steered by load; `board`: descriptor of createBoardMap. An id, or -errno (-EPERM: no CAP_BPF). */
+  openLeastGroup(board: number): number;
+  /** A SO_REUSEPORT group steered by weights, which it keeps up to date by itself. An id, or -errno. */
+  openWeightedGroup(): number;
+  /** Add a socket, in order of listen(); a duplicate is kept until closeGroup(). 0 or -errno. */
+  addToGroup(group: number, slot: number, fd: number): number;
+  /** Make the kernel go by the sockets added (`least`; `weighted` does by itself). 0 or -errno. */
+  attachGroup(group: number): number;
+  /** Must come before the sockets are closed: a duplicate that is kept goes on listening. */
+  closeGroup(group: number): void;
+  /** Look at the board now: owners or states have changed. */
+  boardChanged(): void;
+  /** Times it has looked so far: for the test that an idle server does nothing. */
+  ticks(): number;
 }
 
 export interface Addon {
@@ -154,6 +194,19 @@ export interface Addon {
    * longer than `stallMs`, judged by the board (descriptor of createBoardMap) at that moment. 0 or -errno (-EPERM: no CAP_BPF).
    */
   steerLeast(fd: number, board: number, sockets: number, slots: number[], stallMs: number): number;
+  /** Whether the kernel has EPOLLEXCLUSIVE: 0 or -errno. */
+  exclusiveWorks(): number;
+  /** `board` of the master; `permits` as many as there are for `permit`. */
+  Conductor: new (board: ArrayBuffer, stallMs: number, permits: number) => NativeConductor;
+  /** An eventfd, non-blocking, CLOEXEC: descriptor or -errno. */
+  createBell(): number;
+  /**
+   * Hear our bell from now on: take what is granted to the row (its number, not its offset), or begin to poll with a permit. Owns both descriptors: the bell,
+   * and the conductor's. 0 or -errno. Once per environment, before acceptors are armed.
+   */
+  startWake(board: ArrayBuffer, row: number, permits: number, bell: number, conductor: number): number;
+  /** The bell of another row, to hand it a permit; owned from here on. 0 or -errno. */
+  setWakePeer(row: number, bell: number): number;
   /** The layout of the board as C++ has it: byte offsets by name, and sizes under `bytes`. For the test of agreement. */
   boardLayout(): Record<'row' | 'header' | 'slot' | 'bytes', Record<string, number>>;
   /** Publish this loop on the board's row from now on: loop stamp and turns (see ipc/board.ts). 0 or -errno. Once per environment. */

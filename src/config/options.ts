@@ -191,12 +191,43 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
   {
     name: 'acceptStrategy',
     type: 'enum',
-    values: ['reuseport', 'shared'],
-    default: 'reuseport',
+    values: ['auto', 'reuseport', 'exclusive', 'grant', 'lock', 'semaphore', 'shared'],
+    default: 'auto',
     section: 'listening',
     reload: 'restart',
-    help: `how workers share connections: reuseport or shared.
-\`reuseport\`: a socket per worker slot, the kernel spreads connections over them by hash. \`shared\`: one socket for all, the kernel wakes one idle worker.`,
+    help: `how workers share connections; see docs/accept.md.
+\`auto\`: \`reuseport\` for TCP, \`exclusive\` for unix sockets and inherited descriptors. \`reuseport\`: a socket per worker slot, and siblings that help out. \`exclusive\`: one socket, the kernel wakes one idle worker in turn. \`grant\`: one socket, the master picks the least loaded worker for each connection. \`lock\`, \`semaphore\`: one socket, polled by the one worker, or the few, that have a permit. \`shared\`: one socket, every idle worker is woken: for comparison.`,
+  },
+  {
+    name: 'acceptPermits',
+    type: 'int',
+    min: 1,
+    max: 16,
+    default: 2,
+    section: 'listening',
+    reload: 'restart',
+    help: `workers that poll the socket at a time under --accept-strategy semaphore.`,
+  },
+  {
+    name: 'steer',
+    type: 'enum',
+    values: ['auto', 'least', 'weighted', 'hash'],
+    default: 'auto',
+    section: 'listening',
+    reload: 'restart',
+    help: `how reuseport chooses a worker for a connection: auto, least, weighted or hash.
+\`least\`: the least loaded worker, by a program in the kernel; needs the capability CAP_BPF. \`weighted\`: at random, by shares that follow the loads; needs no privilege. \`hash\`: the kernel's hash of addresses and ports. \`auto\`: \`least\` where it is permitted, else \`weighted\`; the log says which and why. See docs/accept.md.`,
+  },
+  {
+    name: 'stallMs',
+    type: 'int',
+    min: 1,
+    max: 60_000,
+    default: 20,
+    section: 'listening',
+    reload: 'restart',
+    help: `milliseconds out of poll after which a worker gets no new connections.
+A worker whose event loop has been busy for so long is passed over until it waits for events again. Whatever is in its queue already is taken by its siblings.`,
   },
 
   {
@@ -460,6 +491,7 @@ export type Config = { readonly [R in ConfigRow as Key<R>]: Value<R> };
 export type OptionInput = { [R in ConfigRow as R['name']]?: Input<R> | undefined };
 
 export type AcceptStrategyName = Config['acceptStrategy'];
+export type SteeringName = Config['steer'];
 
 /** The rows without their literal types, for code that walks them. */
 export const options: readonly Option[] = OPTIONS;

@@ -76,7 +76,8 @@ PRIVILEGED('least: two addresses of one listener share the load, also after a re
   const second = await d.address(1);
   for (const address of [first, second]) {
     const held = await hold(t, address, 60);
-    t.true([...held.values()].every((count) => Math.abs(count - 20) <= 1) && held.size === 3, JSON.stringify([...held]));
+    // Loads count over both addresses, so each alone is not even to the last connection.
+    t.true(held.size === 3 && jain(held, 3) >= 0.98, JSON.stringify([...held]));
   }
   d.signal('SIGHUP');
   await d.event('reload.finished');
