@@ -6,9 +6,10 @@ import cpuPerConnection from './trials/cpu-per-connection.js';
 import growth from './trials/growth.js';
 import heldConnections from './trials/held-connections.js';
 import lostOverReloads from './trials/lost-over-reloads.js';
+import oneQueueOrMany from './trials/one-queue-or-many.js';
 import stuckBehindBlocked from './trials/stuck-behind-blocked.js';
 import wakeupsIdleWorkers from './trials/wakeups-idle-workers.js';
 
 export const TRIALS: readonly Trial[] = [
-  cpuPerConnection, cpuKeepalive, wakeupsIdleWorkers, growth, stuckBehindBlocked, heldConnections, lostOverReloads, cost,
+  cpuPerConnection, cpuKeepalive, wakeupsIdleWorkers, growth, stuckBehindBlocked, oneQueueOrMany, heldConnections, lostOverReloads, cost,
 ];

@@ -10,6 +10,7 @@
 #include "fd.h"
 #include "loop_handle.h"
 #include "loop_stamp.h"
+#include "wake.h"
 
 namespace drover {
 
@@ -17,6 +18,12 @@ struct ArmOptions {
   bool exclusive;
   int slot;
   bool rotate;
+  // Not polled while this worker has more than its share of connections (gate.cc).
+  bool gate = false;
+  // Never polled: accepted from when the conductor has granted a connection (grant.cc).
+  bool granted = false;
+  // Polled while this worker has a permit (permit.cc).
+  bool permitted = false;
 };
 
 // Whom an acceptor hands its connections to.
@@ -29,26 +36,33 @@ class AcceptorListener {
   ~AcceptorListener() = default;
 };
 
-class Acceptor final : public std::enable_shared_from_this<Acceptor> {
+class Acceptor final : public std::enable_shared_from_this<Acceptor>, public WakeListener {
  public:
-  Acceptor(LoopHandles& handles, LoopStamp& loopStamp, Board board, AcceptorListener& listener);
+  Acceptor(LoopHandles& handles, LoopStamp& loopStamp, Wake& wake, Board board, AcceptorListener& listener);
 
   int arm(int fd, const ArmOptions& options);
   int disarm(int fd, bool drain);
   void pause();
   void resume();
+  void hold();
+  void release();
   void recheck();
   void close(bool drain);
   std::vector<int> fds() const;
   void ref(bool on);
   bool closed() const { return closed_; }
 
+  bool takeGranted() override;
+  bool seesMore() override;
+  void permitChanged() override;
+
  private:
   struct Socket;
   enum class Outcome { kAccepted, kGone, kNothing, kStop };
 
   int open();
-  bool polling() const { return !paused_ && !exhausted_; }
+  bool polling() const { return !paused_ && !exhausted_ && !full_; }
+  bool polls(const Socket& socket) const;
   void startPoll(Socket& socket);
   void stopPoll(Socket& socket);
   void startAll();
@@ -59,12 +73,16 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor> {
   void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);
   void swapRegistrations();
   void goToEndOfRow(Socket& socket);
+  void lookAtGate();
+  void setGated(bool on);
+  void passPermit();
   void exhausted(int error, int fd);
   void drop(std::shared_ptr<Socket> socket);
   std::vector<std::shared_ptr<Socket>>::iterator find(int fd);
 
   LoopHandles& handles_;
   LoopStamp& loopStamp_;
+  Wake& wake_;
   Board board_;
   AcceptorListener& listener_;
   std::vector<std::shared_ptr<Socket>> sockets_;
@@ -72,8 +90,14 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor> {
   LoopHandle<uv_check_t> swapCheck_;
   LoopHandle<uv_idle_t> swapIdle_;
   LoopHandle<uv_timer_t> retry_;
+  LoopHandle<uv_check_t> gateCheck_;
+  LoopHandle<uv_timer_t> gateTimer_;
+  size_t nextGranted_ = 0;
   bool ref_ = true;
+  bool gated_ = false;
+  bool wakes_ = false;
   bool paused_ = false;
+  bool full_ = false;
   bool exhausted_ = false;
   bool closed_ = false;
 };

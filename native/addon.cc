@@ -7,6 +7,7 @@
 #include "address.h"
 #include "board.h"
 #include "channel.h"
+#include "conductor_object.h"
 #include "environment.h"
 #include "heartbeat.h"
 #include "listen.h"
@@ -15,6 +16,9 @@
 #include "queue.h"
 #include "reap.h"
 #include "steer.h"
+#include "steer_least.h"
+#include "exclusive.h"
+#include "wake.h"
 
 namespace drover {
 
@@ -23,22 +27,33 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("Acceptor", AcceptorClass(env));
   exports.Set("Channel", ChannelClass(env));
+  exports.Set("Conductor", ConductorClass(env));
   exports.Set("boardLayout", Napi::Function::New<BoardLayout>(env, "boardLayout"));
+  exports.Set("createBoardMap", Napi::Function::New<CreateBoardMap>(env, "createBoardMap"));
   exports.Set("createMemory", Napi::Function::New<CreateMemory>(env, "createMemory"));
+  exports.Set("createSocketMap", Napi::Function::New<CreateSocketMap>(env, "createSocketMap"));
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
   exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
+  exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
+  exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
   exports.Set("listenTcp", Napi::Function::New<ListenTcp>(env, "listenTcp"));
   exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
   exports.Set("localAddress", Napi::Function::New<LocalAddress>(env, "localAddress"));
   exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
   exports.Set("queueLength", Napi::Function::New<QueueLengthOf>(env, "queueLength"));
   exports.Set("reap", Napi::Function::New<Reap>(env, "reap"));
+  exports.Set("setSocket", Napi::Function::New<SetSocket>(env, "setSocket"));
   exports.Set("setSubreaper", Napi::Function::New<SetSubreaper>(env, "setSubreaper"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("stampLoop", Napi::Function::New<StampLoop>(env, "stampLoop"));
   exports.Set("startHeartbeat", Napi::Function::New<StartHeartbeat>(env, "startHeartbeat"));
   exports.Set("startLoopStamp", Napi::Function::New<StartLoopStamp>(env, "startLoopStamp"));
   exports.Set("steerAmong", Napi::Function::New<SteerAmong>(env, "steerAmong"));
+  exports.Set("setWakePeer", Napi::Function::New<SetWakePeer>(env, "setWakePeer"));
+  exports.Set("startWake", Napi::Function::New<StartWake>(env, "startWake"));
+  exports.Set("createBell", Napi::Function::New<CreateBell>(env, "createBell"));
+  exports.Set("exclusiveWorks", Napi::Function::New<ExclusiveWorks>(env, "exclusiveWorks"));
+  exports.Set("steerLeast", Napi::Function::New<SteerLeast>(env, "steerLeast"));
   return exports;
 }
 

@@ -47,6 +47,11 @@ class Args {
   // Members of an options object.
   int integer(size_t at, const char* name) { return toInteger(member(at, name)); }
   bool flag(size_t at, const char* name) { return toFlag(member(at, name)); }
+  // A missing one is false.
+  bool optionalFlag(size_t at, const char* name) {
+    Napi::Value value = member(at, name);
+    return !value.IsUndefined() && toFlag(value);
+  }
   std::string text(size_t at, const char* name) { return toText(member(at, name)); }
 
  private:

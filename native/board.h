@@ -6,6 +6,7 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,14 +26,48 @@ struct BoardRow {
   alignas(64) uint32_t connections;
   uint32_t requestsInFlight;
   double requests;
+  uint32_t connectionLimit;
+  uint32_t requestLimit;
+  uint32_t handicap;
+  uint32_t taken;
   alignas(64) uint64_t accepted;
   uint64_t wakeups;
   uint64_t emptyWakeups;
   uint64_t stolen;
-  alignas(64) std::byte reserved[64];
+  alignas(64) uint32_t granted;
 };
 
-static_assert(sizeof(BoardRow) == 256);
+constexpr int kMaxRows = 512;
+constexpr int kMaxSlots = 256;
+constexpr int kMaxPermits = 16;
+
+// The place of row -1: what is not any one worker's.
+struct BoardHeader {
+  // Where a row has its state: never kReady, so that row -1, "nobody", is never eligible.
+  uint32_t state;
+  uint32_t waiting;
+  uint64_t fallbacks;
+  // Rows from here on have never been used: nobody need look at them.
+  uint32_t rowsUsed;
+  alignas(64) uint64_t permits[kMaxPermits];
+  std::byte reserved[64];
+};
+
+// After the rows: what belongs to a slot's sockets, whichever worker serves them.
+struct SlotBoard {
+  uint32_t owner;
+  uint32_t selected;
+  uint32_t accepted;
+  std::byte reserved[52];
+};
+
+constexpr size_t slotOffset(int slot) { return sizeof(BoardHeader) + kMaxRows * sizeof(BoardRow) + static_cast<size_t>(slot) * sizeof(SlotBoard); }
+constexpr size_t kBoardBytes = slotOffset(kMaxSlots);
+
+static_assert(sizeof(BoardRow) == 256 && sizeof(BoardHeader) == 256 && sizeof(SlotBoard) == 64);
+static_assert(offsetof(BoardRow, connectionLimit) == 80 && offsetof(BoardRow, requestLimit) == 84 && offsetof(BoardRow, handicap) == 88);
+static_assert(offsetof(BoardRow, taken) == 92 && offsetof(BoardRow, granted) == 192);
+static_assert(offsetof(BoardHeader, rowsUsed) == 16 && offsetof(BoardHeader, waiting) == 4 && offsetof(BoardHeader, fallbacks) == 8 && offsetof(BoardHeader, permits) == 64);
 static_assert(offsetof(BoardRow, state) == 0 && offsetof(BoardRow, pid) == 4 && offsetof(BoardRow, generation) == 8);
 static_assert(offsetof(BoardRow, slot) == 12 && offsetof(BoardRow, loopStamp) == 16 && offsetof(BoardRow, loopTurns) == 24);
 static_assert(offsetof(BoardRow, connections) == 64 && offsetof(BoardRow, requestsInFlight) == 68 && offsetof(BoardRow, requests) == 72);
@@ -50,20 +85,30 @@ void store(T& field, T value) {
 // Only by the field's one writer: no locked instruction.
 inline void increment(uint64_t& field) { store(field, load(field) + 1); }
 
-// One process's view of the board: all rows, and which one is its own. Does not own the memory.
+// One process's view of the board: all of it, and, in a worker, which row is its own. Does not own the memory.
 class Board {
  public:
   Board() = default;
-  // `rowOffset` in bytes, as src/ipc/board.ts counts it: row 0 comes after the header. Without a whole row there, valid() is false.
+  // Of the master, which has no row. When the memory is too small for a board, valid() is false.
+  explicit Board(std::span<std::byte> memory);
+  // Of a worker: `rowOffset` in bytes, as src/ipc/board.ts counts it: row 0 comes after the header. Without a whole row there, not valid().
   Board(std::span<std::byte> memory, size_t rowOffset);
 
-  bool valid() const { return own_ != nullptr; }
+  bool valid() const { return header_ != nullptr; }
   BoardRow& own() const { return *own_; }
+  BoardHeader& header() const { return *header_; }
+  // Rows that are or have been in use.
+  std::span<BoardRow> rows() const { return {rows_, std::min<size_t>(load(header_->rowsUsed), kMaxRows)}; }
+  SlotBoard& slot(int slot) const { return slots_[slot]; }
+  // `owner` as SlotBoard has it: the row's number and one.
+  BoardRow& rowOf(uint32_t owner) const { return rows_[owner - 1]; }
   // Whether some other worker that takes connections waits in poll right now.
   bool siblingIdle() const;
 
  private:
-  std::span<BoardRow> rows_;
+  BoardHeader* header_ = nullptr;
+  BoardRow* rows_ = nullptr;
+  SlotBoard* slots_ = nullptr;
   BoardRow* own_ = nullptr;
 };
 

@@ -24,6 +24,7 @@ void Environment::shutDown(napi_async_cleanup_hook_handle hook) {
   while (!resources_.empty()) (*resources_.begin())->shutDown();
   loopStamp.stop();
   heartbeat.stop();
+  wake.stop();
   handles.whenEmpty([hook] { napi_remove_async_cleanup_hook(hook); });
 }
 

@@ -10,6 +10,7 @@
 #include "loop_handle.h"
 #include "loop_stamp.h"
 #include "message.h"
+#include "wake.h"
 
 namespace drover {
 
@@ -32,6 +33,8 @@ class Environment {
 
   LoopHandles handles;
   LoopStamp loopStamp;
+  Wake wake;
+  Napi::Reference<Napi::ArrayBuffer> wakeBoard;
   Napi::Reference<Napi::ArrayBuffer> loopStampBoard;
   Heartbeat heartbeat;
   // One for all channels of this environment: a message is made a JavaScript string before anybody else can receive.

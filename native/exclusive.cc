@@ -8,21 +8,42 @@
 #include "exclusive.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
+#include "fd.h"
 #include "result.h"
 
 namespace drover {
 
-int registerExclusive(int epoll, int fd) {
+int unregister(int epoll, int fd) {
   struct epoll_event event {};
-  if (epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) != 0) return lastError();
+  return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) == 0 ? 0 : lastError();
+}
+
+int addExclusive(int epoll, int fd) {
+  struct epoll_event event {};
   event.data.fd = fd;
   event.events = EPOLLIN | EPOLLEXCLUSIVE;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
-  const int refused = lastError();
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : lastError();
+}
+
+int registerExclusive(int epoll, int fd) {
+  if (const int status = unregister(epoll, fd); status < 0) return status;
+  const int refused = addExclusive(epoll, fd);
+  if (refused == 0) return 0;
+  struct epoll_event event {};
+  event.data.fd = fd;
   event.events = EPOLLIN;
   static_cast<void>(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
   return refused;
+}
+
+Napi::Value ExclusiveWorks(const Napi::CallbackInfo& info) {
+  const Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return result(info.Env(), lastError());
+  const Fd watched(eventfd(0, EFD_CLOEXEC));
+  if (!watched.valid()) return result(info.Env(), lastError());
+  return result(info.Env(), addExclusive(epoll.get(), watched.get()));
 }
 
 }  // namespace drover

@@ -24,14 +24,18 @@ int createMemory(const std::string& name, int bytes) {
   return fd.release();
 }
 
-int mapMemory(int fd, std::span<std::byte>& memory) {
+int mapMemory(int fd, int bytes, std::span<std::byte>& memory) {
+  if (bytes < 0) return -EINVAL;
   struct stat status {};
   if (fstat(fd, &status) != 0) return lastError();
-  if (status.st_size <= 0) return -EINVAL;
-  const auto bytes = static_cast<size_t>(status.st_size);
-  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (bytes == 0) bytes = static_cast<int>(status.st_size);
+  if (bytes <= 0) return -EINVAL;
+  // Pages beyond the end would fault when touched (SIGBUS). A BPF map has no size to ask for; the kernel checks the length itself.
+  if (status.st_size > 0 && status.st_size < bytes) return -EINVAL;
+  const auto length = static_cast<size_t>(bytes);
+  void* address = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address == MAP_FAILED) return lastError();
-  memory = {static_cast<std::byte*>(address), bytes};
+  memory = {static_cast<std::byte*>(address), length};
   return 0;
 }
 
@@ -46,8 +50,9 @@ Napi::Value MapMemory(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Args args(info);
   const int fd = args.integer(0);
+  const int bytes = info.Length() > 1 ? args.integer(1) : 0;
   std::span<std::byte> memory;
-  const int status = args.valid() ? mapMemory(fd, memory) : -EINVAL;
+  const int status = args.valid() ? mapMemory(fd, bytes, memory) : -EINVAL;
   if (status < 0) return result(env, status);
   // The length travels as the hint: a mapping is unmapped by address and length.
   const auto unmap = [](napi_env, void* address, void* bytes) { munmap(address, reinterpret_cast<size_t>(bytes)); };

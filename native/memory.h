@@ -10,7 +10,8 @@
 namespace drover {
 
 int createMemory(const std::string& name, int bytes);
-int mapMemory(int fd, std::span<std::byte>& memory);
+// `bytes` 0: the whole of it, for a descriptor that knows its size.
+int mapMemory(int fd, int bytes, std::span<std::byte>& memory);
 
 Napi::Value CreateMemory(const Napi::CallbackInfo& info);
 Napi::Value MapMemory(const Napi::CallbackInfo& info);

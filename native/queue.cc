@@ -1,10 +1,16 @@
 // The accept queue of a listening TCP socket: TCP_INFO has its length in tcpi_unacked and the backlog in force in tcpi_sacked
 // (since Linux 2.6; 0.4 µs). -EINVAL for a socket that does not listen, -EOPNOTSUPP for a unix socket, which has no such view.
+//
+// What it has dropped is among the socket's memory figures (SO_MEMINFO, Linux 4.12); -ENOPROTOOPT before.
 #include "queue.h"
+
+#include <linux/sock_diag.h>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#include <array>
 
 #include "args.h"
 #include "result.h"
@@ -29,6 +35,26 @@ int isListening(int fd) {
   length = sizeof(int);
   if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return lastError();
   return listening != 0 && type == SOCK_STREAM ? 1 : 0;
+}
+
+int listenDrops(int fd, uint32_t& drops) {
+  QueueLength queue{};
+  // Of another socket the counter means other things.
+  if (const int status = queueLength(fd, queue); status < 0) return status;
+  std::array<uint32_t, SK_MEMINFO_VARS> figures{};
+  socklen_t length = sizeof figures;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures.data(), &length) != 0) return lastError();
+  drops = figures[SK_MEMINFO_DROPS];
+  return 0;
+}
+
+Napi::Value ListenDrops(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int fd = args.integer(0);
+  uint32_t drops = 0;
+  const int status = args.valid() ? listenDrops(fd, drops) : -EINVAL;
+  if (status < 0) return result(info.Env(), status);
+  return Napi::Number::New(info.Env(), drops);
 }
 
 Napi::Value QueueLengthOf(const Napi::CallbackInfo& info) {

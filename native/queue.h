@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <cstdint>
+
 namespace drover {
 
 struct QueueLength {
@@ -12,8 +14,10 @@ struct QueueLength {
 
 int queueLength(int fd, QueueLength& queue);
 int isListening(int fd);
+int listenDrops(int fd, uint32_t& drops);
 
 Napi::Value QueueLengthOf(const Napi::CallbackInfo& info);
+Napi::Value ListenDrops(const Napi::CallbackInfo& info);
 Napi::Value IsListening(const Napi::CallbackInfo& info);
 
 }  // namespace drover

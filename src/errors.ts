@@ -17,6 +17,7 @@ export const EXIT_CODES = {
   pidfile: { code: 6, meaning: 'The pid file names a master that is running, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
   hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw.' },
+  unfit: { code: 9, meaning: '`drover doctor` found something bad.' },
 } as const;
 
 export type ExitName = keyof typeof EXIT_CODES;
@@ -33,6 +34,7 @@ export const ERRORS = {
   ERR_DROVER_APP_THREW: 'boot',
   ERR_DROVER_BOOT_TIMEOUT: 'boot',
   ERR_DROVER_WORKER_EXITED: 'boot',
+  ERR_DROVER_WORKER_CLASS: 'usage',
   ERR_DROVER_LISTEN: 'listen',
   ERR_DROVER_PIDFILE: 'pidfile',
   ERR_DROVER_LOG_FILE: 'usage',

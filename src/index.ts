@@ -11,6 +11,7 @@ export { EXIT_CODES } from './errors.js';
 export type { HookName, Hooks, ServerInfo, WorkerDeath, WorkerInfo } from './config/hooks.js';
 export type { AcceptStrategyName, Config } from './config/options.js';
 export type { ListenAddress } from './config/address.js';
+export type { WorkerClass, WorkerContext } from './config/worker-class.js';
 
 /** What a config file may export: options and hooks. docs/options.md explains each. */
 export interface DroverConfig extends OptionInput, Hooks {}

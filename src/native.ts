@@ -71,6 +71,12 @@ export interface ArmOptions {
   slot: number;
   /** After an accept here, go to the end of the row of waiters (delete and add the registration). */
   rotate: boolean;
+  /** Leave the row of waiters while this worker has more connections than the average of those who could take one. */
+  gate?: boolean;
+  /** Not polled: accepted from when the conductor has granted a connection and rung the bell (startWake). */
+  granted?: boolean;
+  /** Polled only while this worker has a permit (startWake). */
+  permitted?: boolean;
 }
 
 /**
@@ -86,6 +92,12 @@ export interface NativeAcceptor {
   pause(): void;
   resume(): void;
   /**
+   * Accept nothing more, from within a connection's callback on: this worker is full. Cheap, and undone by `release`; what waits is then seen at
+   * once. Beside pause(), not instead of it: it takes both resume() and release() to accept again.
+   */
+  hold(): void;
+  release(): void;
+  /**
    * Look at every socket once without having been woken. A process that dies between its wake-up and its accept takes the wake-up with
    * it, and the connection waits for the next one to come: siblings recheck when a worker has died.
    */
@@ -98,6 +110,40 @@ export interface NativeAcceptor {
   unref(): void;
 }
 
+/**
+ * The conductor: a thread that places connections and permits without waiting for JavaScript. In the master. Owns duplicates of what it is given.
+ */
+export interface NativeConductor {
+  /** 0 or -errno. */
+  start(): number;
+  /** Ends the thread and closes all it has. Idempotent. */
+  stop(): void;
+  /** The eventfd that wakes it, for the workers; the conductor's own. -1 before start(). */
+  wakeFd(): number;
+  /** The bell (createBell) of the worker of a row; -1: none. 0 or -errno. */
+  setBell(row: number, fd: number): number;
+  /** Grant the connections of a listening socket. An id for `ungrant`, which must come before the socket is closed, or -errno. */
+  grant(fd: number): number;
+  ungrant(id: number): number;
+  /** Look after the permits to poll a listening socket. An id for `unpermit`, likewise, or -errno. */
+  permit(fd: number): number;
+  unpermit(id: number): number;
+  /** A SO_REUSEPORT group steered by load; `board`: descriptor of createBoardMap. An id, or -errno (-EPERM: no CAP_BPF). */
+  openLeastGroup(board: number): number;
+  /** A SO_REUSEPORT group steered by weights, which it keeps up to date by itself. An id, or -errno. */
+  openWeightedGroup(): number;
+  /** Add a socket, in order of listen(); a duplicate is kept until closeGroup(). 0 or -errno. */
+  addToGroup(group: number, slot: number, fd: number): number;
+  /** Make the kernel go by the sockets added (`least`; `weighted` does by itself). 0 or -errno. */
+  attachGroup(group: number): number;
+  /** Must come before the sockets are closed: a duplicate that is kept goes on listening. */
+  closeGroup(group: number): void;
+  /** Look at the board now: owners or states have changed. */
+  boardChanged(): void;
+  /** Times it has looked so far: for the test that an idle server does nothing. */
+  ticks(): number;
+}
+
 export interface Addon {
   /** A listening TCP socket, non-blocking, CLOEXEC, SO_REUSEADDR, TCP_NODELAY: descriptor or -errno. */
   listenTcp(options: TcpListenOptions): number;
@@ -107,6 +153,8 @@ export interface Addon {
   localAddress(fd: number): SocketAddress | number;
   /** Accept queue of a listening TCP socket, or -errno. */
   queueLength(fd: number): QueueLength | number;
+  /** Connection attempts that this listening TCP socket has dropped since it was opened (SO_MEMINFO); wraps at 2^32. Or -errno. */
+  listenDrops(fd: number): number;
   /** Whether fd is a listening stream socket (SO_ACCEPTCONN): 1, 0 or -errno. */
   isListening(fd: number): number;
   /**
@@ -131,12 +179,36 @@ export interface Addon {
   /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. */
   createMemory(name: string, bytes: number): number;
   /**
-   * Map the whole of a descriptor made by createMemory, shared and writable; each call is a mapping of its own, unmapped when its buffer is
+   * Map the whole of a descriptor made by createMemory, or the first `bytes` of one made by createBoardMap (a map does not tell its size), shared and writable; each call is a mapping of its own, unmapped when its buffer is
    * collected. The descriptor stays the caller's and may be closed at once. -errno when it can't be (-ENOTSUP: this Node allows no external buffers).
    */
-  mapMemory(fd: number): ArrayBuffer | number;
-  /** The layout of the board as C++ has it: field name to byte offset in a row, plus `rowBytes`. For the test of agreement. */
-  boardLayout(): Record<string, number>;
+  mapMemory(fd: number, bytes?: number): ArrayBuffer | number;
+  /** Shared memory that programs in the kernel can read: a BPF array map of one value, zeroed. Descriptor, or -EPERM without CAP_BPF. */
+  createBoardMap(bytes: number): number;
+  /** A map of listening sockets by slot, for steerLeast. Descriptor or -errno. */
+  createSocketMap(): number;
+  /** Put a listening socket into a socket map. 0 or -errno. */
+  setSocket(map: number, slot: number, fd: number): number;
+  /**
+   * eBPF on a SO_REUSEPORT group: each new connection goes to the least loaded of `slots` whose worker is ready, not full, and not out of poll for
+   * longer than `stallMs`, judged by the board (descriptor of createBoardMap) at that moment. 0 or -errno (-EPERM: no CAP_BPF).
+   */
+  steerLeast(fd: number, board: number, sockets: number, slots: number[], stallMs: number): number;
+  /** Whether the kernel has EPOLLEXCLUSIVE: 0 or -errno. */
+  exclusiveWorks(): number;
+  /** `board` of the master; `permits` as many as there are for `permit`. */
+  Conductor: new (board: ArrayBuffer, stallMs: number, permits: number) => NativeConductor;
+  /** An eventfd, non-blocking, CLOEXEC: descriptor or -errno. */
+  createBell(): number;
+  /**
+   * Hear our bell from now on: take what is granted to the row (its number, not its offset), or begin to poll with a permit. Owns both descriptors: the bell,
+   * and the conductor's. 0 or -errno. Once per environment, before acceptors are armed.
+   */
+  startWake(board: ArrayBuffer, row: number, permits: number, bell: number, conductor: number): number;
+  /** The bell of another row, to hand it a permit; owned from here on. 0 or -errno. */
+  setWakePeer(row: number, bell: number): number;
+  /** The layout of the board as C++ has it: byte offsets by name, and sizes under `bytes`. For the test of agreement. */
+  boardLayout(): Record<'row' | 'header' | 'slot' | 'bytes', Record<string, number>>;
   /** Publish this loop on the board's row from now on: loop stamp and turns (see ipc/board.ts). 0 or -errno. Once per environment. */
   startLoopStamp(board: ArrayBuffer, row: number): number;
   /**

@@ -3,7 +3,7 @@
 //   PORT, HOST                where to listen
 //   BENCH_READY_DIR           a file per process is written here once it listens: {"ms": since process start, "cpuUs": used until then, "at": wall clock}
 //   BENCH_REUSEPORT=1         listen with Node's own reusePort (Node >= 23.1)
-// Routes: / 13 bytes; /pid the process's id; /block takes this process out of its event loop for 400 ms in every 500 from then on.
+// Routes: / 13 bytes; /work the same, after blocking this process for an exponential time of mean 20 ms; /pid the process's id; /block takes this process out of its event loop for 400 ms in every 500 from then on.
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
@@ -21,6 +21,7 @@ function block() {
 function answer(req, res) {
   let text = body;
   if (req.url === '/pid') text = pid;
+  else if (req.url === '/work') Atomics.wait(pause, 0, 0, -20 * Math.log(1 - Math.random()));
   else if (req.url === '/block' && !blocking) {
     blocking = true;
     setTimeout(block, 100);

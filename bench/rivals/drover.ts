@@ -8,11 +8,11 @@ import { freePort, launch, type Rival, type Running, type StartOptions } from '.
 
 const MAIN = `${ROOT}dist/src/cli/main.js`;
 
-async function start(node: string, strategy: string, options: StartOptions): Promise<Running> {
+async function start(node: string, strategy: string, options: StartOptions, flags: readonly string[] = []): Promise<Running> {
   const port = await freePort();
   return launch({
     command: node,
-    args: [MAIN, `${APPS}server.cjs`, '-w', String(options.workers), '-b', `127.0.0.1:${port}`, '--accept-strategy', strategy],
+    args: [MAIN, `${APPS}server.cjs`, '-w', String(options.workers), '-b', `127.0.0.1:${port}`, '--accept-strategy', strategy, ...flags],
     workers: options.workers,
     port,
     boots: true,
@@ -54,4 +54,14 @@ function droverOnNode24(strategy: string): Rival {
   };
 }
 
-export default [drover('reuseport'), drover('shared'), droverOnNode24('reuseport')];
+/** One request at a time per worker, as the class `sync` has it. */
+function oneAtATime(strategy: string): Rival {
+  return {
+    ...drover(strategy),
+    name: `drover-${strategy}-one`,
+    title: `drover, ${strategy}, --worker-concurrency 1`,
+    start: (options) => start(process.execPath, strategy, options, ['--worker-concurrency', '1']),
+  };
+}
+
+export default [oneAtATime('reuseport'), oneAtATime('grant'), drover('reuseport'), drover('shared'), droverOnNode24('reuseport')];

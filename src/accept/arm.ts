@@ -3,7 +3,7 @@ import { closeFd, type ArmOptions, type NativeAcceptor } from '../native.js';
 import type { HandedSocket } from './strategy.js';
 
 /** 0 or the first -errno. All are tried: a socket that cannot be armed (it is closed) leaves the others served. */
-export function arm(acceptor: NativeAcceptor, sockets: readonly HandedSocket[], how: Pick<ArmOptions, 'exclusive' | 'rotate'>): number {
+export function arm(acceptor: NativeAcceptor, sockets: readonly HandedSocket[], how: Omit<ArmOptions, 'slot'>): number {
   let failed = 0;
   for (const { fd, grant } of sockets) {
     const result = acceptor.arm(fd, { ...how, slot: grant.slot });

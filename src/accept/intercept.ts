@@ -11,7 +11,6 @@ import net from 'node:net';
 import { resolve } from 'node:path';
 import { constants } from 'node:os';
 import { closeFd } from '../native.js';
-import type { AcceptStrategyName } from '../config/options.js';
 import { rowOffset } from '../ipc/board.js';
 import type { ListenRequest } from '../ipc/messages.js';
 import { Listener } from './listener.js';
@@ -27,7 +26,6 @@ export interface InterceptOptions {
   /** Our row on the board: its number, as in the init message. */
   row: number;
   slot: number;
-  strategyName: AcceptStrategyName;
   /** A server is served by drover's sockets from now on; its `listening` event is still to come. */
   onListening: (server: net.Server, key: string) => void;
   /** Accepting failed: see NativeAcceptor's onError. */
@@ -45,6 +43,9 @@ export interface Intercept {
   drain(close: 'all' | readonly string[]): void;
   /** Look at all queues again: a worker that was woken for a connection has died before it took it. */
   recheck(): void;
+  /** The worker is full: accept nothing more, until release(). In the very callback that hands over a connection, it is the last. */
+  hold(): void;
+  release(): void;
   /** Servers served by drover's sockets. */
   servers(): net.Server[];
   /** How many these are. */
@@ -81,6 +82,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
   /** Servers that listen by a handle of Node's own. */
   const plain = new Set<Internals>();
   let draining = false;
+  let held = false;
 
   // Only to see `exclusive`, which net.js does not hand on to _listen2.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {
@@ -143,7 +145,6 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const listener = new Listener(sockets, {
       key,
       ordinal: request.ordinal,
-      strategyName: options.strategyName,
       board: options.boardBuffer,
       rowOffset: rowOffset(options.row),
       onAcceptError: options.onAcceptError,
@@ -151,6 +152,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
         if (open.delete(closed) && !draining) options.onClosed?.(closed.key);
       },
     });
+    if (held) listener.hold(true);
     if (draining) listener.leave(false);
     return listener;
   }
@@ -183,6 +185,14 @@ export function installIntercept(options: InterceptOptions): Intercept {
     },
     recheck() {
       for (const listener of [...open.keys()]) listener.recheck();
+    },
+    hold() {
+      held = true;
+      for (const listener of open.keys()) listener.hold(true);
+    },
+    release() {
+      held = false;
+      for (const listener of open.keys()) listener.hold(false);
     },
     servers: () => [...open.values()],
     get listeners() {

@@ -9,9 +9,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { chmodSync, statSync } from 'node:fs';
 import { native, closeFd, type NativeAcceptor } from '../native.js';
-import type { AcceptStrategyName } from '../config/options.js';
 import type { BoundAddress } from '../ipc/messages.js';
-import { strategyOf } from './strategies.js';
+import { STRATEGIES } from './strategies.js';
 import type { HandedSocket, Strategy } from './strategy.js';
 import { wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
 
@@ -20,7 +19,6 @@ export interface ListenerOptions {
   key: string;
   /** Which of the worker's listeners this is: see ListenRequest. */
   ordinal: number;
-  strategyName: AcceptStrategyName;
   board: ArrayBuffer;
   /** Byte offset of our row on the board. */
   rowOffset: number;
@@ -60,6 +58,7 @@ export class Listener {
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
   #referenced = true;
+  #isHeld = false;
 
   /** `sockets`: our own, one per bind; owned from here on. */
   constructor(sockets: readonly HandedSocket[], options: ListenerOptions) {
@@ -130,6 +129,15 @@ export class Listener {
     for (const { acceptor } of [...this.#groups]) acceptor.recheck();
   }
 
+  /** Accept nothing more while the worker is full. */
+  hold(on: boolean): void {
+    this.#isHeld = on;
+    for (const { acceptor } of this.#groups) {
+      if (on) acceptor.hold();
+      else acceptor.release();
+    }
+  }
+
   /** Called by Node for server.close(), and after a listen() that failed. What is queued stays for the siblings and for the next worker. */
   close(callback?: () => void): void {
     if (callback !== undefined) setImmediate(callback);
@@ -186,7 +194,7 @@ export class Listener {
   }
 
   #groupOf({ grant }: HandedSocket): Group {
-    const strategy = strategyOf(this.#options.strategyName, grant);
+    const strategy = STRATEGIES[grant.strategy];
     const kind: ConnectionKind = grant.address.family === 'unix' ? 'unix' : 'tcp';
     const known = this.#groups.find((group) => group.strategy === strategy && group.kind === kind);
     if (known !== undefined) return known;
@@ -198,6 +206,7 @@ export class Listener {
       (errno) => onAcceptError(errno),
     );
     if (!this.#referenced) acceptor.unref();
+    if (this.#isHeld) acceptor.hold();
     const group = { strategy, kind, acceptor };
     this.#groups.push(group);
     return group;

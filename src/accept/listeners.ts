@@ -17,16 +17,25 @@ import { formatAddress, type ListenAddress } from '../config/address.js';
 import type { AcceptStrategyName } from '../config/options.js';
 import type { BoundAddress, ListenRequest, SocketGrant } from '../ipc/messages.js';
 import type { EventName } from '../log/events.js';
+import { check, type NativeConductor } from '../native.js';
 import { formatBound, formatHostPort } from './bound.js';
 import { coveredBy } from './cover.js';
 import { findHolder, formatHolder } from './holder.js';
 import { closeBind, openInherited, openSlot, openTcp, openUnix, type Bind } from './open.js';
 import { explain, isRefusal, type Refusal } from './refusal.js';
-import { STRATEGIES } from './strategies.js';
-import type { Strategy } from './strategy.js';
+import { choose, type AddressKind, type Choice } from './choose.js';
+import type { SteeringChoice } from './steering/choose.js';
+import { steerByHash } from './steering/hash.js';
+import type { Steering } from './steering/steering.js';
 
 export interface ListenersOptions {
   strategy: AcceptStrategyName;
+  /** 0, or -errno of a kernel that refuses EPOLLEXCLUSIVE. */
+  exclusiveWorks?: number;
+  /** For strategies that need it (isConducted). */
+  conductor?: Pick<NativeConductor, 'grant' | 'ungrant' | 'permit' | 'unpermit'> | undefined;
+  /** For strategies of one socket per slot; the kernel's hash without. */
+  steering?: SteeringChoice | undefined;
   /** For listen(2), where the app does not say. */
   backlog: number;
   /** For unix sockets; null leaves the process's. */
@@ -40,6 +49,15 @@ export interface ListenersOptions {
 export interface Grants {
   sockets: SocketGrant[];
   fds: number[];
+}
+
+/** A listening socket, to look at its queue. */
+export interface Queue {
+  address: string;
+  /** -1: shared by all. */
+  slot: number;
+  /** Stays ours. */
+  fd: number;
 }
 
 interface Listener {
@@ -56,7 +74,6 @@ const { EACCES, ENOENT } = constants.errno;
 
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #strategy: Strategy;
   readonly #listeners = new Map<string, Listener>();
   /** What workers have asked for (see nameOf) to the key they got. */
   readonly #names = new Map<string, string>();
@@ -64,14 +81,16 @@ export class Listeners {
   readonly #opened = new Map<string, number>();
   /** Key of what the first server of the app got, the first time one listened. */
   #first: string | undefined;
+  /** What steers the sockets of an address, and how many of them it has. */
+  readonly #steered = new Map<Bind, { steering: Steering; sockets: number }>();
   #serving: readonly number[] = [];
   #backlogChecked = false;
+  #steeringSaid = false;
   /** Grants are given one after the other, so that two workers that ask for the same new address get the same sockets. */
   #lastGrant: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenersOptions) {
     this.#options = options;
-    this.#strategy = STRATEGIES[options.strategy];
   }
 
   /** Opens the addresses of --bind, all or none. Throws ERR_DROVER_LISTEN. */
@@ -128,6 +147,11 @@ export class Listeners {
     for (const { binds } of this.#listeners.values()) for (const bind of binds) this.#steer(bind);
   }
 
+  /** Every listening socket there is. */
+  queues(): Queue[] {
+    return [...this.#listeners.values()].flatMap(({ binds }) => binds.flatMap((bind) => [...bind.sockets].map(([slot, fd]) => ({ address: formatBound(bind.address), slot, fd }))));
+  }
+
   /** Where drover listens, --bind first. */
   addresses(): BoundAddress[] {
     return [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
@@ -135,7 +159,11 @@ export class Listeners {
 
   close(keys: readonly string[]): void {
     for (const key of keys) {
-      for (const bind of this.#listeners.get(key)?.binds ?? []) closeBind(bind);
+      for (const bind of this.#listeners.get(key)?.binds ?? []) {
+        this.#steered.get(bind)?.steering.close();
+        this.#steered.delete(bind);
+        closeBind(bind);
+      }
       this.#listeners.delete(key);
       for (const [name, named] of this.#names) if (named === key) this.#names.delete(name);
     }
@@ -155,8 +183,8 @@ export class Listeners {
       if (!bind.sockets.has(owner)) {
         const errno = openSlot(bind, slot);
         if (errno < 0) return { errno, message: messageOf(formatBound(bind.address), explain(errno, bind.address)) };
-        this.#steer(bind);
       }
+      this.#steer(bind);
       addTo(grants, listener.key, index, bind, owner);
     }
     listener.users.set(slot, (listener.users.get(slot) ?? 0) + 1);
@@ -176,8 +204,8 @@ export class Listeners {
     const { address: host, port, ipv6Only, path } = request;
     const bind =
       path === null
-        ? openTcp({ host, port, ipv6Only }, backlog, this.#strategy, slot)
-        : await openUnix(path, backlog, this.#options.umask, this.#strategy);
+        ? openTcp({ host, port, ipv6Only }, backlog, this.#choose('tcp'), slot)
+        : await openUnix(path, backlog, this.#options.umask, this.#choose('unix'));
     if (isRefusal(bind)) return bind;
     const listener = { key: this.#freshKey(port === 0 && path === null ? name : keyOf(bind.address)), binds: [bind], users: new Map() };
     this.#listeners.set(listener.key, listener);
@@ -226,10 +254,10 @@ export class Listeners {
     for (;;) {
       const bind =
         address.kind === 'tcp'
-          ? openTcp({ host, port: address.port, ipv6Only: false }, backlog, this.#strategy, 0)
+          ? openTcp({ host, port: address.port, ipv6Only: false }, backlog, this.#choose('tcp'), 0)
           : address.kind === 'unix'
-            ? await openUnix(address.path, backlog, this.#options.umask, this.#strategy)
-            : openInherited(address.fd, backlog, this.#strategy);
+            ? await openUnix(address.path, backlog, this.#options.umask, this.#choose('unix'))
+            : openInherited(address.fd, backlog, this.#choose('fd'));
       if (!isRefusal(bind)) return bind;
       const remainingMs = Math.round(deadline - performance.now());
       if (!bind.retry || remainingMs <= 0) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${bind.reason}`, bind.remedy);
@@ -241,12 +269,43 @@ export class Listeners {
   }
 
   #steer(bind: Bind): void {
-    const errno = bind.strategy.steer(bind.sockets, this.#serving);
+    if (bind.strategy.sockets !== 'per-slot') return;
+    const { emit, steering: choice } = this.#options;
+    let steered = this.#steered.get(bind);
+    if (steered === undefined) {
+      steered = { steering: choice === undefined ? steerByHash() : choice.open(), sockets: 0 };
+      this.#steered.set(bind, steered);
+      if (choice !== undefined && !this.#steeringSaid) emit('listen.steering', { steering: choice.name, reason: choice.reason });
+      this.#steeringSaid = true;
+    }
+    let errno = 0;
+    for (const [slot, fd] of [...bind.sockets].slice(steered.sockets)) {
+      errno ||= steered.steering.add(slot, fd);
+      steered.sockets += 1;
+    }
+    errno ||= steered.steering.serving(this.#serving);
     if (errno < 0) this.#options.emit('listen.steer-failed', { address: formatBound(bind.address), error: getSystemErrorName(errno) });
   }
 
+  #choose(kind: AddressKind): Choice {
+    return choose(this.#options.strategy, kind, this.#options.exclusiveWorks ?? 0);
+  }
+
+  /** Shows a new socket to the conductor, where the strategy needs it to. */
+  #conduct(bind: Bind): void {
+    const { conducted } = bind.strategy;
+    const { conductor } = this.#options;
+    const fd = bind.sockets.get(-1);
+    if (conducted === undefined || fd === undefined) return;
+    if (conductor === undefined) throw new Error(`strategy ${bind.strategy.name} needs a conductor`);
+    const id = check('epoll_ctl', conductor[conducted](fd));
+    bind.release = () => void (conducted === 'grant' ? conductor.ungrant(id) : conductor.unpermit(id));
+  }
+
   #announce({ binds }: Listener): void {
-    for (const { address: bound, strategy, reason, backlog } of binds) {
+    for (const bind of binds) {
+      this.#conduct(bind);
+      const { address: bound, strategy, reason, backlog } = bind;
       const address = formatBound(bound);
       this.#options.emit('master.listening', { address, strategy: strategy.name, backlog });
       if (reason !== undefined) this.#options.emit('listen.strategy', { address, strategy: strategy.name, reason });
@@ -264,7 +323,7 @@ export class Listeners {
 }
 
 function addTo(grants: Grants, key: string, index: number, bind: Bind, slot: number): void {
-  grants.sockets.push({ key, bind: index, slot, address: bind.address });
+  grants.sockets.push({ key, bind: index, slot, address: bind.address, strategy: bind.strategy.name });
   grants.fds.push(bind.sockets.get(slot)!);
 }
 

@@ -9,7 +9,7 @@ import { closeFd, native, type TcpListenOptions } from '../native.js';
 import type { BoundAddress } from '../ipc/messages.js';
 import { inodeOf, listenersAt } from './holder.js';
 import { explain, refuse, type Refusal } from './refusal.js';
-import { FALLBACK } from './strategies.js';
+import type { Choice } from './choose.js';
 import type { Strategy } from './strategy.js';
 
 const { EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, ENOENT, ENOTSOCK } = constants.errno;
@@ -17,7 +17,7 @@ const { EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, ENOENT, ENOTSOCK } = con
 /** One address and its sockets. */
 export interface Bind {
   readonly address: BoundAddress;
-  /** The one that serves it: not the one asked for when that can't (`reason`). */
+  /** The one that serves it, and what it was chosen by (choose.ts). */
   readonly strategy: Strategy;
   readonly reason?: string;
   readonly backlog: number;
@@ -28,6 +28,8 @@ export interface Bind {
   readonly sockets: Map<number, number>;
   /** What further sockets of the group are opened with. */
   readonly tcp?: TcpListenOptions;
+  /** Lets the conductor go of the sockets. A duplicate that it kept would go on listening. */
+  release?: () => void;
   /** The file of a unix socket that is ours to remove. */
   readonly file?: FileIdentity;
 }
@@ -48,8 +50,8 @@ export interface TcpRequest {
 const ANY = ['::', '0.0.0.0'] as const;
 
 /** `slot`: whose the first socket is, with a strategy of one socket per slot. */
-export function openTcp({ host, port, ipv6Only }: TcpRequest, backlog: number, strategy: Strategy, slot: number): Bind | Refusal {
-  const perSlot = strategy.sockets === 'per-slot';
+export function openTcp({ host, port, ipv6Only }: TcpRequest, backlog: number, choice: Choice, slot: number): Bind | Refusal {
+  const perSlot = choice.strategy.sockets === 'per-slot';
   let result = 0;
   let tried = host ?? ANY[0];
   for (tried of host === null ? ANY : [host]) {
@@ -62,7 +64,7 @@ export function openTcp({ host, port, ipv6Only }: TcpRequest, backlog: number, s
   const address = boundAddress(result);
   return {
     address,
-    strategy,
+    ...choice,
     backlog,
     sockets: new Map([[perSlot ? slot : -1, result]]),
     tcp: { host: tried, port: (address as { port: number }).port, backlog, ipv6Only, reusePort: perSlot },
@@ -102,7 +104,7 @@ export function openSlot(bind: Bind, slot: number): number {
   return 0;
 }
 
-export async function openUnix(path: string, backlog: number, umask: number | null, strategy: Strategy): Promise<Bind | Refusal> {
+export async function openUnix(path: string, backlog: number, umask: number | null, choice: Choice): Promise<Bind | Refusal> {
   const address: BoundAddress = { family: 'unix', path };
   const abstract = path.startsWith('@');
   if (!abstract) {
@@ -116,14 +118,14 @@ export async function openUnix(path: string, backlog: number, umask: number | nu
   const file = abstract ? undefined : identify(path);
   return {
     address,
-    ...serving(strategy, strategy.unavailable(address)),
+    ...choice,
     backlog,
     sockets: new Map([[-1, fd]]),
     ...(file === undefined ? {} : { file }),
   };
 }
 
-export function openInherited(fd: number, backlog: number, strategy: Strategy): Bind | Refusal {
+export function openInherited(fd: number, backlog: number, choice: Choice): Bind | Refusal {
   const listening = native.isListening(fd);
   if (listening !== 1) {
     const remedy = 'drover must be started with a listening stream socket as that descriptor, for instance by systemd socket activation (fd://3).';
@@ -134,20 +136,16 @@ export function openInherited(fd: number, backlog: number, strategy: Strategy): 
   const queue = native.queueLength(fd);
   return {
     address: boundAddress(fd),
-    ...serving(strategy, 'an inherited descriptor is one socket for all'),
+    ...choice,
     backlog: typeof queue === 'number' ? backlog : queue.limit,
     sockets: new Map([[-1, fd]]),
   };
 }
 
-/** Who serves an address of one socket. */
-function serving(strategy: Strategy, reason: string | undefined): Pick<Bind, 'strategy' | 'reason'> {
-  return strategy.sockets === 'shared' || reason === undefined ? { strategy } : { strategy: FALLBACK, reason };
-}
-
 export function closeBind(bind: Bind): void {
   // The file first: as long as it is there somebody may connect.
   if (bind.file !== undefined && isSame(bind.file)) unlinkSync(bind.file.path);
+  bind.release?.();
   for (const fd of bind.sockets.values()) closeFd(fd);
   bind.sockets.clear();
 }

@@ -8,8 +8,6 @@ import type { Strategy } from './strategy.js';
 export const shared: Strategy = {
   name: 'shared',
   sockets: 'shared',
-  unavailable: () => undefined,
-  steer: () => 0,
   open: (acceptor, sockets) => arm(acceptor, sockets, { exclusive: false, rotate: false }),
   join: () => 0,
   leave: (acceptor, drain) => acceptor.close(drain),

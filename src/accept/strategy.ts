@@ -7,11 +7,11 @@
  * Rank 4. Knows nothing of HTTP.
  */
 import type { NativeAcceptor } from '../native.js';
-import type { BoundAddress, SocketGrant } from '../ipc/messages.js';
+import type { SocketGrant } from '../ipc/messages.js';
 import type { AcceptStrategyName } from '../config/options.js';
 
-/** Names as users give them, and `exclusive`, which serves the addresses that a strategy of one socket per slot cannot. */
-export type StrategyName = AcceptStrategyName | 'exclusive';
+/** Names as users give them; `auto` is a choice among the others (choose.ts). */
+export type StrategyName = Exclude<AcceptStrategyName, 'auto'>;
 
 /** A socket this worker was handed: what it is, and its descriptor (owned by the acceptor once armed). */
 export interface HandedSocket {
@@ -23,14 +23,8 @@ export interface Strategy {
   readonly name: StrategyName;
   /** Master: one socket per address for all (`shared`), or one per worker slot (`per-slot`). */
   readonly sockets: 'shared' | 'per-slot';
-  /** Master: why this strategy can't serve an address here, or undefined when it can. */
-  unavailable(address: BoundAddress): string | undefined;
-  /**
-   * Master: the slots that take connections have changed (a worker is ready, died, retires), or the sockets have. `sockets` are the
-   * descriptors by slot (-1: all), in order of listen(). Steers new connections to the slots in `serving`. 0 or -errno; not being
-   * steered loses no connection, since siblings take what their slot does not.
-   */
-  steer(sockets: ReadonlyMap<number, number>, serving: readonly number[]): number;
+  /** Master: what the conductor does with its sockets, if anything: give out their connections, or the permits to poll them. */
+  readonly conducted?: 'grant' | 'permit';
   /** Worker: begin to accept from our own sockets. 0 or the first -errno. */
   open(acceptor: NativeAcceptor, sockets: readonly HandedSocket[]): number;
   /** Worker: sockets of other slots, to accept from when their owners cannot. 0 or the first -errno. */

@@ -33,6 +33,13 @@ async function main(): Promise<number> {
       process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
       return EXIT_CODES.ok.code;
     }
+    case 'doctor': {
+      process.chdir(loaded.config.chdir);
+      const { examine } = await import('./doctor/doctor.js');
+      const { text, exitCode } = await examine(loaded, loaded.json, process.stdout.isTTY ? process.stdout.columns : undefined);
+      await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
+      return exitCode;
+    }
     case 'serve': {
       // Relative paths of unix sockets stay as they are given (they are bound relative, for their length is limited).
       process.chdir(loaded.config.chdir);

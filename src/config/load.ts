@@ -17,7 +17,7 @@ import { splitWords } from './shell-words.js';
 import { directoryProblem, parseValue, Unfit } from './value.js';
 import type { WorkerConfig } from './worker-config.js';
 
-export type Action = 'serve' | 'help' | 'version' | 'checkConfig' | 'printConfig';
+export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
 
 /** Where a value came from. */
 export interface ValueSource {
@@ -37,6 +37,8 @@ export interface LoadedConfig {
   /** Absolute path, or null. */
   configFile: string | null;
   action: Action;
+  /** With the action `doctor`: for scripts. */
+  json: boolean;
 }
 
 export interface LoadInput {
@@ -56,11 +58,16 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const words = splitWords(env.DROVER_CMD_ARGS ?? '');
   if (typeof words === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable DROVER_CMD_ARGS: ${words}: ${JSON.stringify(env.DROVER_CMD_ARGS)}`, 'Quote it as for a shell.');
   const variable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
-  const flags = gather(parseCommandLine(argv, ''), 'flag');
+  // The one command that is a word. An app of that name is ./doctor.
+  const isDoctor = argv[0] === 'doctor';
+  const flags = gather(parseCommandLine(isDoctor ? argv.slice(1) : argv, ''), 'flag');
 
-  const action = actionOf(new Map([...variable, ...flags]), cwd);
+  const asDone = actionOf(new Map([...variable, ...flags]), cwd);
+  const action = isDoctor && asDone === 'serve' ? 'doctor' : asDone;
+  const json = flags.get('json')?.raw === true;
+  if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', '--json is for `drover doctor`', 'usage: drover doctor [OPTIONS] [APP] --json');
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, action });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, action, json });
 
   const asked = flags.get('config') ?? variable.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
@@ -68,14 +75,23 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const file = fromFile(exported, configFile ?? '');
 
   const resolved = resolveLayers([file, fromEnvironment(env), variable, flags], input);
-  if (resolved.config.app === '' && action !== 'printConfig') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  checkConcurrency(resolved);
   return freeze({
     ...resolved,
     bindGiven: [file, variable, flags].some((layer) => layer.has('bind')),
     hooks: hooksOf(exported, configFile ?? ''),
     configFile,
     action,
+    json,
   });
+}
+
+/** What `sync` means is one request at a time. */
+function checkConcurrency({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
+  if (config.workerClass !== 'sync' || config.workerConcurrency <= 1) return;
+  const { where } = sources.workerConcurrency;
+  throw new DroverError('ERR_DROVER_VALUE', `--worker-concurrency: the worker class sync has one request at a time: ${config.workerConcurrency} (${where})`, 'Leave it out, or choose --worker-class http.');
 }
 
 /** Every option's value, from the last layer that gives it. */
@@ -254,6 +270,9 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     bindGiven,
     acceptStrategy: config.acceptStrategy,
     backlog: config.backlog,
+    workerClass: config.workerClass,
+    workerConnections: config.workerConnections,
+    workerConcurrency: config.workerClass === 'sync' ? 1 : config.workerConcurrency,
     maxRequests: config.maxRequests,
     maxRequestsJitter: config.maxRequestsJitter,
     bootTimeoutMs: config.bootTimeoutMs,

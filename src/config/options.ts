@@ -68,6 +68,8 @@ export type Option = Common &
     /** File mode bits: octal with a leading 0 in text. */
     | ({ readonly type: 'mode' } & Default<number>)
     | ({ readonly type: 'addresses' } & Default<readonly ListenAddress[]>)
+    /** One of `names`, or the path of a module, made absolute. */
+    | ({ readonly type: 'module'; readonly names: readonly string[] } & Default<string>)
     /** Several words; a text is split as a shell does. */
     | ({ readonly type: 'args' } & Default<readonly string[]>)
     | ({ readonly type: 'envMap' } & Default<Readonly<Record<string, string>>>)
@@ -189,12 +191,43 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
   {
     name: 'acceptStrategy',
     type: 'enum',
-    values: ['reuseport', 'shared'],
-    default: 'reuseport',
+    values: ['auto', 'reuseport', 'exclusive', 'grant', 'lock', 'semaphore', 'shared'],
+    default: 'auto',
     section: 'listening',
     reload: 'restart',
-    help: `how workers share connections: reuseport or shared.
-\`reuseport\`: a socket per worker slot, the kernel spreads connections over them by hash. \`shared\`: one socket for all; each connection wakes every idle worker, and one of them gets it.`,
+    help: `how workers share connections; see docs/accept.md.
+\`auto\`: \`reuseport\` for TCP, \`exclusive\` for unix sockets and inherited descriptors. \`reuseport\`: a socket per worker slot, and siblings that help out. \`exclusive\`: one socket, the kernel wakes one idle worker in turn. \`grant\`: one socket, the master picks the least loaded worker for each connection. \`lock\`, \`semaphore\`: one socket, polled by the one worker, or the few, that have a permit. \`shared\`: one socket, every idle worker is woken: for comparison.`,
+  },
+  {
+    name: 'acceptPermits',
+    type: 'int',
+    min: 1,
+    max: 16,
+    default: 2,
+    section: 'listening',
+    reload: 'restart',
+    help: `workers that poll the socket at a time under --accept-strategy semaphore.`,
+  },
+  {
+    name: 'steer',
+    type: 'enum',
+    values: ['auto', 'least', 'weighted', 'hash'],
+    default: 'auto',
+    section: 'listening',
+    reload: 'restart',
+    help: `how reuseport chooses a worker for a connection: auto, least, weighted or hash.
+\`least\`: the least loaded worker, by a program in the kernel; needs the capability CAP_BPF. \`weighted\`: at random, by shares that follow the loads; needs no privilege. \`hash\`: the kernel's hash of addresses and ports. \`auto\`: \`least\` where it is permitted, else \`weighted\`; the log says which and why. See docs/accept.md.`,
+  },
+  {
+    name: 'stallMs',
+    type: 'int',
+    min: 1,
+    max: 60_000,
+    default: 20,
+    section: 'listening',
+    reload: 'restart',
+    help: `milliseconds out of poll after which a worker gets no new connections.
+A worker whose event loop has been busy for so long is passed over until it waits for events again. Whatever is in its queue already is taken by its siblings.`,
   },
 
   {
@@ -211,6 +244,40 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
     placeholder: 'N|auto',
     help: `number of worker processes; auto: one per CPU that the cgroup grants.
 \`auto\` is the smallest of the CPU quota of the cgroup and its parents (rounded up), and the CPUs that may be used (cpuset, affinity).`,
+  },
+  {
+    name: 'workerClass',
+    short: 'k',
+    type: 'module',
+    names: ['http', 'sync'],
+    default: 'http',
+    section: 'workers',
+    reload: 'respawn',
+    placeholder: 'CLASS',
+    help: `what a worker is: http, sync, or the path of a module with a class of yours.
+\`http\`: many requests at a time, as Node does. \`sync\`: one request at a time, and \`Connection: close\` on every response: for apps that block the event loop, behind a proxy that buffers; it means --worker-concurrency 1 and refuses another. A path (with a slash, or ending in .js, .mjs, .cjs, .ts, .mts or .cts): see docs/worker-class.md.`,
+  },
+  {
+    name: 'workerConnections',
+    type: 'int',
+    min: 0,
+    max: 1_000_000,
+    default: 0,
+    section: 'workers',
+    reload: 'respawn',
+    help: `connections a worker may have open at a time; 0: no limit.
+At the limit it takes no new one until one has closed; what comes meanwhile is taken by other workers or waits in the kernel's queue (--backlog). Idle keep-alive connections and WebSockets count.`,
+  },
+  {
+    name: 'workerConcurrency',
+    type: 'int',
+    min: 0,
+    max: 1_000_000,
+    default: 0,
+    section: 'workers',
+    reload: 'respawn',
+    help: `HTTP requests in flight at which a worker takes no new connection; 0: no limit.
+1 is one request at a time, as Gunicorn's sync workers. A connection that was just accepted counts as a request until its first request has begun, or for 250 ms. Idle keep-alive connections do not count, and a request on one is served even at the limit; so is one that comes late on a silent connection: for a strict limit use \`-k sync\`, whose responses close their connection.`,
   },
   {
     name: 'maxRequests',
@@ -365,6 +432,7 @@ It exports (default) an object of options and hooks, or a function, async or not
   },
   { name: 'checkConfig', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'check the options and that the app loads, then exit.\nThe app is loaded in a worker that does not listen.' },
   { name: 'printConfig', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'print every option with its value and where that comes from, then exit.' },
+  { name: 'json', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'with `drover doctor`: print what was found as JSON.' },
   { name: 'version', short: 'v', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: "print drover's version and Node's, then exit." },
   { name: 'help', short: 'h', commandLineOnly: true, type: 'bool', default: false, section: 'run', reload: 'restart', help: 'print this, then exit.' },
 ] as const satisfies readonly Option[];
@@ -389,6 +457,7 @@ type Value<R extends Row> = R extends { type: 'enum'; values: infer V extends re
       path: R extends { default: null } ? string | null : string;
       string: string;
       mode: number;
+      module: string;
       addresses: readonly ListenAddress[];
       args: readonly string[];
       envMap: Readonly<Record<string, string>>;
@@ -404,6 +473,7 @@ type Input<R extends Row> = R extends { type: 'enum'; values: infer V extends re
       path: string;
       string: string;
       mode: number | string;
+      module: string;
       addresses: string | number | readonly (string | number)[];
       args: string | readonly string[];
       envMap: Readonly<Record<string, string>> | readonly string[];
@@ -419,6 +489,7 @@ export type Config = { readonly [R in ConfigRow as Key<R>]: Value<R> };
 export type OptionInput = { [R in ConfigRow as R['name']]?: Input<R> | undefined };
 
 export type AcceptStrategyName = Config['acceptStrategy'];
+export type SteeringName = Config['steer'];
 
 /** The rows without their literal types, for code that walks them. */
 export const options: readonly Option[] = OPTIONS;

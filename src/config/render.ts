@@ -16,7 +16,7 @@ const NO_BREAK = '\u00a0';
 
 /** What --help prints. */
 export function renderHelp(): string {
-  const lines = ['usage: drover [OPTIONS] APP [-- ARG...]', '', 'Serves a Node.js app with several worker processes, and reloads it without losing a request.'];
+  const lines = ['usage: drover [OPTIONS] APP [-- ARG...]', '       drover doctor [OPTIONS] [APP]', '', 'Serves a Node.js app with several worker processes, and reloads it without losing a request.'];
   for (const [section, title] of sections()) {
     lines.push('', `${title}:`);
     for (const option of optionsOf(section)) {
@@ -30,6 +30,7 @@ export function renderHelp(): string {
   }
   lines.push(
     '',
+    'drover doctor tells whether this machine suits the options, and how to mend what does not.',
     'TIME is in seconds, or with a unit: 500ms, 30s, 2m.',
     'Options are taken from the config file, the environment, DROVER_CMD_ARGS and the command line;',
     'the later wins. In the config file they are written in camelCase: --max-requests is maxRequests.',
@@ -171,6 +172,8 @@ function kind(option: Option): string {
       return [...option.values, ...Object.keys(option.synonyms ?? {})].map((choice) => `\`${choice}\``).join(', ');
     case 'path':
       return `path of a ${option.kind}${option.dash === true ? ', or `-`' : ''}`;
+    case 'module':
+      return `${option.names.map((name) => `\`${name}\``).join(', ')}, or the path of a module`;
     case 'string':
       return 'text';
     case 'mode':

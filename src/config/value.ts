@@ -7,7 +7,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ADDRESS_FORMS, formatAddress, parseAddress, type ListenAddress } from './address.js';
-import type { Option } from './options.js';
+import { kebab, type Option } from './options.js';
 import { splitWords } from './shell-words.js';
 
 /** What is wrong with a value, and what would be right. Both end up in one message. */
@@ -51,6 +51,8 @@ export function parseValue(option: Option, given: unknown, directory: string): u
       return given;
     case 'mode':
       return parseMode(given);
+    case 'module':
+      return parseModule(option, given, directory);
     case 'addresses':
       return parseAddresses(given);
     case 'args':
@@ -102,6 +104,14 @@ function parsePath(option: Extract<Option, { type: 'path' }>, given: unknown, di
   if (typeof given !== 'string' || given === '' || given.includes('\0')) return new Unfit('not a path', remedy);
   if (given === '-') return option.dash === true ? given : new Unfit('not a path', remedy);
   return resolve(directory, given);
+}
+
+/** A bare word is a name, so that a misspelt one is not taken for a file. */
+function parseModule(option: Extract<Option, { type: 'module' }>, given: unknown, directory: string): string | Unfit {
+  const remedy = `Give ${option.names.join(', ')}, or the path of a module, as in ./${kebab(option.name)}.js.`;
+  if (typeof given !== 'string' || given.includes('\0')) return new Unfit('neither a name nor a path', remedy);
+  if (option.names.includes(given)) return given;
+  return /\/|\.[cm]?[jt]s$/.test(given) ? resolve(directory, given) : new Unfit('no such choice', remedy);
 }
 
 /** What is wrong with a directory that must be there, or undefined. */

@@ -13,6 +13,12 @@ export interface WorkerConfig {
   bindGiven: boolean;
   acceptStrategy: AcceptStrategyName;
   backlog: number;
+  /** `http`, `sync`, or the absolute path of a module. */
+  workerClass: string;
+  /** 0: no limit. */
+  workerConnections: number;
+  /** 0: no limit. 1 with the class `sync`. */
+  workerConcurrency: number;
   maxRequests: number;
   maxRequestsJitter: number;
   bootTimeoutMs: number;

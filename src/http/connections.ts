@@ -8,6 +8,7 @@ import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Board } from '../ipc/board.js';
+import type { Admission } from './admission.js';
 
 /** A socket as node:http keeps it: `parser` while it speaks HTTP/1 (null after an upgrade), `_httpMessage` while a response is due. */
 type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket };
@@ -31,9 +32,12 @@ export class Connections {
   readonly #connections = new Map<Socket, Connection>();
   readonly #servers = new Set<Server>();
   readonly #cell: readonly [Uint32Array | Float64Array, number];
+  readonly #admission: Admission | undefined;
 
-  constructor(board: Board, row: number) {
+  /** `admission`: where there is a limit. */
+  constructor(board: Board, row: number, admission?: Admission) {
     this.#cell = board.cell(row, 'connections');
+    this.#admission = admission;
   }
 
   get open(): number {
@@ -44,25 +48,33 @@ export class Connections {
     this.#servers.add(server);
     // http2 makes its session, and says so, within the event that hands it the socket.
     let current: Connection | undefined;
+    let accepted: Socket | undefined;
+    const owes = isHttp(server);
     server.prependListener('connection', (socket: HttpSocket) => {
       const came = performance.now();
       current = { server, came, socket, session: null, streams: 0, quietSince: came };
+      accepted = socket;
       this.#connections.set(socket, current);
       this.#publish();
+      this.#admission?.opened(socket, owes);
       socket.once('close', () => {
         this.#connections.delete(socket);
         this.#publish();
+        this.#admission?.closed(socket);
         this.onClose();
       });
     });
     server.prependListener('secureConnection', (socket: HttpSocket) => {
       current = socket._parent === undefined ? undefined : this.#connections.get(socket._parent);
+      accepted = socket._parent;
       if (current !== undefined) current.socket = socket;
+      if (accepted !== undefined) this.#admission?.speaksOver(socket, accepted);
     });
     server.on('session', (session: ServerHttp2Session) => {
       const connection = current;
       if (connection === undefined) return;
       connection.session = session;
+      if (accepted !== undefined) this.#admission?.speaksOver(session, accepted);
       session.on('stream', (stream) => {
         connection.streams++;
         stream.once('close', () => {

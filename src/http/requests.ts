@@ -11,6 +11,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Board } from '../ipc/board.js';
 import type { InflightWriter } from '../ipc/inflight.js';
+import type { Admission } from './admission.js';
 
 /** A response with its entry in the in-flight table; ENDED once it has been counted out. */
 interface Counted extends ServerResponse {
@@ -28,28 +29,30 @@ const kEntry = Symbol('drover.entry');
 const ENDED = -2;
 
 export class Requests {
-  /** Answer with `Connection: close` from now on: see worker/drain.ts. */
+  /** Answer with `Connection: close` from now on: while the worker drains (worker/drain.ts), and always in the class `sync`. */
   closing = false;
 
-  readonly #begin: (method: string, path: string) => number;
+  readonly #begin: (method: string, path: string, over: object) => number;
   readonly #end: (entry: number) => void;
 
-  /** `onCount` is called with the number of requests begun so far once it reaches `countAt`; 0: never. */
-  constructor(board: Board, row: number, table: InflightWriter, countAt: number, onCount: () => void) {
+  /** `onCount` is called with the number of requests begun so far once it reaches `countAt`; 0: never. `admission`: where there is a limit. */
+  constructor(board: Board, row: number, table: InflightWriter, countAt: number, onCount: () => void, admission?: Admission) {
     const [inFlight, inFlightAt] = board.cell(row, 'requestsInFlight');
     const [requests, requestsAt] = board.cell(row, 'requests');
     let begun = 0;
-    this.#begin = (method, path) => {
+    this.#begin = (method, path, over) => {
       // The table first: who sees the count finds the request.
       const entry = table.begin(method, path);
       inFlight[inFlightAt] = inFlight[inFlightAt]! + 1;
       requests[requestsAt] = ++begun;
+      admission?.begun(over);
       if (begun === countAt) onCount();
       return entry;
     };
     this.#end = (entry) => {
       inFlight[inFlightAt] = inFlight[inFlightAt]! - 1;
       table.end(entry);
+      admission?.look();
     };
   }
 
@@ -64,7 +67,7 @@ export class Requests {
     }
     subscribe('http.server.request.start', (message) => {
       const { request, response, socket } = message as RequestStart;
-      response[kEntry] = begin(request.method!, request.url!);
+      response[kEntry] = begin(request.method!, request.url!, socket);
       response.on('close', onResponseClose);
       if (this.closing) response.shouldKeepAlive = false;
       // A pipelined request: its response has no socket yet, and never emits `close` when the connection dies before its turn.
@@ -75,7 +78,7 @@ export class Requests {
   /** Watch a server's HTTP/2 requests; a server that has none emits no `stream`. */
   watchStreams(server: Server): void {
     server.prependListener('stream', (stream: ServerHttp2Stream, headers: Record<string, unknown>) => {
-      const entry = this.#begin(String(headers[':method']), String(headers[':path'] ?? headers[':authority']));
+      const entry = this.#begin(String(headers[':method']), String(headers[':path'] ?? headers[':authority']), stream.session ?? stream);
       stream.once('close', () => this.#end(entry));
     });
   }

@@ -1,9 +1,10 @@
 /**
  * The board: one shared page set in which every worker publishes what the others decide on.
  *
- * A header of one row, then a row per worker process (two rows of one slot exist while a successor boots beside its predecessor). The master
- * creates it (memfd), hands the descriptor to each worker and reads it for the watchdog, the metrics and the policies; a worker
- * writes only its own row. Single writer per field; readers tolerate any mixture of old and new values, so a worker that is
+ * A header of one row, then a row per worker process (two rows of one slot exist while a successor boots beside its predecessor), then a
+ * smaller row per slot, for what belongs to its sockets whoever serves them. The master creates it (a BPF array map where bpf(2) is allowed, so that
+ * the kernel's steering program looks at the same bytes; else a memfd), hands the descriptor to each worker and reads it for the watchdog, the metrics and
+ * the policies; a worker writes only its own row. Single writer per field but for the slots' counters, which are added to atomically; readers tolerate any mixture of old and new values, so a worker that is
  * killed at any instruction leaves the board usable. native/board.h states the same layout for C++; a test compares the two.
  *
  * Rank 2. In the master and in the workers.
@@ -13,7 +14,15 @@
 export const ROW_BYTES = 256;
 /** Rows for worker processes; the header takes the place of row -1. */
 export const MAX_ROWS = 512;
-export const BOARD_BYTES = ROW_BYTES * (MAX_ROWS + 1);
+/** Slots there can be: --workers' upper bound. */
+export const MAX_SLOTS = 256;
+export const SLOT_BYTES = 64;
+export const SLOTS_OFFSET = ROW_BYTES * (MAX_ROWS + 1);
+export const BOARD_BYTES = SLOTS_OFFSET + SLOT_BYTES * MAX_SLOTS;
+/** What a limit on the board says when there is none: no load reaches it. */
+export const NO_LIMIT = 0x7fffffff;
+
+type FieldRow = readonly [number, 'u32' | 'u64' | 'f64', string, string];
 
 /** Byte offsets in a row: [offset, type, writer, meaning]. */
 export const FIELDS = {
@@ -24,13 +33,33 @@ export const FIELDS = {
   loopStamp: [16, 'u64', 'worker, native (uv_prepare, uv_check)', 'CLOCK_MONOTONIC nanoseconds at which the loop left poll; 0 while it waits in poll.'],
   loopTurns: [24, 'u64', 'worker, native (uv_check)', 'Turns of the event loop.'],
   connections: [64, 'u32', 'worker, JavaScript', 'Connections open.'],
-  requestsInFlight: [68, 'u32', 'worker, JavaScript', 'HTTP requests begun and not ended.'],
+  requestsInFlight: [68, 'u32', 'worker, JavaScript', 'HTTP requests begun and not ended; where there is a requestLimit, also new connections that owe their first request (http/admission.ts).'],
   requests: [72, 'f64', 'worker, JavaScript', 'HTTP requests begun since the worker started.'],
+  connectionLimit: [80, 'u32', 'worker, at start', 'Connections at which it takes no new one; NO_LIMIT for none.'],
+  requestLimit: [84, 'u32', 'worker, at start', 'Requests in flight at which it takes no new connection; NO_LIMIT for none.'],
+  handicap: [88, 'u32', 'master: at ready; conductor: down to 0', 'What a newcomer is charged as load, so that it does not get every connection until it has caught up.'],
+  taken: [92, 'u32', 'worker, native', 'Of granted, those acted upon.'],
   accepted: [128, 'u64', 'worker, native', 'Connections accepted.'],
   wakeups: [136, 'u64', 'worker, native', 'Times a listening socket woke this worker.'],
   emptyWakeups: [144, 'u64', 'worker, native', 'Of these, times there was nothing left to accept.'],
   stolen: [152, 'u64', 'worker, native', "Of accepted, those taken from another slot's socket."],
-} as const satisfies Record<string, readonly [number, 'u32' | 'u64' | 'f64', string, string]>;
+  granted: [192, 'u32', 'conductor', 'Connections given to this worker to accept (strategy grant).'],
+} as const satisfies Record<string, FieldRow>;
+
+/** Byte offsets in the header. */
+export const HEADER_FIELDS = {
+  waiting: [4, 'u32', 'conductor', 'Connections it could give to nobody (strategy grant).'],
+  fallbacks: [8, 'u64', 'kernel', 'Connections the steering program found no slot for; the hash placed them.'],
+  rowsUsed: [16, 'u32', 'master (with the first state)', 'Rows from here on have never been used: readers stop here.'],
+  permits: [64, 'u64', 'workers and conductor, compare-and-swap', 'Sixteen permits (strategies lock and semaphore): owner row + 1 in the low half, epoch in the high half.'],
+} as const satisfies Record<string, FieldRow>;
+
+/** Byte offsets in a slot's row. */
+export const SLOT_FIELDS = {
+  owner: [0, 'u32', 'master', 'Row + 1 of the worker that serves the slot; 0: nobody.'],
+  selected: [4, 'u32', 'kernel, atomic add', 'Connections the steering program has sent to this slot; wraps.'],
+  accepted: [8, 'u32', 'workers, atomic add; conductor, compare-and-swap', "Connections accepted from this slot's sockets, by whomever; wraps."],
+} as const satisfies Record<string, FieldRow>;
 
 export type Field = keyof typeof FIELDS;
 
@@ -66,6 +95,7 @@ export class Board {
   }
 
   set(row: number, field: Field, value: number): void {
+    if (field === 'state') this.#useRow(row);
     const [offset, type] = FIELDS[field];
     const at = rowOffset(row) + offset;
     if (type === 'u32') this.#u32[at >> 2] = value;
@@ -80,8 +110,32 @@ export class Board {
     return type === 'u32' ? [this.#u32, at >> 2] : [this.#f64, at >> 3];
   }
 
+  getHeader(field: 'waiting' | 'fallbacks' | 'rowsUsed'): number {
+    const [offset, type] = HEADER_FIELDS[field];
+    return type === 'u32' ? this.#u32[offset >> 2]! : Number(this.#u64[offset >> 3]!);
+  }
+
+  getSlot(slot: number, field: keyof typeof SLOT_FIELDS): number {
+    return this.#u32[slotCell(slot, field)]!;
+  }
+
+  /** Master: who serves a slot; null: nobody. */
+  setOwner(slot: number, row: number | null): void {
+    this.#u32[slotCell(slot, 'owner')] = row === null ? 0 : row + 1;
+  }
+
+  /** A row with a state is one to look at. The master sets the first, before there is a worker that could set another. */
+  #useRow(row: number): void {
+    const at = HEADER_FIELDS.rowsUsed[0] >> 2;
+    this.#u32[at] = Math.max(this.#u32[at]!, row + 1);
+  }
+
   /** Zero a row: the master, before it gives the row to a new worker and after the worker is reaped. */
   clear(row: number): void {
     this.#u32.fill(0, rowOffset(row) >> 2, (rowOffset(row) + ROW_BYTES) >> 2);
   }
+}
+
+function slotCell(slot: number, field: keyof typeof SLOT_FIELDS): number {
+  return (SLOTS_OFFSET + slot * SLOT_BYTES + SLOT_FIELDS[field][0]) >> 2;
 }

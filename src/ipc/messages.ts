@@ -4,6 +4,7 @@
  *
  * Rank 2.
  */
+import type { AcceptStrategyName } from '../config/options.js';
 import type { WorkerConfig } from '../config/worker-config.js';
 
 /** Where a listening socket is bound. */
@@ -18,6 +19,8 @@ export interface SocketGrant {
   /** Slot that owns the socket; -1 for a socket that all slots share. */
   slot: number;
   address: BoundAddress;
+  /** How to accept from it. */
+  strategy: Exclude<AcceptStrategyName, 'auto'>;
 }
 
 /** A worker's `net.Server` asks to listen; what Node has made of the arguments of listen(). Blocks the worker until answered. */
@@ -44,14 +47,19 @@ export type MasterMessage =
       row: number;
       generation: number;
       config: WorkerConfig;
-      /** Names of the attached descriptors, in order. `heartbeat` is missing when there is no heartbeat file. */
-      fds: ('board' | 'inflight' | 'heartbeat')[];
+      /**
+       * Names of the attached descriptors, in order. `heartbeat` is missing when there is no heartbeat file; `wake`, the worker's own bell, and `conductor`,
+       * the conductor's, where no strategy in use needs them.
+       */
+      fds: ('board' | 'inflight' | 'heartbeat' | 'wake' | 'conductor')[];
     }
   /** Answer to `listen`. fds: own socket of each bind (the shared one, with strategies that have one). */
   | { type: 'listening'; id: number; key: string; sockets: SocketGrant[] }
   | { type: 'listen-failed'; id: number; errno: number; message: string }
   /** Sockets of other slots, to accept from behind their owners. Sent when ready, and when a slot is added. */
   | { type: 'siblings'; sockets: SocketGrant[] }
+  /** Bells of other workers, by row, to hand them a permit (strategies lock and semaphore). A row keeps its bell for good. */
+  | { type: 'bells'; rows: number[] }
   /** A worker has died: a connection for which the kernel had woken it waits for somebody. Look at all queues. */
   | { type: 'recheck' }
   /**

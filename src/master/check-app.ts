@@ -3,7 +3,7 @@
  * addresses of the app or of --bind, and stops it when it is ready. Runs in the process of the command.
  */
 import type { LoadedConfig } from '../config/load.js';
-import { BOARD_BYTES } from '../ipc/board.js';
+import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
 import type { BoundAddress, ListenRequest } from '../ipc/messages.js';
 import { check, closeFd, native } from '../native.js';
@@ -13,7 +13,7 @@ import { WorkerHandle } from './worker-handle.js';
 
 /** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
 export async function checkApp(loaded: LoadedConfig): Promise<void> {
-  const boardFd = check('memfd_create', native.createMemory('drover-board', BOARD_BYTES));
+  const { fd: boardFd } = createBoard();
   const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
   const worker = new WorkerHandle({ slot: 0, row: 0, generation: 1 }, loaded);
   const { bootTimeoutMs } = loaded.config;
@@ -29,7 +29,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       worker.spawn(
-        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined },
+        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined, wake: undefined },
         {
           message(_, message) {
             switch (message.type) {
@@ -75,6 +75,6 @@ function answer(worker: WorkerHandle, request: ListenRequest): void {
       ? { family: request.address === null || request.address.includes(':') ? 'IPv6' : 'IPv4', address: request.address ?? '::', port: request.port }
       : { family: 'unix', path: request.path };
   const key = `check-${request.id}`;
-  worker.send({ type: 'listening', id: request.id, key, sockets: [{ key, bind: 0, slot: -1, address }] }, [fd]);
+  worker.send({ type: 'listening', id: request.id, key, sockets: [{ key, bind: 0, slot: -1, address, strategy: 'exclusive' }] }, [fd]);
   closeFd(fd);
 }

@@ -3,15 +3,19 @@
  * (master.ts), and closes everything again. Runs in the master.
  */
 import { readFileSync } from 'node:fs';
+import { isConducted } from '../accept/choose.js';
 import { Listeners } from '../accept/listeners.js';
+import { chooseSteering } from '../accept/steering/choose.js';
+import { permitsOf } from '../accept/strategies.js';
 import { runHook } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
 import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
-import { Board, BOARD_BYTES } from '../ipc/board.js';
+import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
 import { Logger } from '../log/logger.js';
 import { check, native } from '../native.js';
 import type { CallHook, Context } from './context.js';
+import { Bells } from './bells.js';
 import { Heartbeats } from './heartbeat.js';
 import { Master } from './master.js';
 import { Pidfile } from './pidfile.js';
@@ -81,6 +85,7 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
   } finally {
     await hook?.('onExit');
     context?.listeners.closeAll();
+    context?.conductor?.stop();
     reports.close();
     pidfile?.remove();
     unwatch();
@@ -99,16 +104,40 @@ function isStop(signal: SignalName): boolean {
 }
 
 function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): Context {
-  const boardFd = check('memfd_create', native.createMemory('drover-board', BOARD_BYTES));
+  const { board, fd: boardFd, kernelReadable } = createBoard();
   const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
+  const { acceptStrategy, acceptPermits, steer, stallMs } = config;
+  const exclusiveWorks = native.exclusiveWorks();
+  const permits = permitsOf(acceptStrategy, acceptPermits);
+  const conducted = isConducted(acceptStrategy, exclusiveWorks);
+  const steered = acceptStrategy === 'auto' || acceptStrategy === 'reuseport';
+  const conductor = conducted || steered ? new native.Conductor(board.buffer, stallMs, permits) : undefined;
+  if (conductor !== undefined) check('pthread_create', conductor.start());
+  let steering;
+  try {
+    if (conductor !== undefined && steered) steering = chooseSteering(steer, { conductor, boardFd, kernelReadable });
+  } catch (error) {
+    conductor?.stop();
+    throw error;
+  }
   return {
     log,
-    board: new Board(check('mmap', native.mapMemory(boardFd)) as ArrayBuffer),
+    board,
     boardFd,
     inflight: check('mmap', native.mapMemory(inflightFd)) as ArrayBuffer,
     inflightFd,
     heartbeats: new Heartbeats(config.workerTmpDir, log, config.timeoutMs > 0),
-    listeners: new Listeners({ strategy: config.acceptStrategy, backlog: config.backlog, umask: config.umask, emit: (event, fields) => log.emit(event, fields) }),
+    conductor,
+    bells: conductor === undefined || !conducted ? undefined : new Bells(conductor, permits > 0),
+    listeners: new Listeners({
+      strategy: acceptStrategy,
+      exclusiveWorks,
+      conductor,
+      steering,
+      backlog: config.backlog,
+      umask: config.umask,
+      emit: (event, fields) => log.emit(event, fields),
+    }),
     reports,
     now: () => performance.now(),
   };

@@ -14,6 +14,7 @@ import { bootFailure } from './boot-failure.js';
 import type { CallHook, Context, HookCaller } from './context.js';
 import type { GrantResult, MasterEvent } from './events.js';
 import { Guard } from './guard.js';
+import { OverflowWatch } from './overflow.js';
 import { Pool } from './pool.js';
 import { Publisher } from './publish.js';
 import { ADOPTED_MS, Reaper, type Buried, type Exit } from './reaper.js';
@@ -33,6 +34,7 @@ export class Master {
   readonly #rollouts: Rollouts;
   readonly #scale: Scale;
   readonly #publisher: Publisher;
+  readonly #overflows: OverflowWatch;
   readonly #events: MasterEvent[] = [];
   readonly #onTerminal: boolean;
   #turning = false;
@@ -59,6 +61,7 @@ export class Master {
     this.#scale = new Scale(context, pool, this.#hook);
     this.#rollouts = new Rollouts(context, pool, this.#scale, (next) => hooks(server, () => next)('onReload'), reload, (event) => this.post(event));
     this.#publisher = new Publisher(context, pool, this.#hook);
+    this.#overflows = new OverflowWatch(() => context.listeners.queues(), context.log);
   }
 
   /** Calls a hook of the config in force. */
@@ -100,7 +103,10 @@ export class Master {
 
     if (now >= this.#lookForAdoptedAt) this.#lookForAdoptedAt = this.#reaper.reapAdopted() ? now + ADOPTED_MS : Infinity;
     this.#guard.killStuck(now);
-    if (this.#guard.lookedAt(now)) this.#reaper.locateAll(now);
+    if (this.#guard.lookedAt(now)) {
+      this.#reaper.locateAll(now);
+      this.#overflows.look(now);
+    }
     if (this.#stopping === undefined) {
       this.pool.restore(now);
       this.#rollouts.settle(now);

@@ -128,12 +128,12 @@ export class Pool {
 
   /** The second half of spawning. */
   start(worker: WorkerHandle, heartbeat: Heartbeat | undefined, events: WorkerEvents, now: number): void {
-    const { log, board, boardFd, inflightFd, heartbeats, reports } = this.#context;
+    const { log, board, boardFd, inflightFd, heartbeats, reports, bells } = this.#context;
     if (!this.workers.has(worker)) {
       if (heartbeat !== undefined) heartbeats.close(heartbeat);
       return;
     }
-    worker.spawn({ loaded: worker.loaded, reportDir: reports.dir, boardFd, inflightFd, heartbeat }, events, now);
+    worker.spawn({ loaded: worker.loaded, reportDir: reports.dir, boardFd, inflightFd, heartbeat, wake: bells?.forWorker(worker.row) }, events, now);
     worker.deadline = { at: now + worker.loaded.config.bootTimeoutMs, then: 'boot-timeout' };
     board.set(worker.row, 'pid', worker.pid);
     log.emit('worker.spawned', { slot: worker.slot, worker: worker.pid, generation: worker.generation });

@@ -13,6 +13,8 @@ export class Publisher {
   readonly #pool: Pool;
   readonly #hook: CallHook;
   readonly #registered = new Set<number>();
+  /** By slot. */
+  #owners: ReadonlyMap<number, WorkerHandle> = new Map();
   #serving = '';
 
   constructor(context: Context, pool: Pool, hook: CallHook) {
@@ -38,9 +40,31 @@ export class Publisher {
     if (serving === this.#serving) return;
     this.#serving = serving;
     const slots = this.#pool.servingSlots();
+    this.#setOwners(ready);
     this.#context.listeners.setServing(slots);
+    // Also where the slots are the same, and a successor serves one of them.
+    this.#context.conductor?.boardChanged();
     this.#introduce(slots);
+    this.#context.bells?.introduce(ready);
     this.#announce();
+  }
+
+  /**
+   * Who serves a slot, for steering: its newest ready worker. One that is new to the group is charged what the others carry, or it would be the least loaded
+   * for every connection until it has caught up; the conductor takes the charge back.
+   */
+  #setOwners(ready: readonly WorkerHandle[]): void {
+    const { board } = this.#context;
+    const owners = new Map(ready.map((worker) => [worker.slot, worker]));
+    for (const slot of this.#owners.keys()) if (!owners.has(slot)) board.setOwner(slot, null);
+    for (const [slot, worker] of owners) {
+      if (this.#owners.get(slot) === worker) continue;
+      const others = ready.filter((other) => other !== worker && this.#owners.get(other.slot) === other);
+      const loads = others.map(({ row }) => board.get(row, 'connections') + board.get(row, 'requestsInFlight'));
+      board.set(worker.row, 'handicap', loads.length === 0 ? 0 : Math.round(loads.reduce((sum, load) => sum + load, 0) / loads.length));
+      board.setOwner(slot, worker.row);
+    }
+    this.#owners = owners;
   }
 
   /**

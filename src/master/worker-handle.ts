@@ -42,6 +42,8 @@ export interface SpawnOptions {
   boardFd: number;
   inflightFd: number;
   heartbeat: Heartbeat | undefined;
+  /** Its bell and the conductor's, where a strategy in use needs them. */
+  wake: { bell: number; conductor: number } | undefined;
 }
 
 /** What is told to the master's loop. */
@@ -79,6 +81,8 @@ export class WorkerHandle {
   fatal: Extract<WorkerMessage, { type: 'fatal' }> | undefined;
   /** Sockets of siblings it has been sent already, as `key bind slot`. */
   readonly introduced = new Set<string>();
+  /** Rows whose bells it has been sent. */
+  readonly bells = new Set<number>();
   #child: ChildProcess | undefined;
   #channel: Channel<WorkerMessage, MasterMessage> | undefined;
 
@@ -148,6 +152,10 @@ export class WorkerHandle {
     if (options.heartbeat !== undefined) {
       fds.push(options.heartbeat.fd);
       names.push('heartbeat');
+    }
+    if (options.wake !== undefined) {
+      fds.push(options.wake.bell, options.wake.conductor);
+      names.push('wake', 'conductor');
     }
     this.send({ type: 'init', slot: this.slot, row: this.row, generation: this.generation, config: workerConfig(options.loaded, options.reportDir), fds: names }, fds);
   }

@@ -35,6 +35,13 @@ export function toBootError(thrown: unknown, app: string, file: string | undefin
   };
 }
 
+/** What was thrown, and where, in one line. */
+export function describeThrown(thrown: unknown, file: string): string {
+  if (!(thrown instanceof Error)) return inspect(thrown).split('\n', 1)[0]!.slice(0, 200);
+  const where = locate(thrown, file);
+  return `${headline(thrown)}${where === undefined ? '' : ` (${where})`}`;
+}
+
 /** `TypeError: x is not a function`, one line. */
 function headline(error: Error): string {
   const line = error.message.split('\n', 1)[0]!.slice(0, 500);

@@ -7,9 +7,12 @@
 import { getSystemErrorName } from 'node:util';
 import { EXIT_CODES } from '../errors.js';
 import { installIntercept } from '../accept/intercept.js';
+import { permitsOf } from '../accept/strategies.js';
+import { Admission } from '../http/admission.js';
 import { Connections } from '../http/connections.js';
 import { Requests } from '../http/requests.js';
-import { Board, rowOffset } from '../ipc/board.js';
+import { rowOffset } from '../ipc/board.js';
+import { mapBoard } from '../ipc/board-memory.js';
 import { Channel } from '../ipc/channel.js';
 import { InflightWriter } from '../ipc/inflight.js';
 import type { MasterMessage } from '../ipc/messages.js';
@@ -22,7 +25,7 @@ import { watchExceptions } from './exceptions.js';
 import { Worker, type Init } from './worker.js';
 
 const CHANNEL_FD = 3;
-const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'recheck', 'drain', 'quit', 'reopen-logs'] as const satisfies readonly MasterMessage['type'][];
+const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'bells', 'recheck', 'drain', 'quit', 'reopen-logs'] as const satisfies readonly MasterMessage['type'][];
 type Missing = Exclude<MasterMessage['type'], (typeof MASTER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;
@@ -36,17 +39,24 @@ const channel: MasterChannel = new Channel(CHANNEL_FD, MASTER_MESSAGES);
 const { init, fds } = receiveInit();
 const { config, row, slot } = init;
 
-const board = new Board(check('mmap', native.mapMemory(fds.board)));
+const board = mapBoard(fds.board);
 const inflight = check('mmap', native.mapMemory(fds.inflight));
 closeFd(fds.board);
 closeFd(fds.inflight);
 check('startLoopStamp', native.startLoopStamp(board.buffer, rowOffset(row)));
+if (fds.wake !== undefined && fds.conductor !== undefined) {
+  check('startWake', native.startWake(board.buffer, row, permitsOf(config.acceptStrategy, config.acceptPermits), fds.wake, fds.conductor));
+}
 const periodMs = config.timeoutMs === 0 ? MAX_BEAT_MS : Math.min(Math.max(config.timeoutMs / 4, MIN_BEAT_MS), MAX_BEAT_MS);
 check('startHeartbeat', native.startHeartbeat(fds.heartbeat ?? -1, Math.round(periodMs), parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code));
 
 const countAt = recycleAfter(config.maxRequests, config.maxRequestsJitter, Math.random());
-const requests = new Requests(board, row, new InflightWriter(inflight, row), countAt, () => worker.onRequestLimit(countAt));
-const connections = new Connections(board, row);
+const limits = { connections: config.workerConnections, requests: config.workerConcurrency };
+// Made even without limits, for the board; but then nobody asks it.
+const admission = new Admission(board, row, { ...limits, hold: () => intercept.hold(), release: () => intercept.release() });
+const asked = limits.connections > 0 || limits.requests > 0 ? admission : undefined;
+const requests = new Requests(board, row, new InflightWriter(inflight, row), countAt, () => worker.onRequestLimit(countAt), asked);
+const connections = new Connections(board, row, asked);
 const worker = new Worker({ init, channel, board, requests, connections });
 
 setProcessUp(init);
@@ -57,28 +67,29 @@ watchExceptions({
     sendFatal(channel, thrown, origin);
   },
 });
+requests.closing = config.workerClass === 'sync';
 requests.start();
-worker.start(
-  installIntercept({
-    ask: (request) => worker.ask(request),
-    boardBuffer: board.buffer,
-    row,
-    slot,
-    strategyName: config.acceptStrategy,
-    onListening: () => {},
-    onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
-    onServer: (server) => worker.onServer(server),
-    onClosed: (key) => worker.onServerClosed(key),
-  }),
-);
+const intercept = installIntercept({
+  ask: (request) => worker.ask(request),
+  boardBuffer: board.buffer,
+  row,
+  slot,
+  onListening: () => {},
+  onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
+  onServer: (server) => worker.onServer(server),
+  onClosed: (key) => worker.onServerClosed(key),
+});
+worker.start(intercept);
 // The app is a main module of its own: it begins when this one has ended.
 setImmediate(() => void worker.boot());
 
-function receiveInit(): { init: Init; fds: { board: number; inflight: number; heartbeat?: number } } {
+type InitFds = { board: number; inflight: number; heartbeat?: number; wake?: number; conductor?: number };
+
+function receiveInit(): { init: Init; fds: InitFds } {
   const received = channel.receiveSync(INIT_TIMEOUT_MS);
   if (typeof received === 'string') process.exit(EXIT_CODES.masterGone.code);
   const { message, fds } = received;
   if (message.type !== 'init') throw new Error(`the master began with ${message.type}`);
-  const named = Object.fromEntries(message.fds.map((name, i) => [name, fds[i]!])) as { board: number; inflight: number; heartbeat?: number };
+  const named = Object.fromEntries(message.fds.map((name, i) => [name, fds[i]!])) as unknown as InitFds;
   return { init: message, fds: named };
 }

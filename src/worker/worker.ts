@@ -13,12 +13,14 @@ import type { Connections } from '../http/connections.js';
 import type { Requests } from '../http/requests.js';
 import { State, type Board } from '../ipc/board.js';
 import type { ListenRequest, MasterMessage, SocketGrant } from '../ipc/messages.js';
-import { closeFd } from '../native.js';
+import { closeFd, native } from '../native.js';
+import type { WorkerClass } from '../config/worker-class.js';
 import { loadApp, type App } from './app.js';
 import { toBootError } from './boot-error.js';
 import { startDrain } from './drain.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
 import { appListensToTerm, runAppTermListeners } from './signals.js';
+import { loadWorkerClass } from './worker-class.js';
 
 export type Init = Extract<MasterMessage, { type: 'init' }>;
 
@@ -57,6 +59,7 @@ export class Worker {
   /** Replaced when there is a config file with hooks. */
   #runHook: (name: WorkerHook) => Promise<void> = async () => {};
   #app: App | undefined;
+  #class: WorkerClass = {};
   #listenId = 0;
   /** Messages that came while listen() waited for its answer. */
   #deferred: { message: MasterMessage; fds: number[] }[] = [];
@@ -102,6 +105,7 @@ export class Worker {
     try {
       await this.#loadHooks();
       await this.#runHook('postSpawn');
+      this.#class = await loadWorkerClass(this.#parts.init);
       this.#app = await loadApp(config, { listens: () => this.#listens(), untilListensOrIdle: () => this.#untilListensOrIdle() });
       await this.#untilListens(this.#app);
       await this.#runHook('postWorkerInit');
@@ -112,6 +116,7 @@ export class Worker {
     } catch (thrown) {
       this.bootFailed(thrown);
     }
+    this.#class.onReady?.();
   }
 
   /** Say why and exit. */
@@ -143,6 +148,7 @@ export class Worker {
   }
 
   onServer(server: Server): void {
+    this.#class.onServer?.(server);
     this.#parts.connections.watch(server);
     this.#parts.requests.watchStreams(server);
     // One turn later: a server that was opened only to find a free port has been closed by then.
@@ -184,6 +190,8 @@ export class Worker {
     switch (message.type) {
       case 'siblings':
         return this.#intercept.siblings(handed(message.sockets, fds));
+      case 'bells':
+        return message.rows.forEach((row, i) => void native.setWakePeer(row, fds[i]!));
       case 'recheck':
         return this.#intercept.recheck();
       case 'drain':
@@ -224,6 +232,8 @@ export class Worker {
     requests.closing = true;
     this.#intercept.drain(order.close);
     this.#parts.channel.send({ type: 'left' });
+    // Of what it rejects with, as of what it throws, the process hears as of any exception of the app's.
+    void this.#class.onDrain?.();
     startDrain({
       connections,
       graceMs: order.graceMs,

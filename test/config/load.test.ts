@@ -207,10 +207,17 @@ test('what is loaded is frozen', async (t) => {
   for (const value of [loaded, loaded.config, loaded.config.bind, loaded.config.bind[0], loaded.config.env, loaded.sources, loaded.hooks]) t.true(Object.isFrozen(value));
 });
 
+test('sync is one request at a time, and no other number', async (t) => {
+  const directory = tree(t);
+  t.is(workerConfig(await load(directory, ['a.js', '-k', 'sync'])).workerConcurrency, 1);
+  t.is(workerConfig(await load(directory, ['a.js', '-k', 'sync', '--worker-concurrency', '1'])).workerConcurrency, 1);
+  await t.throwsAsync(load(directory, ['a.js', '-k', 'sync', '--worker-concurrency', '2']), { code: 'ERR_DROVER_VALUE', message: /--worker-concurrency.*2 \(flag --worker-concurrency\)/ });
+});
+
 test('workerConfig: plain data; the config file only where a worker has hooks to load', async (t) => {
   const without = tree(t, { 'drover.config.mjs': 'export default { whenReady() {} };' });
   const withHook = tree(t, { 'drover.config.mjs': 'export default { workerExit() {} };' });
-  const argv = ['a.js', '-t', '3', '--graceful-timeout', '4', '--max-requests', '5', '--max-requests-jitter', '6', '--backlog', '7', '-b', ':8', '--accept-strategy', 'shared', '--', 'x'];
+  const argv = ['a.js', '-t', '3', '--graceful-timeout', '4', '--max-requests', '5', '--max-requests-jitter', '6', '--backlog', '7', '--worker-connections', '9', '--worker-concurrency', '10', '-b', ':8', '--accept-strategy', 'shared', '--', 'x'];
   const config = workerConfig(await load(without, argv), '/reports');
   t.deepEqual(config, {
     app: 'a.js',
@@ -219,7 +226,11 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     name: 'a.js',
     bindGiven: true,
     acceptStrategy: 'shared',
+    acceptPermits: 2,
     backlog: 7,
+    workerClass: 'http',
+    workerConnections: 9,
+    workerConcurrency: 10,
     maxRequests: 5,
     maxRequestsJitter: 6,
     bootTimeoutMs: 60_000,

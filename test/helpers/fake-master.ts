@@ -152,7 +152,7 @@ export class FakeMaster {
       this.sockets.set(ordinal, socket);
     }
     const slot = this.#options.slot ?? 0;
-    this.send({ type: 'listening', id, key: `listen ${ordinal}`, sockets: [{ key: `listen ${ordinal}`, bind: 0, slot, address: socket.address }] }, [socket.fd]);
+    this.send({ type: 'listening', id, key: `listen ${ordinal}`, sockets: [{ key: `listen ${ordinal}`, bind: 0, slot, address: socket.address, strategy: 'reuseport' }] }, [socket.fd]);
   }
 }
 
@@ -164,7 +164,11 @@ function defaults({ app, cwd }: FakeMasterOptions): WorkerConfig {
     name: 'test',
     bindGiven: false,
     acceptStrategy: 'reuseport',
+    acceptPermits: 2,
     backlog: 511,
+    workerClass: 'http',
+    workerConnections: 0,
+    workerConcurrency: 0,
     maxRequests: 0,
     maxRequestsJitter: 0,
     bootTimeoutMs: 60_000,

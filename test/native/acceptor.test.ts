@@ -318,3 +318,45 @@ test("an acceptor keeps the process alive, paused or not; unref'd it does not", 
     t.is(await child.exit, 5, 'it lived to read the message');
   }
 });
+
+test('held from within a callback: nothing comes after that connection, whatever waits; release takes it, exclusive as before', async (t) => {
+  const { board } = createBoard(t);
+  const [{ fd, port }, other] = [listen(), listen()];
+  const taken: number[] = [];
+  const acceptor = new native.Acceptor(board.buffer, rowOffset(0), (connection) => {
+    taken.push(connection);
+    closeSync(connection);
+    acceptor.hold();
+  }, () => t.fail());
+  t.teardown(() => acceptor.close(false));
+  for (const socket of [fd, other.fd]) acceptor.arm(socket, { exclusive: true, slot: 0, rotate: false });
+  await until(() => isExclusive(fd) && isExclusive(other.fd));
+  // All arrive before our loop turns: one batch of events.
+  for (let n = 0; n < 3; n++) await connectUnseen(t, port, fd);
+  await connectUnseen(t, other.port, other.fd);
+  await queued(fd, 3);
+  await until(() => taken.length > 0);
+  for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+  t.is(taken.length, 1);
+  t.is(registeredEvents(fd), undefined);
+  acceptor.recheck();
+  t.is(taken.length, 1, 'full is full');
+  for (let n = 2; n <= 4; n++) {
+    acceptor.release();
+    t.true(isExclusive(fd) && isExclusive(other.fd), 'at once, without a turn of the loop');
+    await until(() => taken.length === n);
+    for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
+    t.is(taken.length, n);
+  }
+});
+
+test('held, then closed with drain: what waits is taken', async (t) => {
+  const { acceptor, fd, port, taken } = setUp(t);
+  acceptor.arm(fd, { ...SHARED, exclusive: true });
+  await until(() => isExclusive(fd));
+  acceptor.hold();
+  for (let n = 0; n < 12; n++) await connect(t, port);
+  await queued(fd, 12);
+  acceptor.close(true);
+  t.is(taken.length, 12);
+});

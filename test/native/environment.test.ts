@@ -23,7 +23,7 @@ test.serial('a thread that ends with everything open: by itself, by exit, by ter
   }
   t.is(readdirSync('/proc/self/fd').length, before, 'no descriptor is left');
   t.is(readdirSync('/proc/self/task').length, threads, 'no thread is left');
-  t.is(typeof native.boardLayout()['rowBytes'], 'number');
+  t.is(typeof native.boardLayout().bytes['row'], 'number');
 });
 
 test.serial('two threads at once do not see each other', async (t) => {

@@ -14,13 +14,12 @@ import type { SocketGrant } from '../../../src/ipc/messages.js';
 
 const [strategy, what] = process.argv.slice(2) as [AcceptStrategyName | 'plain', string];
 
-function intercept(strategyName: AcceptStrategyName): Intercept {
+function intercept(): Intercept {
   const channel = new Channel<MasterMessage, WorkerMessage>(3, ['listening', 'listen-failed', 'siblings']);
   const board = check('mmap', native.mapMemory(check('memfd_create', native.createMemory('board', BOARD_BYTES))));
   const late: HandedSocket[] = [];
   let id = 0;
   const installed = installIntercept({
-    strategyName,
     boardBuffer: board,
     row: 0,
     slot: 0,
@@ -55,7 +54,7 @@ function handed(sockets: SocketGrant[], fds: number[]): HandedSocket[] {
   return sockets.map((grant, index) => ({ grant, fd: fds[index]! }));
 }
 
-const installed = strategy === 'plain' ? undefined : intercept(strategy);
+const installed = strategy === 'plain' ? undefined : intercept();
 
 /** Scenarios about the process: when it ends, and how. */
 const SCENARIOS: Record<string, () => void | Promise<void>> = {

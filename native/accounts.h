@@ -1,0 +1,49 @@
+// The duty that keeps the board's sums right. See accounts.cc.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "board.h"
+#include "conductor.h"
+
+namespace drover {
+
+class Accounts final : public Duty {
+ public:
+  explicit Accounts(Board board) : board_(board), slots_(kMaxSlots), rows_(kMaxRows) {}
+
+  // Lock held. A socket whose connections the kernel's program counts for `slot`; the descriptor stays the caller's.
+  void add(int slot, int fd) { sockets_.push_back({slot, fd}); }
+  void remove(int fd) {
+    std::erase_if(sockets_, [fd](const Socket& socket) { return socket.fd == fd; });
+  }
+  bool onTick(uint64_t now) override;
+
+ private:
+  struct Socket {
+    int slot;
+    int fd;
+  };
+  // What a slot's counters were, and since when.
+  struct Seen {
+    uint32_t selected = 0;
+    uint32_t accepted = 0;
+    uint64_t since = 0;
+  };
+  // The handicap a row began with and the last one we have set.
+  struct Decay {
+    uint32_t initial = 0;
+    uint32_t last = 0;
+    uint64_t since = 0;
+  };
+  bool settle(int slot, uint64_t now);
+  bool decay(uint64_t now);
+
+  Board board_;
+  std::vector<Socket> sockets_;
+  std::vector<Seen> slots_;
+  std::vector<Decay> rows_;
+};
+
+}  // namespace drover

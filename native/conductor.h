@@ -1,0 +1,86 @@
+// The conductor: a thread of the master that runs no JavaScript. See conductor.cc.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "board.h"
+#include "fd.h"
+
+namespace drover {
+
+// One thing the conductor does, on its thread and with its lock held. Everything in it is quick: no call that can block.
+class Duty {
+ public:
+  virtual ~Duty() = default;
+  // A descriptor that was watched for this duty is ready.
+  virtual void onReady(int /*fd*/) {}
+  // A tick, `now` in CLOCK_MONOTONIC nanoseconds. Whether the duty needs the next one, traffic or not.
+  virtual bool onTick(uint64_t now) = 0;
+  // Ticks end, or are about to begin again only when something happens: watch for it.
+  virtual void onQuiet() {}
+};
+
+class Conductor {
+ public:
+  explicit Conductor(Board board) : board_(board) {}
+  Conductor(const Conductor&) = delete;
+  Conductor& operator=(const Conductor&) = delete;
+  ~Conductor();
+
+  // 0 or -errno.
+  int start();
+  // Joins the thread. Idempotent.
+  void stop();
+  // A descriptor to wake the conductor by: write(2) eight bytes, as to any eventfd. -1 before start().
+  int wakeFd() const { return wake_.get(); }
+
+  // For the thread that owns us. `change` runs with the lock held; the conductor then ticks at once.
+  void add(std::unique_ptr<Duty> duty);
+  void remove(const Duty& duty);
+  // Something the duties go by has changed: tick once.
+  void tickNow();
+  // Ticks done so far. An idle server does none.
+  uint64_t ticks() const { return ticks_.load(std::memory_order_relaxed); }
+  template <typename Change>
+  auto change(Change&& change) {
+    auto answer = [&] {
+      const std::lock_guard lock(mutex_);
+      return change();
+    }();
+    tickNow();
+    return answer;
+  }
+
+  // For duties, lock held. `events` as of epoll_ctl(2); watching a descriptor again changes its events. 0 or -errno.
+  int watch(int fd, uint32_t events, Duty& duty);
+  void unwatch(int fd);
+  Board& board() { return board_; }
+
+ private:
+  void run();
+  void tick(uint64_t now);
+  void setTicking(bool on);
+  bool trafficSince(uint64_t now);
+
+  Board board_;
+  std::mutex mutex_;
+  std::thread thread_;
+  Fd epoll_;
+  Fd wake_;
+  Fd timer_;
+  bool stopping_ = false;
+  bool ticking_ = false;
+  std::atomic<uint64_t> ticks_ = 0;
+  uint64_t accepted_ = 0;
+  uint64_t lastTraffic_ = 0;
+  std::vector<std::unique_ptr<Duty>> duties_;
+  std::unordered_map<int, Duty*> watched_;
+};
+
+}  // namespace drover

@@ -1,0 +1,57 @@
+/** drover doctor through the real CLI: the same options as serving, exit status, JSON. */
+import test from 'ava';
+import { spawnSync } from 'node:child_process';
+import { EXIT_CODES } from '../../src/errors.js';
+import { CLI, fixture, IS_ROOT } from '../helpers/drover.js';
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function doctor(args: string[], uid?: number): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', cwd: fixture(''), env: { PATH: process.env['PATH'] }, timeout: 60_000, ...(uid === undefined ? {} : { uid, gid: uid }) });
+  return { code: status, stdout, stderr };
+}
+
+interface Report {
+  status: string;
+  findings: { name: string; value: string; status: string; meaning: string; fix?: string }[];
+}
+
+test('a table, and what is said of a configuration comes from its options', (t) => {
+  const { code, stdout } = doctor(['doctor', '--backlog', '65535']);
+  t.is(code, 0);
+  t.regex(stdout, /^warn {2}net\.core\.somaxconn .*cuts --backlog 65535/m);
+  t.regex(stdout, /→ sysctl -w net\.core\.somaxconn=65535/);
+});
+
+test('JSON for scripts, with an app that loads', (t) => {
+  const { code, stdout } = doctor(['doctor', '--json', 'whoami.cjs', '-w', '3']);
+  t.is(code, 0);
+  const { findings } = JSON.parse(stdout) as Report;
+  t.like(findings.find(({ name }) => name === 'app'), { status: 'ok', value: 'whoami.cjs' });
+  t.regex(findings.find(({ name }) => name === 'CPUs')!.value, /for 3 workers/);
+});
+
+test('something bad: a status of its own', (t) => {
+  const { code, stdout } = doctor(['doctor', 'no-such-app.cjs', '--json']);
+  t.is(code, EXIT_CODES.unfit.code);
+  const report = JSON.parse(stdout) as Report;
+  t.is(report.status, 'bad');
+  t.regex(report.findings.find(({ name }) => name === 'app')!.meaning, /does not exist/);
+});
+
+test('a wrong option is a wrong option', (t) => {
+  t.is(doctor(['doctor', '--worker', '3']).code, EXIT_CODES.usage.code);
+  const { code, stderr } = doctor(['--json', 'whoami.cjs']);
+  t.is(code, EXIT_CODES.usage.code);
+  t.regex(stderr, /--json is for `drover doctor`/);
+});
+
+(IS_ROOT ? test : test.skip)('unprivileged: says what CAP_BPF would give, and that port 80 is out of reach', (t) => {
+  const { stdout } = doctor(['doctor', '--json', '-w', '2', '-b', ':80', '--accept-strategy', 'reuseport'], 65534);
+  const { findings } = JSON.parse(stdout) as Report;
+  t.like(findings.find(({ name }) => name === 'CAP_BPF'), { status: 'warn' });
+});

@@ -1,0 +1,153 @@
+/** Who gets a connection under `reuseport`: the least loaded, with and without privilege; not who is blocked; a newcomer not all. */
+import test, { type ExecutionContext } from 'ava';
+import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
+import { createBoard } from '../../src/ipc/board-memory.js';
+import { fixture, IS_ROOT, scratch, start, type Address, type Drover, type StartOptions } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+const permitted = createBoard().kernelReadable === 0;
+const PRIVILEGED = permitted ? test.serial : test.serial.skip;
+const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
+
+/** An app that nobody's user can read too. */
+function begin(t: ExecutionContext, args: string[], options: StartOptions = {}): Drover {
+  const dir = scratch(t);
+  chmodSync(dir, 0o755);
+  const app = join(dir, 'holds.cjs');
+  copyFileSync(fixture('holds.cjs'), app);
+  return start(t, [app, ...args], { cwd: dir, ...options });
+}
+
+/** Opens connections one after the other, each asked who holds it, and keeps them: pid to number. */
+async function hold(t: ExecutionContext, address: Address, count: number): Promise<Map<string, number>> {
+  const held = new Map<string, number>();
+  for (let i = 0; i < count; i += 1) {
+    const socket = net.connect(address as net.TcpNetConnectOpts);
+    t.teardown(() => socket.destroy());
+    const pid = await ask(socket);
+    held.set(pid, (held.get(pid) ?? 0) + 1);
+  }
+  return held;
+}
+
+function ask(socket: net.Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (part: string) => {
+      text += part;
+      const body = /\r\n\r\n(?:[0-9a-f]+\r\n)?(\d+)/.exec(text);
+      if (body !== null) resolve(body[1]!);
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`closed before the answer: ${text}`)));
+    socket.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+  });
+}
+
+/** Jain's index of fairness over `workers`: 1 is even, 1/n is all with one. */
+function jain(held: Map<string, number>, workers: number): number {
+  const counts = [...held.values()];
+  const sum = counts.reduce((a, b) => a + b, 0);
+  return (sum * sum) / (workers * counts.reduce((a, b) => a + b * b, 0));
+}
+
+for (const bind of ['127.0.0.1:0', '[::1]:0']) {
+  PRIVILEGED(`least: 400 held connections are even over 4 workers at ${bind}`, async (t) => {
+    const d = await begin(t, ['-w', '4', '-b', bind, '--steer', 'least']).ready();
+    t.is((await d.event('listen.steering'))['steering'], 'least');
+    const held = await hold(t, await d.address(), 400);
+    t.true([...held.values()].every((count) => Math.abs(count - 100) <= 1), JSON.stringify([...held]));
+  });
+}
+
+test.serial('weighted: 400 held connections are fair over 4 workers', async (t) => {
+  const d = await begin(t, ['-w', '4', '-b', '127.0.0.1:0', '--steer', 'weighted']).ready();
+  const held = await hold(t, await d.address(), 400);
+  t.true(jain(held, 4) >= 0.98, JSON.stringify([...held]));
+});
+
+PRIVILEGED('least: two addresses of one listener share the load, also after a reload', async (t) => {
+  const d = await begin(t, ['-w', '3', '-b', '127.0.0.1:0', '-b', '127.0.0.1:0', '--steer', 'least']).ready();
+  const first = await d.address(0);
+  const second = await d.address(1);
+  for (const address of [first, second]) {
+    const held = await hold(t, address, 60);
+    // Loads count over both addresses, so each alone is not even to the last connection.
+    t.true(held.size === 3 && jain(held, 3) >= 0.98, JSON.stringify([...held]));
+  }
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  const held = await hold(t, first, 60);
+  t.is(held.size, 3);
+  t.true(jain(held, 3) >= 0.98, JSON.stringify([...held]));
+});
+
+const asNobody = IS_ROOT ? test.serial : test.serial.skip;
+asNobody("nobody's user is steered by weights, is told so, and is served fairly", async (t) => {
+  const d = await begin(t, ['-w', '4', '-b', '127.0.0.1:0'], { prefix: NOBODY }).ready();
+  const said = await d.event('listen.steering');
+  t.is(said['steering'], 'weighted');
+  t.regex(said.msg, /bpf\(2\) is not permitted; CAP_BPF would give least/);
+  const held = await hold(t, await d.address(), 400);
+  t.true(jain(held, 4) >= 0.98, JSON.stringify([...held]));
+});
+
+asNobody('least without the privilege is refused, with what to do', async (t) => {
+  const d = begin(t, ['-b', '127.0.0.1:0', '--steer', 'least'], { prefix: NOBODY });
+  const exit = await d.finished();
+  t.is(exit.code, 2, d.log());
+  t.regex(d.log(), /--steer least is not possible here: bpf\(2\) is not permitted/);
+  t.regex(d.log(), /CAP_BPF.*--steer auto/);
+});
+
+for (const steer of ['least', 'weighted', 'hash']) {
+  (steer === 'least' ? PRIVILEGED : test.serial)(`${steer}: while a worker is blocked the others answer everybody`, async (t) => {
+    const d = await begin(t, ['-w', '3', '-b', '127.0.0.1:0', '--steer', steer]).ready();
+    const address = await d.address();
+    const file = join(scratch(t), 'blocked');
+    writeFileSync(file, '');
+    const { blocked, ended } = await block(address, file);
+    const answers = await Promise.all(Array.from({ length: 60 }, () => get(address)));
+    // Still blocked: whatever was answered was answered by others.
+    t.false(answers.some(({ body }) => body === blocked));
+    rmSync(file);
+    await ended;
+  });
+}
+
+function block(address: Address, file: string): Promise<{ blocked: string; ended: Promise<void> }> {
+  return new Promise((resolve, reject) => {
+    http
+      .get({ ...address, path: `/block?${encodeURIComponent(file)}`, agent: false }, (response) => {
+        response.resume();
+        resolve({ blocked: String(response.headers['x-pid']), ended: new Promise((end) => response.once('close', end)) });
+      })
+      .on('error', reject);
+  });
+}
+
+PRIVILEGED('least: a newcomer is charged for what the others carry', async (t) => {
+  const d = await begin(t, ['-w', '2', '-b', '127.0.0.1:0', '--steer', 'least']).ready();
+  const address = await d.address();
+  await hold(t, address, 200);
+  d.signal('SIGTTIN');
+  const { worker } = await d.event('worker.ready', { slot: 2 });
+  const held = await hold(t, address, 30);
+  // Without the charge it would be given all of them.
+  t.true((held.get(String(worker)) ?? 0) < 30, JSON.stringify([...held]));
+});
+
+PRIVILEGED('least: after a worker was killed, connections are even again', async (t) => {
+  const d = await begin(t, ['-w', '3', '-b', '127.0.0.1:0', '--steer', 'least']).ready();
+  const address = await d.address();
+  const victim = Number((await get(address)).body);
+  process.kill(victim, 'SIGKILL');
+  const { slot } = await d.event('worker.died', { worker: victim });
+  await d.event('worker.ready', (record) => record['slot'] === slot && record['worker'] !== victim);
+  const held = await hold(t, address, 90);
+  t.true(held.size === 3 && [...held.values()].every((count) => Math.abs(count - 30) <= 1), JSON.stringify([...held]));
+});
