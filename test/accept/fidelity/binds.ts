@@ -25,7 +25,7 @@ export async function binds(intercept: Intercept): Promise<unknown> {
 
   // Sockets for a listener that is not there are closed.
   const fd = native.listenTcp({ host: '127.0.0.1', port: 0, backlog: 1, reusePort: false, ipv6Only: false });
-  intercept.siblings([{ grant: { key: 'tcp:gone', bind: 0, slot: 1, address: { family: 'IPv4', address: '127.0.0.1', port: 1 } }, fd }]);
+  intercept.siblings([{ grant: { key: 'tcp:gone', bind: 0, slot: 1, address: { family: 'IPv4', address: '127.0.0.1', port: 1 }, strategy: 'reuseport' }, fd }]);
   const listeners = intercept.listeners;
   second.close();
   return { probed, firstAddress, answers, servers, listeners, afterClose: intercept.listeners, stray: native.isListening(fd), own: port !== (firstAddress as net.AddressInfo).port };
