@@ -269,6 +269,7 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     name: config.name,
     bindGiven,
     acceptStrategy: config.acceptStrategy,
+    acceptPermits: config.acceptPermits,
     backlog: config.backlog,
     workerClass: config.workerClass,
     workerConnections: config.workerConnections,

@@ -12,6 +12,7 @@ export interface WorkerConfig {
   /** Whether --bind was given: the first listen() of a script then takes its place. */
   bindGiven: boolean;
   acceptStrategy: AcceptStrategyName;
+  acceptPermits: number;
   backlog: number;
   /** `http`, `sync`, or the absolute path of a module. */
   workerClass: string;

@@ -4,7 +4,9 @@ import type { HookName, Hooks, ServerInfo } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { Board } from '../ipc/board.js';
 import type { Logger } from '../log/logger.js';
+import type { Bells } from './bells.js';
 import type { Heartbeats } from './heartbeat.js';
+import type { NativeConductor } from '../native.js';
 import type { Reports } from './report.js';
 
 /** The arguments of a hook after its first, the server. */
@@ -17,6 +19,10 @@ export interface Context {
   inflight: ArrayBuffer;
   inflightFd: number;
   heartbeats: Heartbeats;
+  /** Runs while serving; there where a strategy in use needs it. */
+  conductor: NativeConductor | undefined;
+  /** The workers' bells, where a strategy in use needs the conductor. */
+  bells: Bells | undefined;
   listeners: Listeners;
   reports: Reports;
   /** Monotonic milliseconds. */

@@ -99,7 +99,7 @@ test('an idle conductor does not tick', async (t) => {
 privileged('more accepted than selected is set right at once', async (t) => {
   const { board, fd } = createBoard();
   const conductor = conduct(t, board);
-  open(t, board, conductor, check('bpf', conductor.openLeastGroup(fd)) as number, 1);
+  open(t, board, conductor, check<number>('bpf', conductor.openLeastGroup(fd)), 1);
   new Uint32Array(board.buffer)[slotCell(0, 8)] = 7;
   await looked(conductor);
   await poll('the correction', () => (board.getSlot(0, 'accepted') === board.getSlot(0, 'selected') ? true : undefined));
@@ -109,7 +109,7 @@ privileged('more accepted than selected is set right at once', async (t) => {
 privileged('more selected than accepted, with nothing queued, is set right after a second', async (t) => {
   const { board, fd } = createBoard();
   const conductor = conduct(t, board);
-  open(t, board, conductor, check('bpf', conductor.openLeastGroup(fd)) as number, 1);
+  open(t, board, conductor, check<number>('bpf', conductor.openLeastGroup(fd)), 1);
   new Uint32Array(board.buffer)[slotCell(0, 4)] = 7;
   conductor.boardChanged();
   await poll('the correction', () => (board.getSlot(0, 'accepted') === 7 ? true : undefined));
@@ -134,7 +134,7 @@ test('handicaps go down to 0', async (t) => {
 privileged('a program that somebody has taken off is put there again', async (t) => {
   const { board, fd } = createBoard();
   const conductor = conduct(t, board);
-  const id = check('bpf', conductor.openLeastGroup(fd)) as number;
+  const id = check<number>('bpf', conductor.openLeastGroup(fd));
   const group = open(t, board, conductor, id, 4);
   await connect(t, group.port, 4);
   // Another socket of the same address is enough to reach the group's program.
