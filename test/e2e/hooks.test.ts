@@ -79,7 +79,9 @@ test.serial('a run calls them in the documented order, with the documented argum
   t.is(abort.pid, d.pid);
   t.like(abort.args[1], { pid: reloaded, slot: 0 });
   t.regex(abort.args[2].stack, /stuck\.cjs:3/);
-  t.like(named('childExit').at(-1)!.args[2], { expected: false, kind: 'timeout' });
+  // The hook runs after the line is written.
+  const exited = await poll('childExit', () => named('childExit').find(({ args }) => args[1].pid === reloaded));
+  t.like(exited.args[2], { expected: false, kind: 'timeout' });
   await d.count(4, 'worker.ready');
   const last = d.workers()[0]!;
 

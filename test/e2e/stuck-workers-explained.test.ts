@@ -10,6 +10,8 @@ for (const strategy of ['shared', 'reuseport']) {
     const address = await d.address();
     const workers = d.workers();
     const spin = t.throwsAsync(get(address, '/spin'));
+    // From here on it can accept nothing any more: what it had accepted in the same turn would die with it.
+    await poll('the worker to spin', () => (d.stdout.includes('spinning') ? true : undefined));
     let answered = 0;
     let timeout = d.events('worker.timeout')[0];
     while (timeout === undefined) {
