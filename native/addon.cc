@@ -35,7 +35,6 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
   exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
   exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
-  exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
   exports.Set("listenTcp", Napi::Function::New<ListenTcp>(env, "listenTcp"));
   exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
   exports.Set("localAddress", Napi::Function::New<LocalAddress>(env, "localAddress"));

@@ -277,7 +277,7 @@ At the limit it takes no new one until one has closed; what comes meanwhile is t
     section: 'workers',
     reload: 'respawn',
     help: `HTTP requests in flight at which a worker takes no new connection; 0: no limit.
-1 is one request at a time, as Gunicorn's sync workers. A connection that was just accepted counts as a request until its first request has begun, or for 250 ms. Idle keep-alive connections do not count, and a request on one is served even at the limit; so is one that comes late on a silent connection: for a strict limit use \`-k sync\`, whose responses close their connection.`,
+1 is one request at a time, as Gunicorn's sync workers. A connection that was just accepted counts as a request until its first request has begun, or for a second. Idle keep-alive connections do not count, and a request on one is served even at the limit (\`-k sync\` closes them); so is one that comes later than that second on a silent connection.`,
   },
   {
     name: 'maxRequests',

@@ -23,7 +23,7 @@ export interface AdmissionOptions {
 }
 
 /** How long a new connection may owe its first request: a TLS handshake over a long way and a lost packet fit in. */
-export const OWED_MS = 250;
+export const OWED_MS = 1_000;
 
 export class Admission {
   /** Whether the row is full. */
@@ -51,7 +51,8 @@ export class Admission {
   opened(socket: Socket, owes: boolean): void {
     if (owes && this.#options.requests > 0) {
       this.#count(1);
-      this.#owing.set(socket, setTimeout(() => this.#forgive(socket), OWED_MS).unref());
+      // Timers come before poll: after a handler that blocked, the request may be here and not read yet. So one look at the sockets first.
+      this.#owing.set(socket, setTimeout(() => setImmediate(() => this.#forgive(socket)), OWED_MS).unref());
     }
     this.look();
   }

@@ -7,13 +7,11 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { existsSync } from 'node:fs';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
-import type { Server } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { WorkerConfig } from '../config/worker-config.js';
 import type { WorkerClass, WorkerContext } from '../config/worker-class.js';
 import { DroverError } from '../errors.js';
 import { describeThrown } from './boot-error.js';
-import type { Init } from './worker.js';
 
 const METHODS = ['boot', 'onServer', 'onRequest', 'onReady', 'onDrain'] as const satisfies readonly (keyof WorkerClass)[];
 type Missing = Exclude<keyof WorkerClass, (typeof METHODS)[number]>;
@@ -24,7 +22,7 @@ void everyMethodIsListed;
 const NONE: WorkerClass = {};
 
 /** The instance, booted. Throws ERR_DROVER_WORKER_CLASS. */
-export async function loadWorkerClass({ slot, generation, config }: Init): Promise<WorkerClass> {
+export async function loadWorkerClass({ slot, generation, config }: { slot: number; generation: number; config: WorkerConfig }): Promise<WorkerClass> {
   const { workerClass: file } = config;
   if (file === 'http' || file === 'sync') return NONE;
   if (!existsSync(file)) throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} does not exist`, 'Give the path of a module, relative to the working directory (--chdir), or http or sync.');
@@ -50,7 +48,7 @@ export async function loadWorkerClass({ slot, generation, config }: Init): Promi
   if (instance.onRequest !== undefined) {
     subscribe('http.server.request.start', (message) => {
       const { request, response, server } = message as { request: IncomingMessage; response: ServerResponse; server: HttpServer };
-      instance.onRequest!(request, response, server as Server);
+      instance.onRequest!(request, response, server);
     });
   }
   return instance;

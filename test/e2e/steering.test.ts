@@ -81,9 +81,15 @@ PRIVILEGED('least: two addresses of one listener share the load, also after a re
   }
   d.signal('SIGHUP');
   await d.event('reload.finished');
-  const held = await hold(t, first, 60);
-  t.is(held.size, 3);
-  t.true(jain(held, 3) >= 0.98, JSON.stringify([...held]));
+  // Successors come one after the other and are charged for what the old workers carried, the first one most: uneven until that has gone (2 s), then not.
+  const total = new Map<string, number>();
+  for (let batch = 0; batch < 40; batch += 1) {
+    for (const [pid, count] of await hold(t, first, 30)) total.set(pid, (total.get(pid) ?? 0) + count);
+    const counts = [...total.values()];
+    if (total.size === 3 && Math.max(...counts) - Math.min(...counts) <= 2) break;
+  }
+  const counts = [...total.values()];
+  t.true(total.size === 3 && Math.max(...counts) - Math.min(...counts) <= 2, JSON.stringify([...total]));
 });
 
 const asNobody = IS_ROOT ? test.serial : test.serial.skip;
