@@ -6,9 +6,11 @@
 // - More accepted than selected is wrong at once: the choice comes first.
 // - By compare-and-swap: an accept of the same moment wins, and we look again at the next tick.
 //
-// And handicaps: what a newcomer is charged goes down to 0 in kDecayNs.
+// And handicaps: what a newcomer is charged goes down to 0 in kDecayNs, and is never more than the others carry on average at that moment: after a
+// reload the load it was charged for leaves with the old workers.
 #include "accounts.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "queue.h"
@@ -52,6 +54,19 @@ bool Accounts::settle(int slot, uint64_t now) {
   return !field.compare_exchange_strong(accepted, selected);
 }
 
+// What the other ready workers carry on average, rounded up.
+uint32_t Accounts::averageLoadBut(size_t newcomer) const {
+  const auto rows = board_.rows();
+  uint64_t sum = 0;
+  uint64_t count = 0;
+  for (size_t i = 0; i < rows.size(); i++) {
+    if (i == newcomer || load(rows[i].state) != static_cast<uint32_t>(State::kReady)) continue;
+    sum += load(rows[i].connections) + load(rows[i].requestsInFlight);
+    count++;
+  }
+  return count == 0 ? 0 : static_cast<uint32_t>((sum + count - 1) / count);
+}
+
 bool Accounts::decay(uint64_t now) {
   bool more = false;
   const auto rows = board_.rows();
@@ -65,7 +80,8 @@ bool Accounts::decay(uint64_t now) {
     // Not what we have set: the master has, for another newcomer.
     if (handicap != row.last) row = {handicap, handicap, now};
     const uint64_t passed = now - row.since;
-    const uint32_t next = passed >= kDecayNs ? 0 : static_cast<uint32_t>(row.initial * (kDecayNs - passed) / kDecayNs);
+    const uint32_t decayed = passed >= kDecayNs ? 0 : static_cast<uint32_t>(row.initial * (kDecayNs - passed) / kDecayNs);
+    const uint32_t next = std::min(decayed, averageLoadBut(i));
     if (std::atomic_ref<uint32_t>(rows[i].handicap).compare_exchange_strong(handicap, next)) row.last = next;
     more = true;
   }

@@ -39,6 +39,7 @@ class Accounts final : public Duty {
   };
   bool settle(int slot, uint64_t now);
   bool decay(uint64_t now);
+  uint32_t averageLoadBut(size_t newcomer) const;
 
   Board board_;
   std::vector<Socket> sockets_;

@@ -82,6 +82,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
   /** Servers that listen by a handle of Node's own. */
   const plain = new Set<Internals>();
   let draining = false;
+  let listened = false;
   let held = false;
 
   // Only to see `exclusive`, which net.js does not hand on to _listen2.
@@ -108,6 +109,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const isPath = port === -1 && addressType === -1;
     const answer = acquire({
       ordinal: freeOrdinal(),
+      first: !listened,
       address: isPath ? null : address,
       port: isPath ? 0 : (port ?? 0),
       path: isPath ? masterPath(address!) : null,
@@ -137,6 +139,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const answer = options.ask(request);
     if ('errno' in answer) return -Math.abs(answer.errno);
     const { key, sockets } = answer;
+    listened = true;
     // Two servers of one process at one address: what the kernel would say if the sockets were their own.
     if ([...open.keys()].some((listener) => listener.key === key)) {
       for (const { fd } of sockets) closeFd(fd);

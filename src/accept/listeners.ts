@@ -80,7 +80,7 @@ export class Listeners {
   /** How many times each key has been wanted. */
   readonly #opened = new Map<string, number>();
   /** Key of what the first server of the app got, the first time one listened. */
-  #first: { key: string; host: string | null } | undefined;
+  #first: string | undefined;
   /** What steers the sockets of an address, and how many of them it has. */
   readonly #steered = new Map<Bind, { steering: Steering; sockets: number }>();
   #serving: readonly number[] = [];
@@ -188,7 +188,7 @@ export class Listeners {
       addTo(grants, listener.key, index, bind, owner);
     }
     listener.users.set(slot, (listener.users.get(slot) ?? 0) + 1);
-    if (request.ordinal === 0 && request.path === null && !this.#listeners.has(this.#first?.key ?? '')) this.#first = { key: listener.key, host: request.address };
+    if (request.ordinal === 0 && request.path === null && !this.#listeners.has(this.#first ?? '')) this.#first = listener.key;
     return { key: listener.key, ...grants };
   }
 
@@ -235,12 +235,11 @@ export class Listeners {
   }
 
   /**
-   * A program that finds its port taken and takes any of the same host (`serve` does) has found it taken by itself in another worker: as its
-   * first server it gets what the first server of that worker got.
+   * A program that finds its port taken and takes any (`serve` does) has found it taken by itself in another worker: as the first server
+   * of its process it gets what the first server of that worker got.
    */
-  #insteadOfAny({ ordinal, address, port, path }: Omit<ListenRequest, 'type' | 'id'>): Listener | undefined {
-    if (ordinal !== 0 || port !== 0 || path !== null || this.#first?.host !== address) return undefined;
-    return this.#listeners.get(this.#first.key);
+  #insteadOfAny({ first, port, path }: Omit<ListenRequest, 'type' | 'id'>): Listener | undefined {
+    return first && port === 0 && path === null ? this.#listeners.get(this.#first ?? '') : undefined;
   }
 
   /** Opens one --bind, for as long as it is in use trying again. */

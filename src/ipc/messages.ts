@@ -29,6 +29,8 @@ export interface ListenRequest {
   id: number;
   /** The n-th listen() of this worker, from 0: the first one takes the place of --bind. */
   ordinal: number;
+  /** Whether this process has never listened before. */
+  first: boolean;
   /** Literal address, or null for "any" (`::`, else `0.0.0.0`). */
   address: string | null;
   port: number;

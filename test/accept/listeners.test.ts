@@ -24,7 +24,7 @@ function open(t: ExecutionContext, options: Partial<ListenersOptions> = {}): { l
   return { listeners, events };
 }
 
-const ask = (request: Partial<Ask>): Ask => ({ ordinal: 0, address: null, port: 0, path: null, backlog: 0, ipv6Only: false, ...request });
+const ask = (request: Partial<Ask>): Ask => ({ ordinal: 0, first: false, address: null, port: 0, path: null, backlog: 0, ipv6Only: false, ...request });
 
 /** A grant that must be given. */
 async function granted(t: ExecutionContext, listeners: Listeners, request: Partial<Ask>, slot: number, bindGiven = false): Promise<{ key: string } & Grants> {
@@ -448,10 +448,10 @@ test('a first server at any port gets what the first server of another worker go
   const first = await granted(t, listeners, { address: '127.0.0.1', port: 0, ordinal: 1 }, 0);
   const main = await granted(t, listeners, { address: '127.0.0.1', port: await freePort() }, 0);
   t.not(main.key, first.key);
-  t.is((await granted(t, listeners, { port: 0 }, 1)).key, main.key);
-  t.is((await granted(t, listeners, { port: 0 }, 2)).key, main.key);
-  // A port that is named is another matter, and so is a second server.
-  t.not((await granted(t, listeners, { address: '127.0.0.1', port: await freePort() }, 3)).key, main.key);
+  t.is((await granted(t, listeners, { port: 0, first: true }, 1)).key, main.key);
+  t.is((await granted(t, listeners, { port: 0, first: true }, 2)).key, main.key);
+  // A port that is named is another matter, and so is a server that comes later.
+  t.not((await granted(t, listeners, { address: '127.0.0.1', port: await freePort(), first: true }, 3)).key, main.key);
   t.not((await granted(t, listeners, { port: 0, ordinal: 1 }, 3)).key, main.key);
 });
 
