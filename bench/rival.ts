@@ -24,8 +24,6 @@ export interface Running {
   boots(): Boot[];
   /** Milliseconds from spawn to the first successful connection. */
   firstAnswerMs: number;
-  /** Milliseconds from spawn until all workers listened, by their own word; NaN for servers that do not tell. */
-  listenMs: number;
   /** What the server printed to stderr so far. */
   stderr(): string;
   /** Replace all workers, as its manual says. Absent: it can't. */
@@ -39,8 +37,6 @@ export interface Boot {
   /** Since the start of the process, by its own clock. */
   ms: number;
   cpuUs: number;
-  /** Milliseconds of wall clock when it listened. */
-  at: number;
 }
 
 export interface Rival {
@@ -76,13 +72,20 @@ export interface Launch {
 
 const BOOT_TIMEOUT_MS = 60_000;
 
+/** Servers that run now. */
+const live = new Set<() => Promise<void>>();
+
+/** Stop every server that still runs: the bench itself was told to stop. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...live].map((stop) => stop()));
+}
+
 /** Start a server as a child process and wait until all its workers listen. */
 export async function launch(options: Launch): Promise<Running> {
   const dir = mkdtempSync(join(tmpdir(), 'drover-bench-'));
   const readyDir = mkdtempSync(join(dir, 'ready-'));
   const errors = openSync(join(dir, 'stderr'), 'a');
   const began = performance.now();
-  const beganAt = performance.timeOrigin + began;
   const child = spawn(options.command, options.args, {
     stdio: ['ignore', 'ignore', errors],
     env: { ...process.env, PORT: String(options.port), HOST: '127.0.0.1', BENCH_READY_DIR: readyDir, ...options.env },
@@ -100,6 +103,7 @@ export async function launch(options: Launch): Promise<Running> {
       .map((name) => ({ pid: Number(name), ...(JSON.parse(readFileSync(join(readyDir, name), 'utf8')) as Omit<Boot, 'pid'>) }));
 
   const stop = async (): Promise<void> => {
+    if (!live.delete(stop)) return;
     const left = pids();
     if (options.stop !== undefined) await options.stop(child);
     else child.kill('SIGTERM');
@@ -109,6 +113,8 @@ export async function launch(options: Launch): Promise<Running> {
     for (const pid of left) kill(pid);
     rmSync(dir, { recursive: true, force: true });
   };
+
+  live.add(stop);
 
   let failed: string | undefined;
   child.on('error', (error) => (failed = error.message));
@@ -133,7 +139,6 @@ export async function launch(options: Launch): Promise<Running> {
     pids,
     boots: options.boots ? boots : () => [],
     firstAnswerMs,
-    listenMs: options.boots ? Math.max(...boots().map((boot) => boot.at)) - beganAt : NaN,
     stderr,
     ...(options.reload === undefined ? {} : { reload: () => options.reload!(child) }),
     stop,

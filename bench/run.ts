@@ -13,6 +13,7 @@ import { compile } from './compile.js';
 import { ROOT } from './paths.js';
 import { render } from './render.js';
 import { machine, resultPath, save, type TrialResult } from './results.js';
+import { stopAll } from './rival.js';
 import { RIVALS } from './rivals.js';
 import { cellTable, claimTable } from './table.js';
 import type { Mode, Trial } from './trial.js';
@@ -50,6 +51,8 @@ if (values.list) {
   for (const rival of RIVALS) console.log(`${rival.name.padEnd(24)} ${rival.title}`);
   process.exit(0);
 }
+
+for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) process.once(signal, () => void stopAll().finally(() => process.exit(code)));
 
 compile('load');
 const availability = new Map<string, true | string>();

@@ -34,7 +34,7 @@ if (process.env.BENCH_BUN_CHILD === undefined) {
   if (process.env.BENCH_READY_DIR) {
     const file = `${process.env.BENCH_READY_DIR}/${pid}`;
     const { user, system } = process.cpuUsage();
-    writeFileSync(`${file}.part`, JSON.stringify({ ms: performance.now(), cpuUs: user + system, at: performance.timeOrigin + performance.now() }));
+    writeFileSync(`${file}.part`, JSON.stringify({ ms: performance.now(), cpuUs: user + system }));
     renameSync(`${file}.part`, file);
   }
 }

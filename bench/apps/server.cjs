@@ -1,7 +1,7 @@
 'use strict';
 // The app of every Node rival: an unmodified program that listens by itself. Under drover, node:cluster, pm2 and alone it is this file.
 //   PORT, HOST                where to listen
-//   BENCH_READY_DIR           a file per process is written here once it listens: {"ms": since process start, "cpuUs": used until then, "at": wall clock}
+//   BENCH_READY_DIR           a file per process is written here once it listens: {"ms": since process start, "cpuUs": used until then}
 //   BENCH_REUSEPORT=1         listen with Node's own reusePort (Node >= 23.1)
 // Routes: / 13 bytes; /work the same, after blocking this process for an exponential time of mean 20 ms; /pid the process's id; /block takes this process out of its event loop for 400 ms in every 500 from then on.
 const fs = require('node:fs');
@@ -43,6 +43,6 @@ server.listen({
   const dir = process.env.BENCH_READY_DIR;
   if (!dir) return;
   const file = path.join(dir, String(process.pid));
-  fs.writeFileSync(`${file}.part`, JSON.stringify({ ms, cpuUs: user + system, at: performance.timeOrigin + ms }));
+  fs.writeFileSync(`${file}.part`, JSON.stringify({ ms, cpuUs: user + system }));
   fs.renameSync(`${file}.part`, file);
 });

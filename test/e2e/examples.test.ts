@@ -1,6 +1,8 @@
 /** Every example, through the CLI, over the wire: two workers, both strategies. */
 import test from 'ava';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { ROOT, start, type Address, type Drover } from '../helpers/drover.js';
@@ -50,6 +52,27 @@ for (const strategy of ['shared', 'reuseport']) {
     d.signal('SIGHUP');
     await d.event('reload.finished');
     t.is((await get(address, '/', { tls: true })).status, 200);
+  });
+
+  test.serial(`net: ${strategy}`, async (t) => {
+    const { d, address } = await startExample(t, 'net', strategy);
+    const shout = async (text: string): Promise<net.Socket> => {
+      const socket = net.connect(address as net.TcpNetConnectOpts).setEncoding('utf8');
+      t.teardown(() => socket.destroy());
+      socket.write(text);
+      const [answer] = (await once(socket, 'data')) as [string];
+      t.is(answer, text.toUpperCase());
+      return socket;
+    };
+    const socket = await shout('before the reload\n');
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    // A worker that drains leaves a connection that is no HTTP to its client, for the grace.
+    socket.write('still there\n');
+    t.deepEqual(await once(socket, 'data'), ['STILL THERE\n']);
+    socket.end();
+    (await shout('after the reload\n')).end();
+    await d.count(2, 'worker.exited');
   });
 
   test.serial(`ws: ${strategy}`, async (t) => {

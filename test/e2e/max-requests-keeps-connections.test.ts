@@ -22,10 +22,10 @@ for (const strategy of ['shared', 'reuseport']) {
 }
 
 test.serial('--max-requests-jitter spreads the recycling', async (t) => {
-  const d = start(t, [fixture('whoami.cjs'), '-w', '4', '-b', '127.0.0.1:0', '--max-requests', '20', '--max-requests-jitter', '2000']);
+  const d = start(t, [fixture('whoami.cjs'), '-w', '4', '-b', '127.0.0.1:0', '--max-requests', '20', '--max-requests-jitter', '500']);
   await d.ready();
   const load = Load.run(t, await d.address());
-  await d.count(2, 'worker.recycling');
+  await d.count(3, 'worker.recycling');
   const { lost } = await load.stop();
   t.deepEqual(lost, []);
   const reasons = new Set(d.events('worker.recycling').map((record) => record['reason']));
