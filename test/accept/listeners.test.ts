@@ -72,9 +72,9 @@ test('--bind: one socket for slot 0 at first, one for each slot that listens', a
 
   const zero = await granted(t, listeners, { port: 3000 }, 0, true);
   t.is(zero.key, 'bind');
-  t.deepEqual(zero.sockets, [{ key: 'bind', bind: 0, slot: 0, address: address! }]);
+  t.deepEqual(zero.sockets, [{ key: 'bind', bind: 0, slot: 0, address: address!, strategy: 'reuseport' }]);
   const two = await granted(t, listeners, { port: 3000 }, 2, true);
-  t.deepEqual(two.sockets, [{ key: 'bind', bind: 0, slot: 2, address: address! }]);
+  t.deepEqual(two.sockets, [{ key: 'bind', bind: 0, slot: 2, address: address!, strategy: 'reuseport' }]);
   t.not(inodeOf(two.fds[0]!), inodeOf(zero.fds[0]!));
   t.deepEqual(native.localAddress(two.fds[0]!), address);
   // The next worker of a slot takes its socket over.
