@@ -27,7 +27,16 @@ async function startExample(t: Parameters<typeof start>[0], name: string, strate
 }
 
 test.serial('every example is run here', (t) => {
-  t.deepEqual(readdirSync(EXAMPLES).sort(), [...HTTP, 'https', 'net', 'ws'].sort());
+  t.deepEqual(readdirSync(EXAMPLES).sort(), [...HTTP, 'https', 'net', 'worker-class', 'ws'].sort());
+});
+
+test.serial('worker-class: every response names its worker', async (t) => {
+  const d = start(t, [join(EXAMPLES, 'hello/app.js'), '-k', join(EXAMPLES, 'worker-class/worker.mjs'), '-w', '1', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const answer = await get(await d.address());
+  t.is(answer.headers['x-worker'], '0');
+  t.is((await d.stop('SIGTERM')).code, 0);
+  t.regex(d.stdout, /worker 0 goes after 1 requests/);
 });
 
 for (const strategy of ['shared', 'reuseport']) {

@@ -121,6 +121,8 @@ test('handicaps go down to 0', async (t) => {
   const conductor = conduct(t, board);
   board.set(0, 'state', State.ready);
   board.set(0, 'handicap', 100);
+  board.set(1, 'state', State.ready);
+  board.set(1, 'connections', 100);
   const seen = new Set<number>();
   conductor.boardChanged();
   await poll('the end of the handicap', () => {
@@ -129,6 +131,19 @@ test('handicaps go down to 0', async (t) => {
     return handicap === 0 ? true : undefined;
   });
   t.true([...seen].some((handicap) => handicap > 0 && handicap < 100), 'it goes down step by step');
+});
+
+test('a handicap is never more than the others carry', async (t) => {
+  const { board } = createBoard();
+  const conductor = conduct(t, board);
+  // As after a reload: what the newcomer was charged for has left with a worker that drains.
+  for (const [row, state, connections] of [[0, State.ready, 0], [1, State.ready, 7], [2, State.ready, 8], [3, State.draining, 500]] as const) {
+    board.set(row, 'state', state);
+    board.set(row, 'connections', connections);
+  }
+  board.set(0, 'handicap', 100);
+  conductor.boardChanged();
+  t.true((await poll('the handicap to change', () => (board.get(0, 'handicap') < 100 ? board.get(0, 'handicap') + 1 : undefined))) <= 9);
 });
 
 privileged('a program that somebody has taken off is put there again', async (t) => {
