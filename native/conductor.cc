@@ -31,8 +31,8 @@ void drainCounter(int fd) {
 
 Conductor::~Conductor() {
   stop();
-  // Duties let go of what they watch as they end, so they end before the rest of us.
-  duties_.clear();
+  // Duties let go of what they watch as they end, and of each other: the later ones, which use the earlier, first.
+  while (!duties_.empty()) duties_.pop_back();
 }
 
 int Conductor::start() {

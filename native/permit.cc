@@ -154,6 +154,8 @@ bool PermitDuty::onTick(uint64_t now) {
     const bool idle = waiting && now - std::max(queuedSince_, watched.since) > stallNs_;
     if (candidate.eligible && !idle) continue;
     if (give(i, word, now)) continue;
+    // A holder that was handed the permit by one that died before it could ring: it waits in poll and does not know.
+    if (ready && candidate.idle) bells_.ring(static_cast<int>(owner) - 1);
     if (!ready) {
       permitAt(board, i).compare_exchange_strong(word, handedTo(word, 0));
       more |= starting;

@@ -144,7 +144,11 @@ export function openInherited(fd: number, backlog: number, choice: Choice): Bind
 
 export function closeBind(bind: Bind): void {
   // The file first: as long as it is there somebody may connect.
-  if (bind.file !== undefined && isSame(bind.file)) unlinkSync(bind.file.path);
+  try {
+    if (bind.file !== undefined && isSame(bind.file)) unlinkSync(bind.file.path);
+  } catch {
+    // The directory is not ours to write in any more: a stale socket stays, which the next listen() there replaces.
+  }
   bind.release?.();
   for (const fd of bind.sockets.values()) closeFd(fd);
   bind.sockets.clear();

@@ -10,7 +10,7 @@ import { workerConfig } from '../config/load.js';
 import type { WorkerInfo } from '../config/hooks.js';
 import { Channel } from '../ipc/channel.js';
 import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
-import { check, closeFd, native } from '../native.js';
+import { closeFd, native, systemError } from '../native.js';
 import type { MemoryCgroup } from './cgroup.js';
 import type { KillReason } from './death.js';
 import type { Heartbeat } from './heartbeat.js';
@@ -106,7 +106,13 @@ export class WorkerHandle {
     this.spawnedAt = now;
     this.heartbeat = options.heartbeat;
     const { config } = options.loaded;
-    const [ours, theirs] = check('socketpair', native.socketPair());
+    const pair = native.socketPair();
+    if (typeof pair === 'number') {
+      // Out of descriptors: a worker that could not be started, and tried again as one that died.
+      queueMicrotask(() => events.exit(this, null, null, systemError('socketpair', pair).message));
+      return;
+    }
+    const [ours, theirs] = pair;
     const channel = new Channel<WorkerMessage, MasterMessage>(ours, WORKER_MESSAGES);
     this.#channel = channel;
     let child: ChildProcess;
