@@ -322,8 +322,10 @@ const CASES: Record<string, Case> = {
   async 'what a connection knows of itself'() {
     const server = await listening(net.createServer(), 0, '127.0.0.1');
     const client = dial(server);
+    // Either may come first.
+    const connected = once(client, 'connect');
     const [socket] = (await once(server, 'connection')) as [net.Socket & { server: net.Server; _server: net.Server; _handle: object }];
-    await once(client, 'connect');
+    await connected;
     assert.equal(socket.localPort, portOf(server));
     assert.equal(socket.remotePort, client.localPort);
     const result = {
