@@ -2,19 +2,20 @@
 //
 // - One connection per turn of the loop and socket while a sibling is idle: what is left goes to it, or to us on the next turn, since
 //   polling is level-triggered. With nobody idle up to eight, to spare us the turns.
-// - EPOLLEXCLUSIVE by swapping libuv's registration (exclusive.cc). libuv adds a descriptor in the poll phase after uv_poll_start, so the swap
-//   waits for the uv_check that follows, and an idle handle makes that turn come at once.
+// - EPOLLEXCLUSIVE by swapping libuv's registration (registration.cc) in the uv_check after it was made; an idle handle makes that turn come at once.
 // - After a theft we go to the end of the row on that socket, and stand behind its owner; with `rotate` after each accept.
+// - A thief takes what is better with it (theft.cc). What it leaves to the owner it steps aside for, off the row of that socket, so that the owner stands before it, and
+//   looks again every kAsideMs. A thief that dies aside: rescue.cc.
 // - A wake-up is a promise: nobody else is woken for that connection. Before we stop polling a socket that is exclusive we take what is waiting;
 //   where a promise is lost for good (a process killed between wake-up and accept) `recheck` on its siblings finds the connection.
 // - Full (`hold`): nothing more is taken, not even what is promised, and need not be. A promise is made to a loop that sleeps in epoll_wait, at most
 //   one until it runs again (Linux takes a waiter off the row when it wakes it), and its event is the first of the batch: whoever gets full by
 //   an accept has kept it. The registrations go at once, behind libuv's back, so that being full and not costs one system call per socket each;
 //   coming back finds what waits, since adding a registration looks at the queue. An event of the same batch that comes after it is ignored.
-// - The gate closes in the uv_check after an accept: all events of that batch have been handled by then, so no promise is broken.
+// - Above the average (gate.cc) one wake-up is worth one connection, whoever is idle, and then the gate closes (gate_watch.cc).
 // - Granted sockets are not polled at all, permitted ones while the permit is ours, which goes to another before JavaScript has the connection.
 // - Descriptors leave the epoll set before they are closed: others hold the same open file, and the kernel would keep reporting it.
-// - Out of descriptors: polling stops everywhere and a timer tries again; level-triggered polling would spin.
+// - Out of descriptors (exhaustion.cc): polling stops everywhere (level-triggered, it would spin), and the conductor is told that a wake-up is lost with us.
 #include "acceptor.h"
 
 #include <poll.h>
@@ -24,13 +25,11 @@
 #include <array>
 
 #include "accept_errno.h"
-#include "args.h"
-#include "callback.h"
-#include "environment.h"
-#include "exclusive.h"
+#include "clock.h"
 #include "gate.h"
 #include "queue.h"
-#include "result.h"
+#include "registration.h"
+#include "theft.h"
 
 namespace drover {
 
@@ -38,22 +37,16 @@ namespace {
 constexpr int kPerTurn = 8;
 // A drain ends when the queue is empty; against a flood, here.
 constexpr int kDrainLimit = 65536;
-constexpr uint64_t kRetryMs = 100;
-constexpr uint64_t kGateMs = 10;
-// Turns to wait for libuv to register a descriptor; it takes one or two.
-constexpr int kSwapTurns = 16;
 }  // namespace
 
 struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
-  enum class Registration { kPlain, kToSwap, kExclusive, kHeld };
-
   Acceptor& acceptor;
   Fd fd;
   ArmOptions options;
   LoopHandle<uv_poll_t> poll;
-  Registration registration = Registration::kPlain;
-  int swapTurns = 0;
+  Registration registration;
   bool armed = true;
+  LeftToOwner left;
   // A unix socket: its queue has no length that the conductor could ask for.
   bool uncounted = false;
 
@@ -61,7 +54,7 @@ struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
 };
 
 Acceptor::Acceptor(LoopHandles& handles, LoopStamp& loopStamp, Wake& wake, Board board, AcceptorListener& listener)
-    : handles_(handles), loopStamp_(loopStamp), wake_(wake), board_(board), listener_(listener) {}
+    : handles_(handles), loopStamp_(loopStamp), wake_(wake), board_(board), listener_(listener), gate_(board, [this] { gateChanged(); }), exhaustion_(board, [this] { triedDescriptor(); }) {}
 
 std::vector<std::shared_ptr<Acceptor::Socket>>::iterator Acceptor::find(int fd) {
   return std::find_if(sockets_.begin(), sockets_.end(), [fd](const auto& socket) { return socket->fd.get() == fd; });
@@ -73,9 +66,9 @@ int Acceptor::open() {
   std::array<int, 6> status = {
       swapCheck_.open(handles_, this, uv_check_init),
       swapIdle_.open(handles_, this, uv_idle_init),
-      retry_.open(handles_, this, uv_timer_init),
-      gateCheck_.open(handles_, this, uv_check_init),
-      gateTimer_.open(handles_, this, uv_timer_init),
+      gate_.open(handles_),
+      exhaustion_.open(handles_),
+      asideTimer_.open(handles_, this, uv_timer_init),
       // Never sent to: active from init to close, which is what keeps a loop alive, whether polling or paused.
       keepAlive_.open(handles_, this, [](uv_loop_t* loop, uv_async_t* handle) { return uv_async_init(loop, handle, nullptr); }),
   };
@@ -97,14 +90,14 @@ int Acceptor::arm(int fd, const ArmOptions& options) {
   QueueLength queue{};
   socket->uncounted = options.granted && queueLength(fd, queue) < 0;
   sockets_.push_back(socket);
-  if ((options.granted || options.permitted) && !std::exchange(wakes_, true)) wake_.add(weak_from_this());
+  if ((options.granted || options.permitted || options.exclusive) && !std::exchange(wakes_, true)) wake_.add(weak_from_this());
   if (polling()) startPoll(*socket);
   return 0;
 }
 
 bool Acceptor::polls(const Socket& socket) const {
   const ArmOptions& options = socket.options;
-  return !options.granted && !(options.gate && gated_) && !(options.permitted && !wake_.holdsPermit());
+  return !options.granted && !(options.gate && gate_.isShut()) && !(options.permitted && !wake_.holdsPermit());
 }
 
 void Acceptor::startPoll(Socket& socket) {
@@ -115,16 +108,15 @@ void Acceptor::startPoll(Socket& socket) {
     const auto acceptor = ready->acceptor.shared_from_this();
     acceptor->onReady(ready, status);
   });
+  socket.registration.begin(socket.options.exclusive);
   if (!socket.options.exclusive) return;
-  socket.registration = Socket::Registration::kToSwap;
-  socket.swapTurns = 0;
   uv_check_start(swapCheck_.get(), [](uv_check_t* handle) { static_cast<Acceptor*>(handle->data)->swapRegistrations(); });
   uv_idle_start(swapIdle_.get(), [](uv_idle_t*) {});
 }
 
 void Acceptor::stopPoll(Socket& socket) {
   uv_poll_stop(socket.poll.get());
-  socket.registration = Socket::Registration::kPlain;
+  socket.registration.end();
 }
 
 void Acceptor::startAll() {
@@ -138,22 +130,12 @@ void Acceptor::stopAll() {
 void Acceptor::swapRegistrations() {
   bool waiting = false;
   for (const auto& socket : sockets_) {
-    if (socket->registration != Socket::Registration::kToSwap) continue;
-    const int status = registerExclusive(uv_backend_fd(handles_.loop()), socket->fd.get());
-    if (status == -ENOENT && ++socket->swapTurns < kSwapTurns) {
-      waiting = true;
-    } else {
-      socket->registration = status == 0 ? Socket::Registration::kExclusive : Socket::Registration::kPlain;
-    }
+    waiting |= socket->registration.awaitsSwap() && !socket->registration.swap(epoll(), socket->fd.get());
+    if (socket->registration.isAside()) watchAside();
   }
   if (waiting) return;
   uv_check_stop(swapCheck_.get());
   uv_idle_stop(swapIdle_.get());
-}
-
-void Acceptor::goToEndOfRow(Socket& socket) {
-  if (socket.registration != Socket::Registration::kExclusive) return;
-  if (registerExclusive(uv_backend_fd(handles_.loop()), socket.fd.get()) != 0) socket.registration = Socket::Registration::kPlain;
 }
 
 void Acceptor::onReady(const std::shared_ptr<Socket>& socket, int status) {
@@ -192,15 +174,25 @@ Acceptor::Outcome Acceptor::acceptOne(Socket& socket) {
   }
   BoardRow& row = board_.own();
   increment(row.accepted);
-  if (socket.options.granted) store(row.taken, load(row.taken) + 1);
+  // Whoever accepts is not stalled, however many it takes in one turn.
+  loopStamp_.renew();
+  if (socket.options.granted) {
+    store(row.arriving, load(row.arriving) + 1);
+    // What was taken unasked is no grant.
+    if (static_cast<int32_t>(load(row.granted) - load(row.taken)) > 0) std::atomic_ref<uint32_t>(row.taken).store(load(row.taken) + 1, std::memory_order_release);
+  }
   if (socket.options.permitted) wake_.passPermit(false);
-  if (socket.options.gate) uv_check_start(gateCheck_.get(), [](uv_check_t* handle) { static_cast<Acceptor*>(handle->data)->lookAtGate(); });
+  if (socket.options.gate) gate_.accepted();
   if (socket.options.slot >= 0) std::atomic_ref<uint32_t>(board_.slot(socket.options.slot).accepted).fetch_add(1, std::memory_order_relaxed);
   const bool stolen = socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(row.slot);
   if (stolen) increment(row.stolen);
   // Before JavaScript runs, which may take its time or close us.
-  if (stolen || socket.options.rotate) goToEndOfRow(socket);
+  if (stolen || socket.options.rotate) {
+    socket.registration.goToEndOfRow(epoll(), socket.fd.get());
+    if (socket.registration.isAside()) watchAside();
+  }
   listener_.onConnection(std::move(connection), socket.options.slot);
+  if (socket.options.granted) std::atomic_ref<uint32_t>(row.arriving).store(load(row.arriving) - 1, std::memory_order_release);
   return socket.armed ? Outcome::kAccepted : Outcome::kStop;
 }
 
@@ -211,14 +203,66 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
     return;
   }
   bool first = true;
+  const bool siblings = isSiblings(*socket);
+  const uint64_t now = siblings || socket->options.gate ? monotonicNow() : 0;
   for (int i = 0; i < kPerTurn; i++) {
+    if (siblings && !mayTake(*socket, now)) return stepAside(*socket);
     const Outcome outcome = acceptOne(*socket);
     if (outcome == Outcome::kNothing && first) increment(board_.own().emptyWakeups);
     if (outcome == Outcome::kNothing || outcome == Outcome::kStop) return;
     first = false;
     if (!polling()) return;
-    if (outcome == Outcome::kAccepted && board_.siblingIdle()) return;
+    if (outcome == Outcome::kAccepted && (board_.siblingIdle() || (socket->options.gate && aboveAverage(board_, now)))) return;
   }
+}
+
+// One that has not got its place in the row yet, too, but not one that the kernel gives none: it cannot step aside.
+bool Acceptor::isSiblings(const Socket& socket) const {
+  const Registration& registration = socket.registration;
+  return (registration.isExclusive() || registration.awaitsSwap()) && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot);
+}
+
+// What waits at our own slot's sockets.
+uint32_t Acceptor::ownQueue() const {
+  uint32_t sum = 0;
+  for (const auto& socket : sockets_) {
+    QueueLength queue{};
+    if (socket->options.slot >= 0 && static_cast<uint32_t>(socket->options.slot) == load(board_.own().slot) && queueLength(socket->fd.get(), queue) == 0) sum += queue.length;
+  }
+  return sum;
+}
+
+// Whether a connection at a sibling's socket is better with us than with its owner.
+bool Acceptor::mayTake(Socket& socket, uint64_t now) {
+  if (socket.options.slot < 0) return true;
+  QueueLength queue{};
+  BoardRow* owner = otherOwner(board_, socket.options.slot);
+  if (owner == nullptr || queueLength(socket.fd.get(), queue) < 0 || queue.length == 0 || !canCome(*owner, queue.length, now)) return true;
+  return isBetterWithUs(board_, socket.options.slot, *owner, queue.length, ownQueue(), now, socket.left);
+}
+
+void Acceptor::stepAside(Socket& socket) {
+  if (socket.registration.stepAside(epoll(), socket.fd.get())) watchAside();
+}
+
+void Acceptor::watchAside() {
+  if (uv_is_active(asideTimer_.generic())) return;
+  uv_timer_start(asideTimer_.get(), [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->lookAside(); }, kAsideMs, kAsideMs);
+}
+
+// Back into the row where nothing waits or we may take it: adding a registration looks at the queue.
+void Acceptor::lookAside() {
+  bool aside = false;
+  const uint64_t now = monotonicNow();
+  for (const auto& socket : sockets_) {
+    if (!socket->registration.isAside()) continue;
+    // The decision is made where the connection is accepted; here it is only asked for, and what it has noted must not be used up.
+    const LeftToOwner before = socket->left;
+    const bool back = mayTake(*socket, now);
+    if (back) socket->left = before;
+    aside |= !back || !socket->registration.comeBack(epoll(), socket->fd.get());
+  }
+  if (!aside) uv_timer_stop(asideTimer_.get());
 }
 
 // What is waiting, before we stop polling.
@@ -237,23 +281,20 @@ void Acceptor::passPermit() {
 }
 
 void Acceptor::exhausted(int error, int fd) {
-  if (!exhausted_) {
-    exhausted_ = true;
+  exhaustedError_ = error;
+  exhaustedFd_ = fd;
+  if (exhaustion_.begin()) {
     stopAll();
-    if (retry_) {
-      uv_timer_start(
-          retry_.get(),
-          [](uv_timer_t* timer) {
-            auto* self = static_cast<Acceptor*>(timer->data);
-            self->exhausted_ = false;
-            if (self->polling()) self->startAll();
-            self->wake_.tellIfWaiting();
-          },
-          kRetryMs, 0);
-    }
+    wake_.tellOrphaned();
   }
   passPermit();
   listener_.onError(error, fd);
+}
+
+void Acceptor::triedDescriptor() {
+  if (exhaustion_.is()) return listener_.onError(exhaustedError_, exhaustedFd_);
+  if (polling()) startAll();
+  wake_.tellIfWaiting();
 }
 
 void Acceptor::drop(std::shared_ptr<Socket> socket) {
@@ -270,7 +311,7 @@ int Acceptor::disarm(int fd, bool drain) {
   const std::shared_ptr<Socket> socket = *found;
   if (drain) {
     acceptPromised(socket, kDrainLimit);
-  } else if (socket->registration == Socket::Registration::kExclusive) {
+  } else if (socket->registration.isPromised()) {
     acceptPromised(socket, kPerTurn);
   }
   if (socket->armed) drop(socket);
@@ -283,7 +324,7 @@ void Acceptor::pause() {
   // First, so that JavaScript which pauses again in a callback finds it done.
   paused_ = true;
   for (const auto& socket : sockets) {
-    if (socket->registration == Socket::Registration::kExclusive) acceptPromised(socket, kPerTurn);
+    if (socket->registration.isPromised()) acceptPromised(socket, kPerTurn);
   }
   if (paused_) stopAll();
   passPermit();
@@ -292,7 +333,9 @@ void Acceptor::pause() {
 void Acceptor::resume() {
   if (closed_ || !paused_) return;
   paused_ = false;
-  if (polling()) startAll();
+  if (!polling()) return;
+  startAll();
+  wake_.tellIfWaiting();
 }
 
 // At a limit of the worker's. May be called from a connection's callback, and then nothing comes after that connection.
@@ -301,27 +344,22 @@ void Acceptor::hold() {
   full_ = true;
   passPermit();
   for (const auto& socket : sockets_) {
-    if (socket->registration == Socket::Registration::kExclusive && unregister(uv_backend_fd(handles_.loop()), socket->fd.get()) == 0) {
-      socket->registration = Socket::Registration::kHeld;
-    } else {
-      stopPoll(*socket);
-    }
+    if (!socket->registration.hold(epoll(), socket->fd.get())) stopPoll(*socket);
   }
 }
 
 void Acceptor::release() {
   if (closed_ || !full_) return;
   full_ = false;
-  wake_.tellIfWaiting();
+  // What has filled us may have kept the loop for long: we are as good as out of poll only now, and shall be given something.
+  loopStamp_.renew();
   // Paused or out of descriptors meanwhile, and stopped by that: whoever starts again starts it from the beginning.
   if (!polling()) return;
+  if (std::any_of(sockets_.begin(), sockets_.end(), [](const auto& socket) { return socket->options.granted; })) wake_.takeIfWaiting();
   for (const auto& socket : sockets_) {
-    if (socket->registration == Socket::Registration::kHeld && polls(*socket) && addExclusive(uv_backend_fd(handles_.loop()), socket->fd.get()) == 0) {
-      socket->registration = Socket::Registration::kExclusive;
-    } else {
-      stopPoll(*socket);
-      startPoll(*socket);
-    }
+    if (socket->registration.isHeld() && polls(*socket) && socket->registration.comeBack(epoll(), socket->fd.get())) continue;
+    stopPoll(*socket);
+    startPoll(*socket);
   }
 }
 
@@ -329,52 +367,46 @@ void Acceptor::recheck() {
   const auto sockets = sockets_;
   for (const auto& socket : sockets) {
     if (!polling()) return;
-    if (socket->armed && polls(*socket)) acceptPromised(socket, kPerTurn);
+    if (socket->armed && (polls(*socket) || socket->registration.isPromised())) acceptPromised(socket, kPerTurn);
   }
 }
 
-void Acceptor::lookAtGate() {
-  uv_check_stop(gateCheck_.get());
-  if (!gated_ && aboveAverage(board_, uv_hrtime())) setGated(true);
+// A holder of a permit is rung when a connection waits that it was not woken for: the wake-up went to another, which is out of descriptors, stopped or dead.
+void Acceptor::rescue(bool holder) {
+  const auto sockets = sockets_;
+  for (const auto& socket : sockets) {
+    if (!polling()) return;
+    const ArmOptions& options = socket->options;
+    if (!socket->armed || !options.exclusive) continue;
+    if (!options.permitted || (holder && wake_.confirmPermit())) acceptOne(*socket);
+  }
 }
 
-void Acceptor::setGated(bool on) {
-  gated_ = on;
+void Acceptor::gateChanged() {
   for (const auto& socket : sockets_) {
     if (!socket->options.gate) continue;
-    if (on) {
+    if (gate_.isShut()) {
       stopPoll(*socket);
     } else if (polling()) {
       startPoll(*socket);
     }
   }
-  if (!on) return;
-  uv_timer_start(
-      gateTimer_.get(),
-      [](uv_timer_t* timer) {
-        auto* self = static_cast<Acceptor*>(timer->data);
-        if (aboveAverage(self->board_, uv_hrtime())) return;
-        uv_timer_stop(timer);
-        self->setGated(false);
-      },
-      kGateMs, kGateMs);
 }
 
 bool Acceptor::takeGranted() {
   for (size_t tried = 0; tried < sockets_.size() && polling(); tried++) {
     const std::shared_ptr<Socket> socket = sockets_[nextGranted_++ % sockets_.size()];
     if (!socket->options.granted) continue;
-    const uint32_t before = load(board_.own().taken);
+    const uint64_t before = load(board_.own().accepted);
     const Outcome outcome = acceptOne(*socket);
     // It may have been accepted, and then everything closed by JavaScript.
-    if (outcome == Outcome::kAccepted || load(board_.own().taken) != before) return true;
+    if (outcome == Outcome::kAccepted || load(board_.own().accepted) != before) return true;
     if (outcome == Outcome::kStop) return false;
   }
   return false;
 }
 
 bool Acceptor::seesMore() {
-  if (!polling()) return false;
   return std::any_of(sockets_.begin(), sockets_.end(), [](const auto& socket) {
     pollfd look = {socket->fd.get(), POLLIN, 0};
     return socket->uncounted && ::poll(&look, 1, 0) > 0;
@@ -397,16 +429,23 @@ void Acceptor::close(bool drain) {
   for (const auto& socket : sockets) {
     if (socket->armed) disarm(socket->fd.get(), drain);
   }
+  abandon();
+}
+
+void Acceptor::abandon() {
   if (closed_) return;
   closed_ = true;
+  exhaustion_.end();
+  // What we were woken for is others' now.
+  if (!sockets_.empty()) wake_.tellOrphaned();
   passPermit();
   while (!sockets_.empty()) drop(sockets_.back());
   keepAlive_.close();
   swapCheck_.close();
   swapIdle_.close();
-  retry_.close();
-  gateCheck_.close();
-  gateTimer_.close();
+  gate_.close();
+  exhaustion_.close();
+  asideTimer_.close();
 }
 
 std::vector<int> Acceptor::fds() const {
@@ -424,121 +463,5 @@ void Acceptor::ref(bool on) {
     uv_unref(keepAlive_.generic());
   }
 }
-
-// ---- binding
-
-namespace {
-
-class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Resource, public AcceptorListener {
- public:
-  static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Acceptor",
-                       {InstanceMethod<&AcceptorObject::arm>("arm"), InstanceMethod<&AcceptorObject::disarm>("disarm"),
-                        InstanceMethod<&AcceptorObject::pause>("pause"), InstanceMethod<&AcceptorObject::resume>("resume"),
-                        InstanceMethod<&AcceptorObject::hold>("hold"), InstanceMethod<&AcceptorObject::release>("release"),
-                        InstanceMethod<&AcceptorObject::recheck>("recheck"), InstanceMethod<&AcceptorObject::close>("close"),
-                        InstanceMethod<&AcceptorObject::fds>("fds"), InstanceMethod<&AcceptorObject::ref>("ref"),
-                        InstanceMethod<&AcceptorObject::unref>("unref")});
-  }
-
-  explicit AcceptorObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), environment_(Environment::of(info.Env())), context_(info.Env(), "drover.Acceptor") {
-    Args args(info);
-    const Napi::ArrayBuffer buffer = args.buffer(0);
-    const int row = args.integer(1);
-    const Napi::Function connection = args.function(2);
-    const Napi::Function error = args.function(3);
-    Board board;
-    if (args.valid() && row >= 0) {
-      board = Board(bytesOf(buffer), static_cast<size_t>(row));
-      board_ = Napi::Persistent(buffer);
-      onConnection_ = Napi::Persistent(connection);
-      onError_ = Napi::Persistent(error);
-    }
-    acceptor_ = std::make_shared<Acceptor>(environment_.handles, environment_.loopStamp, environment_.wake, board, *this);
-    // No row to count on: an acceptor that is closed from the start.
-    if (!board.valid()) acceptor_->close(false);
-  }
-  ~AcceptorObject() { shutDown(); }
-
-  void shutDown() override {
-    acceptor_->close(false);
-    environment_.remove(this);
-  }
-
- private:
-  Napi::Value arm(const Napi::CallbackInfo& info) {
-    Args args(info);
-    const int fd = args.integer(0);
-    const ArmOptions options{.exclusive = args.flag(1, "exclusive"),
-                             .slot = args.integer(1, "slot"),
-                             .rotate = args.flag(1, "rotate"),
-                             .gate = args.optionalFlag(1, "gate"),
-                             .granted = args.optionalFlag(1, "granted"),
-                             .permitted = args.optionalFlag(1, "permitted")};
-    const int status = args.valid() ? acceptor_->arm(fd, options) : -EINVAL;
-    if (status == 0 && !std::exchange(held_, true)) {
-      // The loop knows us now: stay until closed.
-      environment_.add(this);
-      Ref();
-    }
-    return result(info.Env(), status);
-  }
-
-  Napi::Value disarm(const Napi::CallbackInfo& info) {
-    Args args(info);
-    const int fd = args.integer(0);
-    const bool drain = args.flag(1);
-    return result(info.Env(), args.valid() ? acceptor_->disarm(fd, drain) : -EINVAL);
-  }
-
-  void pause(const Napi::CallbackInfo&) { acceptor_->pause(); }
-  void resume(const Napi::CallbackInfo&) { acceptor_->resume(); }
-  void hold(const Napi::CallbackInfo&) { acceptor_->hold(); }
-  void release(const Napi::CallbackInfo&) { acceptor_->release(); }
-  void recheck(const Napi::CallbackInfo&) { acceptor_->recheck(); }
-  void ref(const Napi::CallbackInfo&) { acceptor_->ref(true); }
-  void unref(const Napi::CallbackInfo&) { acceptor_->ref(false); }
-
-  void close(const Napi::CallbackInfo& info) {
-    Args args(info);
-    acceptor_->close(args.flag(0));
-    environment_.remove(this);
-    if (std::exchange(held_, false)) Unref();
-  }
-
-  Napi::Value fds(const Napi::CallbackInfo& info) {
-    const std::vector<int> list = acceptor_->fds();
-    Napi::Array array = Napi::Array::New(info.Env(), list.size());
-    for (uint32_t i = 0; i < list.size(); i++) array.Set(i, list[i]);
-    return array;
-  }
-
-  void onConnection(Fd connection, int slot) override {
-    const Napi::Env env = Env();
-    Napi::HandleScope scope(env);
-    const napi_value fd = Napi::Number::New(env, connection.get());
-    const napi_value owner = Napi::Number::New(env, slot);
-    if (callBack(env, context_, Value(), onConnection_.Value(), {fd, owner})) static_cast<void>(connection.release());
-  }
-
-  void onError(int error, int fd) override {
-    const Napi::Env env = Env();
-    Napi::HandleScope scope(env);
-    callBack(env, context_, Value(), onError_.Value(), {Napi::Number::New(env, error), Napi::Number::New(env, fd)});
-  }
-
-  Environment& environment_;
-  Napi::AsyncContext context_;
-  Napi::Reference<Napi::ArrayBuffer> board_;
-  Napi::FunctionReference onConnection_;
-  Napi::FunctionReference onError_;
-  std::shared_ptr<Acceptor> acceptor_;
-  bool held_ = false;
-};
-
-}  // namespace
-
-Napi::Function AcceptorClass(Napi::Env env) { return AcceptorObject::define(env); }
 
 }  // namespace drover

@@ -1,13 +1,13 @@
 // Accepting connections from any number of listening sockets. See acceptor.cc.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 #include <vector>
 
 #include "board.h"
+#include "exhaustion.h"
 #include "fd.h"
+#include "gate_watch.h"
 #include "loop_handle.h"
 #include "loop_stamp.h"
 #include "wake.h"
@@ -48,20 +48,25 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void release();
   void recheck();
   void close(bool drain);
+  // The same at the end of the environment, when there is nobody to hand a connection to: nothing is accepted.
+  void abandon();
   std::vector<int> fds() const;
   void ref(bool on);
   bool closed() const { return closed_; }
 
   bool takeGranted() override;
   bool seesMore() override;
+  bool takesMore() override { return !closed_ && polling(); }
   void permitChanged() override;
+  void rescue(bool holder) override;
 
  private:
   struct Socket;
   enum class Outcome { kAccepted, kGone, kNothing, kStop };
 
   int open();
-  bool polling() const { return !paused_ && !exhausted_ && !full_; }
+  int epoll() const { return uv_backend_fd(handles_.loop()); }
+  bool polling() const { return !paused_ && !exhaustion_.is() && !full_; }
   bool polls(const Socket& socket) const;
   void startPoll(Socket& socket);
   void stopPoll(Socket& socket);
@@ -72,11 +77,16 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void acceptSome(const std::shared_ptr<Socket>& socket);
   void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);
   void swapRegistrations();
-  void goToEndOfRow(Socket& socket);
-  void lookAtGate();
-  void setGated(bool on);
+  void gateChanged();
+  bool isSiblings(const Socket& socket) const;
+  bool mayTake(Socket& socket, uint64_t now);
+  uint32_t ownQueue() const;
+  void stepAside(Socket& socket);
+  void watchAside();
+  void lookAside();
   void passPermit();
   void exhausted(int error, int fd);
+  void triedDescriptor();
   void drop(std::shared_ptr<Socket> socket);
   std::vector<std::shared_ptr<Socket>>::iterator find(int fd);
 
@@ -89,19 +99,18 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   LoopHandle<uv_async_t> keepAlive_;
   LoopHandle<uv_check_t> swapCheck_;
   LoopHandle<uv_idle_t> swapIdle_;
-  LoopHandle<uv_timer_t> retry_;
-  LoopHandle<uv_check_t> gateCheck_;
-  LoopHandle<uv_timer_t> gateTimer_;
+  GateWatch gate_;
+  Exhaustion exhaustion_;
+  LoopHandle<uv_timer_t> asideTimer_;
   size_t nextGranted_ = 0;
   bool ref_ = true;
-  bool gated_ = false;
   bool wakes_ = false;
   bool paused_ = false;
   bool full_ = false;
-  bool exhausted_ = false;
+  // Why it is: for who is told again at each try in vain.
+  int exhaustedError_ = 0;
+  int exhaustedFd_ = -1;
   bool closed_ = false;
 };
-
-Napi::Function AcceptorClass(Napi::Env env);
 
 }  // namespace drover

@@ -11,25 +11,24 @@ namespace drover {
 
 class Accounts final : public Duty {
  public:
-  explicit Accounts(Board board) : board_(board), slots_(kMaxSlots), rows_(kMaxRows) {}
+  explicit Accounts(Board board) : board_(board), windows_(kMaxSlots), rows_(kMaxRows) {}
 
   // Lock held. A socket whose connections the kernel's program counts for `slot`; the descriptor stays the caller's.
   void add(int slot, int fd) { sockets_.push_back({slot, fd}); }
   void remove(int fd) {
     std::erase_if(sockets_, [fd](const Socket& socket) { return socket.fd == fd; });
   }
-  bool onTick(uint64_t now) override;
+  int onTick(uint64_t now, bool traffic) override;
 
  private:
   struct Socket {
     int slot;
     int fd;
   };
-  // What a slot's counters were, and since when.
-  struct Seen {
-    uint32_t selected = 0;
-    uint32_t accepted = 0;
+  // The least that has been missing since then; since 0: nothing is known to be.
+  struct Window {
     uint64_t since = 0;
+    uint32_t least = 0;
   };
   // The handicap a row began with and the last one we have set.
   struct Decay {
@@ -43,7 +42,7 @@ class Accounts final : public Duty {
 
   Board board_;
   std::vector<Socket> sockets_;
-  std::vector<Seen> slots_;
+  std::vector<Window> windows_;
   std::vector<Decay> rows_;
 };
 

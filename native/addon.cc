@@ -3,18 +3,22 @@
 
 #include <memory>
 
-#include "acceptor.h"
+#include "acceptor_object.h"
 #include "address.h"
-#include "board.h"
-#include "channel.h"
+#include "beneath.h"
+#include "board_layout.h"
+#include "channel_object.h"
 #include "conductor_object.h"
 #include "environment.h"
 #include "heartbeat.h"
 #include "listen.h"
 #include "loop_stamp.h"
 #include "memory.h"
-#include "queue.h"
+#include "proxy_reader.h"
+#include "queue_binding.h"
+#include "queued_bytes.h"
 #include "reap.h"
+#include "sendfile.h"
 #include "steer.h"
 #include "steer_least.h"
 #include "exclusive.h"
@@ -28,6 +32,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Acceptor", AcceptorClass(env));
   exports.Set("Channel", ChannelClass(env));
   exports.Set("Conductor", ConductorClass(env));
+  exports.Set("ProxyReader", ProxyReaderClass(env));
+  exports.Set("FileTransfer", FileTransferClass(env));
   exports.Set("boardLayout", Napi::Function::New<BoardLayout>(env, "boardLayout"));
   exports.Set("createBoardMap", Napi::Function::New<CreateBoardMap>(env, "createBoardMap"));
   exports.Set("createMemory", Napi::Function::New<CreateMemory>(env, "createMemory"));
@@ -39,14 +45,20 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
   exports.Set("localAddress", Napi::Function::New<LocalAddress>(env, "localAddress"));
   exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
+  exports.Set("parseProxyHeader", Napi::Function::New<ParseProxyHeader>(env, "parseProxyHeader"));
+  exports.Set("peerAddress", Napi::Function::New<PeerAddress>(env, "peerAddress"));
+  exports.Set("openBeneath", Napi::Function::New<OpenBeneath>(env, "openBeneath"));
+  exports.Set("queuedBytes", Napi::Function::New<QueuedBytes>(env, "queuedBytes"));
   exports.Set("queueLength", Napi::Function::New<QueueLengthOf>(env, "queueLength"));
   exports.Set("reap", Napi::Function::New<Reap>(env, "reap"));
+  exports.Set("sendFile", Napi::Function::New<SendFile>(env, "sendFile"));
   exports.Set("setSocket", Napi::Function::New<SetSocket>(env, "setSocket"));
   exports.Set("setSubreaper", Napi::Function::New<SetSubreaper>(env, "setSubreaper"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("stampLoop", Napi::Function::New<StampLoop>(env, "stampLoop"));
   exports.Set("startHeartbeat", Napi::Function::New<StartHeartbeat>(env, "startHeartbeat"));
   exports.Set("startLoopStamp", Napi::Function::New<StartLoopStamp>(env, "startLoopStamp"));
+  exports.Set("statBeneath", Napi::Function::New<StatBeneath>(env, "statBeneath"));
   exports.Set("steerAmong", Napi::Function::New<SteerAmong>(env, "steerAmong"));
   exports.Set("setWakePeer", Napi::Function::New<SetWakePeer>(env, "setWakePeer"));
   exports.Set("startWake", Napi::Function::New<StartWake>(env, "startWake"));

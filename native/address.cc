@@ -1,4 +1,4 @@
-// Where a socket is bound: getsockname(2), in the shape of Node's server.address(). -EAFNOSUPPORT for other families.
+// Where a socket is bound and who is at its other end: getsockname(2) and getpeername(2), in the shape of Node's server.address(). -EAFNOSUPPORT for other families.
 #include "address.h"
 
 #include <arpa/inet.h>
@@ -15,7 +15,9 @@
 
 namespace drover {
 
-int localAddress(int fd, BoundAddress& bound) {
+namespace {
+
+int addressOf(int fd, int (*nameOf)(int, struct sockaddr*, socklen_t*) noexcept, BoundAddress& bound) {
   union {
     struct sockaddr_storage any;
     struct sockaddr_in v4;
@@ -23,7 +25,7 @@ int localAddress(int fd, BoundAddress& bound) {
     struct sockaddr_un un;
   } name{};
   socklen_t length = sizeof name;
-  if (getsockname(fd, reinterpret_cast<struct sockaddr*>(&name), &length) != 0) return lastError();
+  if (nameOf(fd, reinterpret_cast<struct sockaddr*>(&name), &length) != 0) return lastError();
 
   char text[INET6_ADDRSTRLEN] = "";
   switch (name.any.ss_family) {
@@ -57,12 +59,13 @@ int localAddress(int fd, BoundAddress& bound) {
   }
 }
 
-Napi::Value LocalAddress(const Napi::CallbackInfo& info) {
+template <int (*addressOf)(int, BoundAddress&)>
+Napi::Value toAddress(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Args args(info);
   const int fd = args.integer(0);
   BoundAddress bound{};
-  const int status = args.valid() ? localAddress(fd, bound) : -EINVAL;
+  const int status = args.valid() ? addressOf(fd, bound) : -EINVAL;
   if (status < 0) return result(env, status);
   Napi::Object object = Napi::Object::New(env);
   object.Set("family", bound.family);
@@ -74,5 +77,13 @@ Napi::Value LocalAddress(const Napi::CallbackInfo& info) {
   }
   return object;
 }
+
+}  // namespace
+
+int localAddress(int fd, BoundAddress& address) { return addressOf(fd, getsockname, address); }
+int peerAddress(int fd, BoundAddress& address) { return addressOf(fd, getpeername, address); }
+
+Napi::Value LocalAddress(const Napi::CallbackInfo& info) { return toAddress<localAddress>(info); }
+Napi::Value PeerAddress(const Napi::CallbackInfo& info) { return toAddress<peerAddress>(info); }
 
 }  // namespace drover

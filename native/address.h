@@ -1,4 +1,4 @@
-// Where a socket is bound. See address.cc.
+// Where a socket is bound, and who is at its other end. See address.cc.
 #pragma once
 
 #include <napi.h>
@@ -14,7 +14,9 @@ struct BoundAddress {
 };
 
 int localAddress(int fd, BoundAddress& address);
+int peerAddress(int fd, BoundAddress& address);
 
 Napi::Value LocalAddress(const Napi::CallbackInfo& info);
+Napi::Value PeerAddress(const Napi::CallbackInfo& info);
 
 }  // namespace drover

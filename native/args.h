@@ -24,6 +24,26 @@ class Args {
   bool flag(size_t at) { return toFlag(info_[at]); }
   std::string text(size_t at) { return toText(info_[at]); }
 
+  // A whole number that a double holds exactly: sizes and offsets of files.
+  int64_t wide(size_t at) {
+    if (!require(info_[at].IsNumber())) return 0;
+    const double number = info_[at].As<Napi::Number>().DoubleValue();
+    constexpr double kMax = 9007199254740991;
+    if (!require(number >= -kMax && number <= kMax)) return 0;
+    const auto whole = static_cast<int64_t>(number);
+    require(static_cast<double>(whole) == number);
+    return whole;
+  }
+
+  // The bytes of a Buffer or another view; a missing one is empty. Valid until JavaScript runs again.
+  std::span<std::byte> bytes(size_t at) {
+    if (info_[at].IsUndefined()) return {};
+    if (!require(info_[at].IsTypedArray())) return {};
+    const auto view = info_[at].As<Napi::TypedArray>();
+    if (view.ByteLength() == 0) return {};
+    return {static_cast<std::byte*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
+  }
+
   // A missing list is an empty one.
   std::vector<int> integers(size_t at) {
     std::vector<int> list;

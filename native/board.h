@@ -4,13 +4,13 @@
 // Single writer per field, plain relaxed stores: no lock, so a worker killed at any instruction leaves the board usable.
 #pragma once
 
-#include <napi.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "shared_bytes.h"
 
 namespace drover {
 
@@ -30,11 +30,17 @@ struct BoardRow {
   uint32_t requestLimit;
   uint32_t handicap;
   uint32_t taken;
+  uint32_t refused;
+  uint32_t exhausted;
+  uint32_t arriving;
   alignas(64) uint64_t accepted;
   uint64_t wakeups;
   uint64_t emptyWakeups;
   uint64_t stolen;
+  uint64_t reserved[3];
+  uint64_t proxyRefused;
   alignas(64) uint32_t granted;
+  uint64_t lateTurn;
 };
 
 constexpr int kMaxRows = 512;
@@ -49,6 +55,8 @@ struct BoardHeader {
   uint64_t fallbacks;
   // Rows from here on have never been used: nobody need look at them.
   uint32_t rowsUsed;
+  uint32_t orphaned;
+  uint64_t stallNs;
   alignas(64) uint64_t permits[kMaxPermits];
   std::byte reserved[64];
 };
@@ -66,13 +74,14 @@ constexpr size_t kBoardBytes = slotOffset(kMaxSlots);
 
 static_assert(sizeof(BoardRow) == 256 && sizeof(BoardHeader) == 256 && sizeof(SlotBoard) == 64);
 static_assert(offsetof(BoardRow, connectionLimit) == 80 && offsetof(BoardRow, requestLimit) == 84 && offsetof(BoardRow, handicap) == 88);
-static_assert(offsetof(BoardRow, taken) == 92 && offsetof(BoardRow, granted) == 192);
+static_assert(offsetof(BoardRow, taken) == 92 && offsetof(BoardRow, refused) == 96 && offsetof(BoardRow, exhausted) == 100 && offsetof(BoardRow, arriving) == 104);
 static_assert(offsetof(BoardHeader, rowsUsed) == 16 && offsetof(BoardHeader, waiting) == 4 && offsetof(BoardHeader, fallbacks) == 8 && offsetof(BoardHeader, permits) == 64);
+static_assert(offsetof(BoardHeader, orphaned) == 20 && offsetof(BoardHeader, stallNs) == 24);
 static_assert(offsetof(BoardRow, state) == 0 && offsetof(BoardRow, pid) == 4 && offsetof(BoardRow, generation) == 8);
 static_assert(offsetof(BoardRow, slot) == 12 && offsetof(BoardRow, loopStamp) == 16 && offsetof(BoardRow, loopTurns) == 24);
 static_assert(offsetof(BoardRow, connections) == 64 && offsetof(BoardRow, requestsInFlight) == 68 && offsetof(BoardRow, requests) == 72);
 static_assert(offsetof(BoardRow, accepted) == 128 && offsetof(BoardRow, wakeups) == 136);
-static_assert(offsetof(BoardRow, emptyWakeups) == 144 && offsetof(BoardRow, stolen) == 152);
+static_assert(offsetof(BoardRow, emptyWakeups) == 144 && offsetof(BoardRow, stolen) == 152 && offsetof(BoardRow, proxyRefused) == 184 && offsetof(BoardRow, granted) == 192 && offsetof(BoardRow, lateTurn) == 200);
 
 template <typename T>
 T load(T& field) {
@@ -82,17 +91,20 @@ template <typename T>
 void store(T& field, T value) {
   std::atomic_ref<T>(field).store(value, std::memory_order_relaxed);
 }
+// In this turn of its loop it held a permit and has not come for a connection for --stall-ms. It is over with the next turn.
+inline bool isLate(BoardRow& row) { return load(row.lateTurn) == load(row.loopTurns) + 1; }
+inline void setLate(BoardRow& row, uint64_t turn) { store(row.lateTurn, turn + 1); }
 // Only by the field's one writer: no locked instruction.
 inline void increment(uint64_t& field) { store(field, load(field) + 1); }
 
-// One process's view of the board: all of it, and, in a worker, which row is its own. Does not own the memory.
+// One process's view of the board: all of it, and, in a worker, which row is its own. Holds the memory: a view is good for as long as it lives.
 class Board {
  public:
   Board() = default;
   // Of the master, which has no row. When the memory is too small for a board, valid() is false.
-  explicit Board(std::span<std::byte> memory);
+  explicit Board(SharedBytes memory);
   // Of a worker: `rowOffset` in bytes, as src/ipc/board.ts counts it: row 0 comes after the header. Without a whole row there, not valid().
-  Board(std::span<std::byte> memory, size_t rowOffset);
+  Board(SharedBytes memory, size_t rowOffset);
 
   bool valid() const { return header_ != nullptr; }
   BoardRow& own() const { return *own_; }
@@ -102,16 +114,20 @@ class Board {
   SlotBoard& slot(int slot) const { return slots_[slot]; }
   // `owner` as SlotBoard has it: the row's number and one.
   BoardRow& rowOf(uint32_t owner) const { return rows_[owner - 1]; }
+  // Out of poll for longer than this a worker is stalled. A board whose master has not said has the option's default.
+  uint64_t stallNs() const {
+    const uint64_t told = load(header_->stallNs);
+    return told != 0 ? told : 20'000'000;
+  }
   // Whether some other worker that takes connections waits in poll right now.
   bool siblingIdle() const;
 
  private:
+  SharedBytes memory_;
   BoardHeader* header_ = nullptr;
   BoardRow* rows_ = nullptr;
   SlotBoard* slots_ = nullptr;
   BoardRow* own_ = nullptr;
 };
-
-Napi::Value BoardLayout(const Napi::CallbackInfo& info);
 
 }  // namespace drover

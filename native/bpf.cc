@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "result.h"
+#include "last_error.h"
 
 namespace drover {
 

@@ -115,7 +115,7 @@ if (!isFresh(wanted)) {
   withLock(() => {
     // Somebody else may have built it while we waited.
     if (isFresh(wanted)) return;
-    console.error(`building the native addon (${configuration})`);
+    console.error(`building the native addon (${configuration}): about a minute`);
     const prefix = dirname(dirname(realpathSync(process.execPath)));
     const headers = existsSync(join(prefix, 'include/node/node.h')) ? [`--nodedir=${prefix}`] : [];
     step(process.execPath, [findNodeGyp(), 'configure', ...headers]);

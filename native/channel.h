@@ -1,10 +1,10 @@
 // The message channel between master and worker. See channel.cc.
 #pragma once
 
-#include <napi.h>
-
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,8 +64,5 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   bool ref_ = false;
   bool peerGone_ = false;
 };
-
-Napi::Value SocketPair(const Napi::CallbackInfo& info);
-Napi::Function ChannelClass(Napi::Env env);
 
 }  // namespace drover

@@ -1,25 +1,25 @@
-// The conductor: epoll(7), eventfd(2) (Linux 2.6.27) and timerfd_create(2) (2.6.25) on a thread of its own in the master, so that what the workers are
+// The conductor: epoll(7) and eventfd(2) (Linux 2.6.27) on a thread of its own in the master, so that what the workers are
 // coordinated by does not wait for JavaScript: a master whose loop is blocked for seconds delays no connection.
 //
-// - It sleeps when all is quiet: no ticks on an idle server. Duties watch descriptors for the first sign of traffic; while connections have been
-//   accepted within the last second, or a duty asks for it, a timer ticks every kTickMs.
+// - It sleeps when all is quiet: no ticks on an idle server. Duties watch descriptors for the first sign of traffic, and each says at a tick when it wants
+//   the next one. Only who is due ticks, and who is nearly due with it, so that slow ticks fall together with fast ones and cost no wake-up of their own.
 // - One lock: held while duties work, and by JavaScript's thread while it changes what they work on. Nothing under it blocks.
 #include "conductor.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "clock.h"
-#include "result.h"
+#include "last_error.h"
 
 namespace drover {
 
 namespace {
-constexpr uint64_t kTickMs = 5;
 constexpr uint64_t kQuietNs = 1'000'000'000;
 
 void drainCounter(int fd) {
@@ -32,7 +32,7 @@ void drainCounter(int fd) {
 Conductor::~Conductor() {
   stop();
   // Duties let go of what they watch as they end, and of each other: the later ones, which use the earlier, first.
-  while (!duties_.empty()) duties_.pop_back();
+  while (!posts_.empty()) posts_.pop_back();
 }
 
 int Conductor::start() {
@@ -41,17 +41,12 @@ int Conductor::start() {
   if (!epoll_.valid()) return lastError();
   wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.valid()) return lastError();
-  timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer_.valid()) return lastError();
-  for (const int fd : {wake_.get(), timer_.get()}) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return lastError();
-  }
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake_.get();
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return lastError();
   stopping_ = false;
-  thread_ = std::thread([this] { run(); });
-  return 0;
+  return thread_.start([this] { run(); });
 }
 
 void Conductor::stop() {
@@ -73,14 +68,13 @@ void Conductor::tickNow() {
 
 void Conductor::add(std::unique_ptr<Duty> duty) {
   change([&] {
-    duties_.push_back(std::move(duty));
+    posts_.push_back({.duty = std::move(duty)});
     return 0;
   });
 }
 
 void Conductor::remove(const Duty& duty) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(duties_, [&](const auto& each) { return each.get() == &duty; });
+  change([&] { return std::erase_if(posts_, [&](const Post& post) { return post.duty.get() == &duty; }); });
 }
 
 int Conductor::watch(int fd, uint32_t events, Duty& duty) {
@@ -99,31 +93,51 @@ void Conductor::unwatch(int fd) {
 
 void Conductor::run() {
   std::array<epoll_event, 64> events;
+  int timeoutMs = -1;
   for (;;) {
-    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeoutMs);
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
+    // Asleep with no tick to come: whatever has happened may be a reason for all of them.
+    bool all = nextTick_ == 0 && count > 0;
     for (int i = 0; i < count; i++) {
       const int fd = events[static_cast<size_t>(i)].data.fd;
-      if (fd == wake_.get() || fd == timer_.get()) {
+      if (fd == wake_.get()) {
         drainCounter(fd);
+        all = true;
       } else if (const auto found = watched_.find(fd); found != watched_.end()) {
         lastTraffic_ = monotonicNow();
         found->second->onReady(fd);
+        for (Post& post : posts_) post.ready |= post.duty.get() == found->second;
       }
     }
-    if (count > 0) tick(monotonicNow());
+    // Read after the duties have read it: time does not go back for them.
+    const uint64_t now = monotonicNow();
+    tick(now, all);
+    // Rounded up: a tick that comes too early would only come twice.
+    const uint64_t left = nextTick_ > now ? nextTick_ - now : 0;
+    timeoutMs = nextTick_ == 0 ? -1 : static_cast<int>((left + 999'999) / 1'000'000);
   }
 }
 
-void Conductor::tick(uint64_t now) {
+// Of those that are due, or all.
+void Conductor::tick(uint64_t now, bool all) {
+  const bool timed = nextTick_ != 0 && now >= nextTick_;
+  const auto isDue = [&](const Post& post) { return all || post.ready || (timed && post.due != 0 && now + post.everyNs / 2 >= post.due); };
+  // When the time has come but not for anybody (who it was for is gone), there is still the next time to be found.
+  if (!timed && std::none_of(posts_.begin(), posts_.end(), isDue)) return;
   ticks_.fetch_add(1, std::memory_order_relaxed);
-  bool more = trafficSince(now);
-  for (const auto& duty : duties_) more |= duty->onTick(now);
-  if (!more && ticking_) {
-    for (const auto& duty : duties_) duty->onQuiet();
+  const bool traffic = trafficSince(now);
+  nextTick_ = 0;
+  for (Post& post : posts_) {
+    if (isDue(post)) {
+      const bool ticked = std::exchange(post.ready, false) || post.due != 0;
+      post.everyNs = static_cast<uint64_t>(post.duty->onTick(now, traffic)) * 1'000'000;
+      post.due = post.everyNs == 0 ? 0 : now + post.everyNs;
+      if (ticked && post.due == 0) post.duty->onQuiet();
+    }
+    if (post.due != 0) nextTick_ = nextTick_ == 0 ? post.due : std::min(nextTick_, post.due);
   }
-  setTicking(more);
 }
 
 bool Conductor::trafficSince(uint64_t now) {
@@ -132,14 +146,6 @@ bool Conductor::trafficSince(uint64_t now) {
   if (accepted != accepted_) lastTraffic_ = now;
   accepted_ = accepted;
   return lastTraffic_ != 0 && now - lastTraffic_ < kQuietNs;
-}
-
-void Conductor::setTicking(bool on) {
-  if (on == ticking_) return;
-  ticking_ = on;
-  const long interval = on ? static_cast<long>(kTickMs * 1'000'000) : 0;
-  const itimerspec timer = {{0, interval}, {0, interval}};
-  timerfd_settime(timer_.get(), 0, &timer, nullptr);
 }
 
 }  // namespace drover

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "board.h"
 #include "fd.h"
+#include "thread.h"
 
 namespace drover {
 
@@ -18,11 +18,12 @@ namespace drover {
 class Duty {
  public:
   virtual ~Duty() = default;
-  // A descriptor that was watched for this duty is ready.
+  // A descriptor that was watched for this duty is ready; a tick of this duty follows at once.
   virtual void onReady(int /*fd*/) {}
-  // A tick, `now` in CLOCK_MONOTONIC nanoseconds. Whether the duty needs the next one, traffic or not.
-  virtual bool onTick(uint64_t now) = 0;
-  // Ticks end, or are about to begin again only when something happens: watch for it.
+  // A tick, `now` in CLOCK_MONOTONIC nanoseconds; `traffic`: connections have come within the last second. In how many milliseconds the duty
+  // wants to be called again at the latest; 0: not before something happens.
+  virtual int onTick(uint64_t now, bool traffic) = 0;
+  // The duty's ticks end until something happens: watch for it.
   virtual void onQuiet() {}
 };
 
@@ -43,9 +44,9 @@ class Conductor {
   // For the thread that owns us. `change` runs with the lock held; the conductor then ticks at once.
   void add(std::unique_ptr<Duty> duty);
   void remove(const Duty& duty);
-  // Something the duties go by has changed: tick once.
+  // Something the duties go by has changed: all tick once.
   void tickNow();
-  // Ticks done so far. An idle server does none.
+  // Ticks done so far, of whichever duty. An idle server does none.
   uint64_t ticks() const { return ticks_.load(std::memory_order_relaxed); }
   template <typename Change>
   auto change(Change&& change) {
@@ -63,23 +64,31 @@ class Conductor {
   Board& board() { return board_; }
 
  private:
+  // A duty, and when it wants to be called again.
+  struct Post {
+    std::unique_ptr<Duty> duty;
+    // In CLOCK_MONOTONIC nanoseconds; 0: not before something happens.
+    uint64_t due = 0;
+    uint64_t everyNs = 0;
+    // Something it watches was ready in this round.
+    bool ready = false;
+  };
   void run();
-  void tick(uint64_t now);
-  void setTicking(bool on);
+  void tick(uint64_t now, bool all);
   bool trafficSince(uint64_t now);
 
   Board board_;
   std::mutex mutex_;
-  std::thread thread_;
+  Thread thread_;
   Fd epoll_;
   Fd wake_;
-  Fd timer_;
   bool stopping_ = false;
-  bool ticking_ = false;
+  // When the first of the duties is due; 0: none is.
+  uint64_t nextTick_ = 0;
   std::atomic<uint64_t> ticks_ = 0;
   uint64_t accepted_ = 0;
   uint64_t lastTraffic_ = 0;
-  std::vector<std::unique_ptr<Duty>> duties_;
+  std::vector<Post> posts_;
   std::unordered_map<int, Duty*> watched_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "accounts.h"
 #include "args.h"
@@ -14,6 +15,7 @@
 #include "environment.h"
 #include "grant.h"
 #include "permit.h"
+#include "rescue.h"
 #include "result.h"
 #include "steer_least.h"
 #include "steer_weighted.h"
@@ -31,6 +33,7 @@ class ConductorObject final : public Napi::ObjectWrap<ConductorObject>, public R
                         InstanceMethod<&ConductorObject::wakeFd>("wakeFd"), InstanceMethod<&ConductorObject::setBell>("setBell"),
                         InstanceMethod<&ConductorObject::grant>("grant"), InstanceMethod<&ConductorObject::ungrant>("ungrant"),
                         InstanceMethod<&ConductorObject::permit>("permit"), InstanceMethod<&ConductorObject::unpermit>("unpermit"),
+                        InstanceMethod<&ConductorObject::rescue>("rescue"), InstanceMethod<&ConductorObject::unrescue>("unrescue"),
                         InstanceMethod<&ConductorObject::openLeastGroup>("openLeastGroup"), InstanceMethod<&ConductorObject::openWeightedGroup>("openWeightedGroup"),
                         InstanceMethod<&ConductorObject::addToGroup>("addToGroup"), InstanceMethod<&ConductorObject::attachGroup>("attachGroup"),
                         InstanceMethod<&ConductorObject::closeGroup>("closeGroup"), InstanceMethod<&ConductorObject::boardChanged>("boardChanged"),
@@ -43,19 +46,21 @@ class ConductorObject final : public Napi::ObjectWrap<ConductorObject>, public R
     const int stallMs = args.integer(1);
     const int permits = args.integer(2);
     if (!args.valid() || stallMs < 0 || permits < 0 || permits > kMaxPermits) return;
-    const Board board(bytesOf(buffer));
+    const Board board(environment_.mappings.of(buffer));
     if (!board.valid()) return;
-    buffer_ = Napi::Persistent(buffer);
     conductor_ = std::make_unique<Conductor>(board);
     stallNs_ = static_cast<uint64_t>(stallMs) * 1'000'000;
     auto grants = std::make_unique<GrantDuty>(*conductor_, bells_, stallNs_);
     auto permitDuty = std::make_unique<PermitDuty>(*conductor_, bells_, permits, stallNs_);
+    auto rescues = std::make_unique<RescueDuty>(*conductor_, bells_, stallNs_);
     auto accounts = std::make_unique<Accounts>(board);
+    rescues_ = rescues.get();
     accounts_ = accounts.get();
     grants_ = grants.get();
     permits_ = permitDuty.get();
     conductor_->add(std::move(grants));
     conductor_->add(std::move(permitDuty));
+    conductor_->add(std::move(rescues));
     conductor_->add(std::move(accounts));
   }
 
@@ -72,12 +77,13 @@ class ConductorObject final : public Napi::ObjectWrap<ConductorObject>, public R
     if (status == 0) {
       environment_.add(this);
       Ref();
+      started_ = true;
     }
     return result(info.Env(), status);
   }
 
   void stop(const Napi::CallbackInfo&) {
-    if (!conductor_ || conductor_->wakeFd() < 0) return;
+    if (!std::exchange(started_, false)) return;
     conductor_->stop();
     environment_.remove(this);
     Unref();
@@ -177,20 +183,23 @@ class ConductorObject final : public Napi::ObjectWrap<ConductorObject>, public R
 
   Napi::Value grant(const Napi::CallbackInfo& info) { return add(info, grants_); }
   Napi::Value ungrant(const Napi::CallbackInfo& info) { return remove(info, grants_); }
+  Napi::Value rescue(const Napi::CallbackInfo& info) { return add(info, rescues_); }
+  Napi::Value unrescue(const Napi::CallbackInfo& info) { return remove(info, rescues_); }
   Napi::Value permit(const Napi::CallbackInfo& info) { return add(info, permits_); }
   Napi::Value unpermit(const Napi::CallbackInfo& info) { return remove(info, permits_); }
 
   Environment& environment_;
-  Napi::Reference<Napi::ArrayBuffer> buffer_;
   // Before the conductor, whose duties ring them.
   Bells bells_;
   std::unique_ptr<Conductor> conductor_;
   GrantDuty* grants_ = nullptr;
   PermitDuty* permits_ = nullptr;
+  RescueDuty* rescues_ = nullptr;
   Accounts* accounts_ = nullptr;
   // Owned by the conductor, as all duties are.
   std::unordered_map<int, SteeredGroup*> groups_;
   int nextGroup_ = 0;
+  bool started_ = false;
   uint64_t stallNs_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "heartbeat.h"
 #include "loop_handle.h"
 #include "loop_stamp.h"
+#include "memory.h"
 #include "message.h"
 #include "wake.h"
 
@@ -32,10 +33,9 @@ class Environment {
   void remove(Resource* resource) { resources_.erase(resource); }
 
   LoopHandles handles;
+  Mappings mappings;
   LoopStamp loopStamp;
   Wake wake;
-  Napi::Reference<Napi::ArrayBuffer> wakeBoard;
-  Napi::Reference<Napi::ArrayBuffer> loopStampBoard;
   Heartbeat heartbeat;
   // One for all channels of this environment: a message is made a JavaScript string before anybody else can receive.
   ReceiveBuffer receiveBuffer;

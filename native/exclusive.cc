@@ -20,23 +20,17 @@ int unregister(int epoll, int fd) {
   return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event) == 0 ? 0 : lastError();
 }
 
-int addExclusive(int epoll, int fd) {
+namespace {
+int add(int epoll, int fd, uint32_t events) {
   struct epoll_event event {};
   event.data.fd = fd;
-  event.events = EPOLLIN | EPOLLEXCLUSIVE;
+  event.events = events;
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : lastError();
 }
+}  // namespace
 
-int registerExclusive(int epoll, int fd) {
-  if (const int status = unregister(epoll, fd); status < 0) return status;
-  const int refused = addExclusive(epoll, fd);
-  if (refused == 0) return 0;
-  struct epoll_event event {};
-  event.data.fd = fd;
-  event.events = EPOLLIN;
-  static_cast<void>(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
-  return refused;
-}
+int addExclusive(int epoll, int fd) { return add(epoll, fd, EPOLLIN | EPOLLEXCLUSIVE); }
+int addPlain(int epoll, int fd) { return add(epoll, fd, EPOLLIN); }
 
 Napi::Value ExclusiveWorks(const Napi::CallbackInfo& info) {
   const Fd epoll(epoll_create1(EPOLL_CLOEXEC));

@@ -12,7 +12,6 @@
 namespace drover {
 
 namespace {
-constexpr uint64_t kStallNs = 20'000'000;
 constexpr uint64_t kSlack = 2;
 constexpr uint64_t kSlackPercent = 1;
 }  // namespace
@@ -22,8 +21,9 @@ bool aboveAverage(const Board& board, uint64_t now) {
   uint64_t sum = own;
   uint64_t workers = 1;
   bool below = false;
+  const uint64_t stallNs = board.stallNs();
   for (BoardRow& row : board.rows()) {
-    if (&row == &board.own() || !judge(row, 0, now, kStallNs).eligible) continue;
+    if (&row == &board.own() || !judge(row, 0, now, stallNs).eligible) continue;
     const uint64_t connections = load(row.connections);
     sum += connections;
     workers++;

@@ -23,11 +23,12 @@ class GrantDuty final : public Duty {
   void removeSocket(int id);
 
   void onReady(int fd) override;
-  bool onTick(uint64_t now) override;
+  int onTick(uint64_t now, bool traffic) override;
 
  private:
   struct Socket {
     Fd fd;
+    // Whether the kernel tells the length of its queue.
     bool counted;
   };
   // What is remembered of a worker between two looks.
@@ -37,20 +38,32 @@ class GrantDuty final : public Duty {
     uint64_t accepted = 0;
     // Since when it has taken none of its grants.
     uint64_t since = 0;
-    // It took a grant and accepted nothing although something was there: others first, until then.
+    // It took grants and accepted nothing, this often in a row: others first, until then.
+    int missed = 0;
     uint64_t avoidUntil = 0;
   };
-  bool give(uint32_t uncounted, uint64_t now);
-  uint32_t look(bool queued, uint64_t now);
+  // In how many milliseconds to look again; 0: nothing is under way, nothing waits.
+  int give(uint64_t now);
+  uint32_t uncountedWaiting() const;
+  uint32_t look(uint64_t now);
+  uint32_t place(uint32_t need, uint64_t now);
   int choose(uint64_t now);
+  int untilSomebodyCan() const;
+  int untilOverdue(uint64_t now) const;
 
   Conductor& conductor_;
   const Bells& bells_;
   uint64_t stallNs_;
   std::unordered_map<int, Socket> sockets_;
+  // What has become ready since the last look: any socket, and those whose queue has no length.
+  bool arrived_ = false;
+  uint32_t edges_ = 0;
+  // Of the last look that may have given one grant too few: when to look again.
+  int unsureMs_ = 0;
   std::vector<Seat> seats_;
   std::vector<Candidate> candidates_;
   std::vector<Candidate> preferred_;
+  std::vector<bool> rings_;
   uint32_t random_ = 1;
 };
 

@@ -3,13 +3,18 @@
 //
 // The thread is the point: a file system that hangs for half a minute holds up this thread, and no request. It cannot be joined
 // while it hangs; it shares ownership of all it touches and is let go of instead. (The library is linked `nodelete`, so its code stays.)
+//
+// Thread and loop have a clock each and never wait for, or wake, each other: an idle worker wakes once per beat for the one and once per turn for the
+// other. (The loop waking the thread cost two more: woken under the lock, it went to sleep again on the lock.)
 #include "heartbeat.h"
 
 #include <sys/stat.h>
 #include <time.h>
 
-#include <condition_variable>
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <mutex>
 
@@ -23,11 +28,12 @@ namespace drover {
 // What loop and thread share; freed by the last of them.
 struct Heartbeat::Shared {
   Fd fd;
+  std::chrono::milliseconds period{0};
   uint64_t faultMs = 0;
+  std::atomic<bool> turned = true;  // the loop sets, the thread clears
 
   mutable std::mutex mutex;
-  std::condition_variable wake;
-  bool turned = false;    // the loop sets, the thread clears
+  std::condition_variable stop;
   bool stopping = false;  // the loop sets
   bool beating = false;   // the thread is in the system call
   HeartbeatStats stats;
@@ -44,54 +50,61 @@ struct Heartbeat::Shared {
 
   void run() {
     std::unique_lock lock(mutex);
-    for (mode_t mode = 0;; mode ^= 1) {
-      wake.wait(lock, [this] { return turned || stopping; });
-      if (stopping) return;
-      turned = false;
-      beating = true;
-      lock.unlock();
-      const uint64_t begin = uv_hrtime();
-      beat(mode);
-      const uint64_t tookMs = (uv_hrtime() - begin) / 1'000'000;
-      lock.lock();
-      beating = false;
-      stats.beats++;
-      stats.longestMs = std::max(stats.longestMs, tookMs);
+    for (mode_t mode = 0;;) {
+      if (turned.exchange(false, std::memory_order_relaxed)) {
+        beating = true;
+        lock.unlock();
+        const uint64_t begin = uv_hrtime();
+        beat(mode);
+        const uint64_t tookMs = (uv_hrtime() - begin) / 1'000'000;
+        mode ^= 1;
+        lock.lock();
+        beating = false;
+        stats.beats++;
+        stats.longestMs = std::max(stats.longestMs, tookMs);
+      }
+      if (stop.wait_for(lock, period, [this] { return stopping; })) return;
     }
   }
 };
 
-int Heartbeat::start(LoopHandles& handles, int fd, int periodMs, int parentPid, int graceMs, int exitCode) {
-  if (periodMs <= 0 || graceMs < 0) return -EINVAL;
+int Heartbeat::start(LoopHandles& handles, int fd, const HeartbeatOptions& options) {
+  if (options.beatMs <= 0 || options.turnMs <= 0 || options.graceMs < 0) return -EINVAL;
   if (shared_ != nullptr) return -EALREADY;
   if (struct stat status; fd >= 0 && fstat(fd, &status) != 0) return lastError();
   if (const int status = timer_.open(handles, this, uv_timer_init); status < 0) return status;
-  if (parentPid > 0) {
-    if (const int status = parentWatch_.start(parentPid, graceMs, exitCode); status < 0) {
+  if (const int status = check_.open(handles, this, uv_check_init); status < 0) {
+    timer_.close();
+    return status;
+  }
+  if (options.parentPid > 0) {
+    if (const int status = parentWatch_.start(options.parentPid, options.graceMs, options.exitCode); status < 0) {
       timer_.close();
+      check_.close();
       return status;
     }
   }
   shared_ = std::make_shared<Shared>();
   const char* fault = getenv("DROVER_FAULT_FCHMOD_MS");
   if (fault != nullptr) shared_->faultMs = strtoul(fault, nullptr, 10);
-  if (fd >= 0) {
-    shared_->fd.reset(fd);
-    thread_ = std::thread([shared = shared_] { shared->run(); });
-  }
-  const auto turn = [](uv_timer_t* timer) {
-    Shared& shared = *static_cast<Heartbeat*>(timer->data)->shared_;
-    if (!shared.fd.valid()) return;
-    const std::lock_guard lock(shared.mutex);
-    shared.turned = true;
-    shared.wake.notify_one();
-  };
-  uv_timer_start(timer_.get(), turn, 0, static_cast<uint64_t>(periodMs));
-  return 0;
+  // That it fires is all: it turns a loop that has nothing else to do.
+  uv_timer_start(timer_.get(), [](uv_timer_t*) {}, 0, static_cast<uint64_t>(options.turnMs));
+  if (fd < 0) return 0;
+  shared_->fd.reset(fd);
+  shared_->period = std::chrono::milliseconds(options.beatMs);
+  uv_check_start(check_.get(), [](uv_check_t* check) { static_cast<Heartbeat*>(check->data)->shared_->turned.store(true, std::memory_order_relaxed); });
+  const int status = thread_.start([shared = shared_] { shared->run(); });
+  if (status == 0) return 0;
+  // The caller's again.
+  static_cast<void>(shared_->fd.release());
+  stop();
+  shared_.reset();
+  return status;
 }
 
 void Heartbeat::stop() {
   timer_.close();
+  check_.close();
   parentWatch_.stop();
   if (!thread_.joinable()) return;
   bool hangs = false;
@@ -99,7 +112,7 @@ void Heartbeat::stop() {
     const std::lock_guard lock(shared_->mutex);
     shared_->stopping = true;
     hangs = shared_->beating;
-    shared_->wake.notify_one();
+    shared_->stop.notify_one();
   }
   if (hangs) {
     thread_.detach();
@@ -117,13 +130,10 @@ HeartbeatStats Heartbeat::stats() const {
 Napi::Value StartHeartbeat(const Napi::CallbackInfo& info) {
   Args args(info);
   const int fd = args.integer(0);
-  const int periodMs = args.integer(1);
-  const int parentPid = args.integer(2);
-  const int graceMs = args.integer(3);
-  const int exitCode = args.integer(4);
+  const HeartbeatOptions options{.beatMs = args.integer(1), .turnMs = args.integer(2), .parentPid = args.integer(3), .graceMs = args.integer(4), .exitCode = args.integer(5)};
   if (!args.valid()) return result(info.Env(), -EINVAL);
   Environment& environment = Environment::of(info.Env());
-  return result(info.Env(), environment.heartbeat.start(environment.handles, fd, periodMs, parentPid, graceMs, exitCode));
+  return result(info.Env(), environment.heartbeat.start(environment.handles, fd, options));
 }
 
 Napi::Value GetHeartbeatStats(const Napi::CallbackInfo& info) {

@@ -4,10 +4,10 @@
 #include <napi.h>
 
 #include <memory>
-#include <thread>
 
 #include "loop_handle.h"
 #include "parent_watch.h"
+#include "thread.h"
 
 namespace drover {
 
@@ -16,12 +16,22 @@ struct HeartbeatStats {
   uint64_t longestMs = 0;
 };
 
+struct HeartbeatOptions {
+  // How often the thread looks whether the loop has turned.
+  int beatMs;
+  // How often an idle loop turns.
+  int turnMs;
+  int parentPid;
+  int graceMs;
+  int exitCode;
+};
+
 class Heartbeat {
  public:
   Heartbeat() = default;
   ~Heartbeat() { stop(); }
   // Owns `fd`, if it is one, from a start that succeeded.
-  int start(LoopHandles& handles, int fd, int periodMs, int parentPid, int graceMs, int exitCode);
+  int start(LoopHandles& handles, int fd, const HeartbeatOptions& options);
   void stop();
   HeartbeatStats stats() const;
 
@@ -29,8 +39,9 @@ class Heartbeat {
   struct Shared;
 
   std::shared_ptr<Shared> shared_;
-  std::thread thread_;
+  Thread thread_;
   LoopHandle<uv_timer_t> timer_;
+  LoopHandle<uv_check_t> check_;
   ParentWatch parentWatch_;
 };
 

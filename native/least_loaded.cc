@@ -2,6 +2,10 @@
 //
 // Load is connections + requests in flight + what is on its way: connections alone are a poor measure under HTTP/2 or unequal requests, requests alone
 // under many idle connections. A blocked worker is not "very loaded" but out of the question, whatever its numbers say.
+//
+// A stamp does not see everything: libuv calls handlers within its poll phase, and who blocks in one that nothing of ours is called before (a database's answer, a
+// file) looks idle. A holder of a permit is found by not coming for a connection: then it is late (permit.cc), until its loop
+// turns. With other strategies the connection goes to another, and no more is lost than that.
 #include "least_loaded.h"
 
 namespace drover {
@@ -14,8 +18,9 @@ Candidate judge(BoardRow& row, uint32_t underway, uint64_t now, uint64_t stallNs
   const bool ready = load(row.state) == static_cast<uint32_t>(State::kReady);
   const bool stalled = leftPoll != 0 && leftPoll + stallNs < now;
   const bool full = connections + underway >= load(row.connectionLimit) || requests + underway >= load(row.requestLimit);
-  candidate.eligible = ready && !stalled && !full;
-  candidate.idle = leftPoll == 0;
+  const bool late = isLate(row);
+  candidate.eligible = ready && !stalled && !late && !full && load(row.exhausted) == 0;
+  candidate.idle = leftPoll == 0 && !late;
   candidate.load = connections + requests + underway + load(row.handicap);
   return candidate;
 }

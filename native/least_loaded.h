@@ -10,7 +10,7 @@ namespace drover {
 
 // How a worker looks to the policy: plain numbers, read off the board once.
 struct Candidate {
-  // May it be given a connection: ready, below its limits, not out of poll for too long?
+  // May it be given a connection: ready, below its limits, not out of poll for too long, not out of descriptors?
   bool eligible = false;
   // Waits in poll right now.
   bool idle = false;

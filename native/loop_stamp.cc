@@ -41,15 +41,17 @@ void LoopStamp::leftPoll() {
   if (board_.valid() && load(board_.own().loopStamp) == 0) store(board_.own().loopStamp, uv_hrtime());
 }
 
+void LoopStamp::renew() {
+  if (board_.valid() && load(board_.own().loopStamp) != 0) store(board_.own().loopStamp, uv_hrtime());
+}
+
 Napi::Value StartLoopStamp(const Napi::CallbackInfo& info) {
   Args args(info);
   const Napi::ArrayBuffer buffer = args.buffer(0);
   const int row = args.integer(1);
   if (!args.valid() || row < 0) return result(info.Env(), -EINVAL);
   Environment& environment = Environment::of(info.Env());
-  const int status = environment.loopStamp.start(environment.handles, Board(bytesOf(buffer), static_cast<size_t>(row)));
-  if (status == 0) environment.loopStampBoard = Napi::Persistent(buffer);
-  return result(info.Env(), status);
+  return result(info.Env(), environment.loopStamp.start(environment.handles, Board(environment.mappings.of(buffer), static_cast<size_t>(row))));
 }
 
 Napi::Value StampLoop(const Napi::CallbackInfo& info) {

@@ -14,6 +14,8 @@ class LoopStamp {
   void stop();
   // Out of poll: from now on this loop is not idle.
   void leftPoll();
+  // As if it had left poll only now: it has been busy for long, and can take connections again.
+  void renew();
 
  private:
   Board board_;

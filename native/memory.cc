@@ -2,7 +2,8 @@
 // -ENOSYS where the kernel lacks it. Not for memory that has to outlive its processes.
 //
 // Each call of mapMemory makes a mapping of its own, at an address of its own: V8 forbids two buffers over one address. The mapping
-// goes when its ArrayBuffer is collected, so native code that keeps a pointer into it holds a reference to the buffer.
+// goes when its ArrayBuffer has been collected and no native code holds it. A reference to the buffer would not do: when an environment ends, Node frees
+// what external buffers stand for, referenced or not, before any cleanup hook runs (process.exit() too), and our threads and handles end only in these hooks.
 #include "memory.h"
 
 #include <fcntl.h>
@@ -10,10 +11,22 @@
 #include <sys/stat.h>
 
 #include "args.h"
+#include "environment.h"
 #include "fd.h"
 #include "result.h"
 
 namespace drover {
+
+namespace {
+struct Mapping {
+  explicit Mapping(std::span<std::byte> mapped) : bytes(mapped) {}
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() { munmap(bytes.data(), bytes.size()); }
+
+  const std::span<std::byte> bytes;
+};
+}  // namespace
 
 int createMemory(const std::string& name, int bytes) {
   if (bytes <= 0) return -EINVAL;
@@ -24,7 +37,7 @@ int createMemory(const std::string& name, int bytes) {
   return fd.release();
 }
 
-int mapMemory(int fd, int bytes, std::span<std::byte>& memory) {
+int mapMemory(int fd, int bytes, SharedBytes& memory) {
   if (bytes < 0) return -EINVAL;
   struct stat status {};
   if (fstat(fd, &status) != 0) return lastError();
@@ -35,8 +48,19 @@ int mapMemory(int fd, int bytes, std::span<std::byte>& memory) {
   const auto length = static_cast<size_t>(bytes);
   void* address = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address == MAP_FAILED) return lastError();
-  memory = {static_cast<std::byte*>(address), length};
+  const auto mapping = std::make_shared<Mapping>(std::span(static_cast<std::byte*>(address), length));
+  memory = SharedBytes(mapping, &mapping->bytes);
   return 0;
+}
+
+void Mappings::add(const SharedBytes& memory) {
+  std::erase_if(mappings_, [](const auto& entry) { return entry.second.expired(); });
+  mappings_[memory->data()] = memory;
+}
+
+SharedBytes Mappings::of(Napi::ArrayBuffer buffer) const {
+  const auto found = mappings_.find(buffer.Data());
+  return found == mappings_.end() ? nullptr : found->second.lock();
 }
 
 Napi::Value CreateMemory(const Napi::CallbackInfo& info) {
@@ -51,17 +75,16 @@ Napi::Value MapMemory(const Napi::CallbackInfo& info) {
   Args args(info);
   const int fd = args.integer(0);
   const int bytes = info.Length() > 1 ? args.integer(1) : 0;
-  std::span<std::byte> memory;
+  SharedBytes memory;
   const int status = args.valid() ? mapMemory(fd, bytes, memory) : -EINVAL;
   if (status < 0) return result(env, status);
-  // The length travels as the hint: a mapping is unmapped by address and length.
-  const auto unmap = [](napi_env, void* address, void* bytes) { munmap(address, reinterpret_cast<size_t>(bytes)); };
+  auto share = std::make_unique<SharedBytes>(memory);
+  const auto letGo = [](napi_env, void*, void* share) { std::unique_ptr<SharedBytes>(static_cast<SharedBytes*>(share)); };
   napi_value buffer = nullptr;
-  if (napi_create_external_arraybuffer(env, memory.data(), memory.size(), unmap, reinterpret_cast<void*>(memory.size()), &buffer) != napi_ok) {
-    // A Node built with a V8 memory cage has no external buffers (napi_no_external_buffers_allowed).
-    munmap(memory.data(), memory.size());
-    return result(env, -ENOTSUP);
-  }
+  // Refused by a Node built with a V8 memory cage, which has no external buffers (napi_no_external_buffers_allowed).
+  if (napi_create_external_arraybuffer(env, memory->data(), memory->size(), letGo, share.get(), &buffer) != napi_ok) return result(env, -ENOTSUP);
+  static_cast<void>(share.release());
+  Environment::of(env).mappings.add(memory);
   return Napi::Value(env, buffer);
 }
 

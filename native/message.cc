@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "result.h"
+#include "last_error.h"
 
 namespace drover {
 
@@ -112,11 +112,8 @@ int receiveMessage(int socket, std::span<char> buffer, Message& message) {
     message.fds.clear();
     return -EMSGSIZE;
   }
-  // Our buffer holds all the kernel lets anybody send: descriptors are missing because this process may not open more.
-  if ((header.msg_flags & MSG_CTRUNC) != 0) {
-    message.fds.clear();
-    return -EMFILE;
-  }
+  // Our buffer holds all the kernel lets anybody send: descriptors are missing because this process may not open more. Some are as good as none.
+  if ((header.msg_flags & MSG_CTRUNC) != 0) message.fds.clear();
   return 1;
 }
 

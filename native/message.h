@@ -40,8 +40,8 @@ int socketPair(Fd& one, Fd& other);
 int prepareEnd(int socket);
 // 0; -EAGAIN: no room now; -EPIPE: the peer is gone; -errno.
 int sendMessage(int socket, std::string_view text, std::span<const int> fds);
-// 1: a message, its text in `buffer`; 0: the peer is gone and all it sent has been read; -EAGAIN: nothing now; -errno: the message
-// was cut (-EMSGSIZE: text; -EMFILE: descriptors), or the socket broke.
+// 1: a message, its text in `buffer`, without its descriptors when this process may not open so many; 0: the peer is gone and all it sent has been
+// read; -EAGAIN: nothing now; -errno: the text was cut (-EMSGSIZE), or the socket broke.
 int receiveMessage(int socket, std::span<char> buffer, Message& message);
 
 }  // namespace drover

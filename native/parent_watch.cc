@@ -10,9 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
-#include "result.h"
+#include "clock.h"
+#include "last_error.h"
 
 namespace drover {
 
@@ -20,11 +22,17 @@ namespace {
 
 constexpr int kPollMs = 500;
 
-// Wait until one of the two is readable, or the time is over. Whether the first is.
+// Wait until one of the two is readable, or the time is over. Whether the first is. A signal that this thread gets shortens nothing.
 bool stopped(int stop, int parent, int timeoutMs) {
-  struct pollfd ends[2] = {{stop, POLLIN, 0}, {parent, POLLIN, 0}};
-  static_cast<void>(poll(ends, parent < 0 ? 1 : 2, timeoutMs));
-  return ends[0].revents != 0;
+  const uint64_t end = timeoutMs < 0 ? 0 : monotonicNow() + static_cast<uint64_t>(timeoutMs) * 1'000'000;
+  for (;;) {
+    struct pollfd ends[2] = {{stop, POLLIN, 0}, {parent, POLLIN, 0}};
+    if (poll(ends, parent < 0 ? 1 : 2, timeoutMs) >= 0) return ends[0].revents != 0;
+    if (errno != EINTR) return false;
+    if (timeoutMs < 0) continue;
+    const uint64_t now = monotonicNow();
+    timeoutMs = now >= end ? 0 : static_cast<int>((end - now + 999'999) / 1'000'000);
+  }
 }
 
 void watch(int stop, Fd parent, int parentPid, int graceMs, int exitCode) {
@@ -42,8 +50,7 @@ int ParentWatch::start(int parentPid, int graceMs, int exitCode) {
   stop_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop_.valid()) return lastError();
   Fd parent(static_cast<int>(syscall(SYS_pidfd_open, parentPid, 0)));
-  thread_ = std::thread(watch, stop_.get(), std::move(parent), parentPid, graceMs, exitCode);
-  return 0;
+  return thread_.start([stop = stop_.get(), parent = std::move(parent), parentPid, graceMs, exitCode]() mutable { watch(stop, std::move(parent), parentPid, graceMs, exitCode); });
 }
 
 void ParentWatch::stop() {

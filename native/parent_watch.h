@@ -1,9 +1,9 @@
 // Ends this process some time after its parent. See parent_watch.cc.
 #pragma once
 
-#include <thread>
 
 #include "fd.h"
+#include "thread.h"
 
 namespace drover {
 
@@ -16,7 +16,7 @@ class ParentWatch {
 
  private:
   Fd stop_;  // eventfd: written once, to end the thread
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace drover

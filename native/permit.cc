@@ -15,14 +15,20 @@
 
 #include "least_loaded.h"
 #include "queue.h"
-#include "result.h"
-#include "wake.h"
+#include "last_error.h"
+#include "bells.h"
 
 namespace drover {
 
 namespace {
-// A worker out of poll for longer is not given a permit by its sibling; the conductor has --stall-ms.
-constexpr uint64_t kStallNs = 20'000'000;
+// While something waits; at most, where there is only traffic.
+constexpr int kTickMs = 5;
+constexpr int kMaxCalmMs = 100;
+constexpr uint64_t kMsNs = 1'000'000;
+// Somebody was stalled this lately: it, or another, may be again.
+constexpr uint64_t kWaryNs = 2'000'000'000;
+// Connections by which another has to be below us before a permit waits for the end of what it is at.
+constexpr uint32_t kSlack = 2;
 
 uint32_t ownerOf(uint64_t word) { return static_cast<uint32_t>(word); }
 // The word that follows, with another owner (row + 1; 0: nobody).
@@ -53,27 +59,39 @@ bool Permit::confirm() {
   return false;
 }
 
-void Permit::look() {
-  if (confirm()) return;
+bool Permit::look() {
+  confirm();
+  bool spare = false;
   for (int i = 0; i < count_; i++) {
-    const uint64_t word = permitAt(board_, i).load();
-    if (ownerOf(word) != owner_) continue;
-    index_ = i;
-    word_ = word;
-    return;
+    uint64_t word = permitAt(board_, i).load();
+    if (ownerOf(word) != owner_ || i == index_) continue;
+    if (index_ < 0) {
+      index_ = i;
+      word_ = word;
+    } else {
+      // Two have given us theirs at the same moment. One is all a worker can use.
+      spare |= permitAt(board_, i).compare_exchange_strong(word, handedTo(word, 0));
+    }
   }
+  return spare;
 }
 
 bool Permit::pass(const Bells& bells, uint64_t now) {
-  std::vector<Candidate> candidates;
+  std::vector<Candidate> idle;
+  std::vector<Candidate> lighter;
   int row = 0;
+  const uint32_t ours = load(board_.rowOf(owner_).connections);
   for (BoardRow& other : board_.rows()) {
-    Candidate candidate = judge(other, 0, now, kStallNs);
-    candidate.eligible &= candidate.idle && bells.has(row) && !holds(board_, count_, static_cast<uint32_t>(row) + 1);
-    candidates.push_back(candidate);
+    Candidate candidate = judge(other, 0, now, board_.stallNs());
+    candidate.eligible &= bells.has(row) && !holds(board_, count_, static_cast<uint32_t>(row) + 1);
+    idle.push_back(candidate);
+    idle.back().eligible &= candidate.idle;
+    lighter.push_back(candidate);
+    lighter.back().eligible &= load(other.connections) + kSlack < ours;
     row++;
   }
-  const int chosen = leastLoaded(candidates, next(random_));
+  int chosen = leastLoaded(idle, next(random_));
+  if (chosen < 0) chosen = leastLoaded(lighter, next(random_));
   if (chosen < 0) return false;
   const int index = std::exchange(index_, -1);
   // It fails when we were deposed: then it is not ours to give, and gone all the same.
@@ -125,17 +143,27 @@ bool PermitDuty::give(int index, uint64_t word, uint64_t now) {
   return true;
 }
 
-bool PermitDuty::onTick(uint64_t now) {
-  if (sockets_.empty()) return false;
+int PermitDuty::onTick(uint64_t now, bool traffic) {
+  if (sockets_.empty()) return 0;
   Board& board = conductor_.board();
   const bool waiting = queued();
   if (!waiting) queuedSince_ = 0;
   else if (queuedSince_ == 0) queuedSince_ = now;
 
   bool starting = false;
-  for (BoardRow& row : board.rows()) starting |= load(row.state) == static_cast<uint32_t>(State::kStarting);
+  for (BoardRow& row : board.rows()) {
+    starting |= load(row.state) == static_cast<uint32_t>(State::kStarting);
+    const uint64_t leftPoll = load(row.loopStamp);
+    if (load(row.state) == static_cast<uint32_t>(State::kReady) && leftPoll != 0 && leftPoll + stallNs_ < now) stalledAt_ = now;
+  }
+  // Nothing waits: the next look is when a holder that is out of poll is stalled, or, if none is, when one could be that leaves it now. Where nobody has
+  // been stalled for long twice that time, since each look is a wake-up.
+  const bool wary = stalledAt_ != 0 && now - stalledAt_ < kWaryNs;
+  uint64_t due = now + std::clamp<uint64_t>(wary ? stallNs_ : 2 * stallNs_, kTickMs * kMsNs, kMaxCalmMs * kMsNs);
 
-  bool more = waiting;
+  bool more = waiting || traffic;
+  // A holder cannot use its permit, and nobody else can.
+  bool unable = false;
   for (int i = 0; i < count_; i++) {
     Watched& watched = watched_[static_cast<size_t>(i)];
     uint64_t word = permitAt(board, i).load();
@@ -147,13 +175,19 @@ bool PermitDuty::onTick(uint64_t now) {
     }
     BoardRow& row = board.rowOf(owner);
     const uint64_t accepted = load(row.accepted);
-    if (word != watched.word || accepted != watched.accepted) watched = {word, accepted, now};
+    if (word != watched.word || accepted != watched.accepted) watched = {word, accepted, now, load(row.loopTurns)};
     const Candidate candidate = judge(row, 0, now, stallNs_);
     const bool ready = load(row.state) == static_cast<uint32_t>(State::kReady);
-    // Asleep in poll and yet not taking what is there: stopped by a signal, out of descriptors, or dead and its death not yet known.
+    // Asleep in poll and yet not taking what is there: stopped by a signal, out of descriptors, dead and its death not yet known, or blocked where no stamp tells.
     const bool idle = waiting && now - std::max(queuedSince_, watched.since) > stallNs_;
-    if (candidate.eligible && !idle) continue;
+    if (idle) setLate(row, watched.turns);
+    if (candidate.eligible && !idle) {
+      const uint64_t leftPoll = load(row.loopStamp);
+      if (leftPoll != 0) due = std::min(due, std::max(leftPoll + stallNs_, now));
+      continue;
+    }
     if (give(i, word, now)) continue;
+    unable = true;
     // A holder that was handed the permit by one that died before it could ring: it waits in poll and does not know.
     if (ready && candidate.idle) bells_.ring(static_cast<int>(owner) - 1);
     if (!ready) {
@@ -161,7 +195,8 @@ bool PermitDuty::onTick(uint64_t now) {
       more |= starting;
     }
   }
-  return more;
+  if (!more) return 0;
+  return waiting || starting || unable ? kTickMs : static_cast<int>((due - now) / kMsNs) + 1;
 }
 
 }  // namespace drover

@@ -21,9 +21,9 @@ class Permit {
   bool held() const { return index_ >= 0; }
   // Whether the board still says so; when it does not, it is no longer held.
   bool confirm();
-  // Looks for a permit that was given to us.
-  void look();
-  // Give it to the least loaded idle worker that has none. Answers whether somebody was there.
+  // Looks for a permit that was given to us. Answers whether there was one too many, which is nobody's now: the conductor has to know.
+  bool look();
+  // Give it to the least loaded idle worker that has none; where nobody is idle, to one that has clearly less to carry than we. Answers whether somebody was there.
   bool pass(const Bells& bells, uint64_t now);
 
  private:
@@ -45,7 +45,7 @@ class PermitDuty final : public Duty {
   void removeSocket(int id);
 
   void onReady(int fd) override;
-  bool onTick(uint64_t now) override;
+  int onTick(uint64_t now, bool traffic) override;
   void onQuiet() override;
 
  private:
@@ -53,6 +53,7 @@ class PermitDuty final : public Duty {
     uint64_t word = 0;
     uint64_t accepted = 0;
     uint64_t since = 0;
+    uint64_t turns = 0;
   };
   bool queued() const;
   bool give(int index, uint64_t word, uint64_t now);
@@ -64,6 +65,8 @@ class PermitDuty final : public Duty {
   std::unordered_map<int, Fd> sockets_;
   std::array<Watched, kMaxPermits> watched_{};
   uint64_t queuedSince_ = 0;
+  // When somebody was last seen stalled; 0: never.
+  uint64_t stalledAt_ = 0;
   uint32_t random_ = 1;
 };
 

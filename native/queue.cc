@@ -12,8 +12,7 @@
 
 #include <array>
 
-#include "args.h"
-#include "result.h"
+#include "last_error.h"
 
 namespace drover {
 
@@ -46,34 +45,6 @@ int listenDrops(int fd, uint32_t& drops) {
   if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures.data(), &length) != 0) return lastError();
   drops = figures[SK_MEMINFO_DROPS];
   return 0;
-}
-
-Napi::Value ListenDrops(const Napi::CallbackInfo& info) {
-  Args args(info);
-  const int fd = args.integer(0);
-  uint32_t drops = 0;
-  const int status = args.valid() ? listenDrops(fd, drops) : -EINVAL;
-  if (status < 0) return result(info.Env(), status);
-  return Napi::Number::New(info.Env(), drops);
-}
-
-Napi::Value QueueLengthOf(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Args args(info);
-  const int fd = args.integer(0);
-  QueueLength queue{};
-  const int status = args.valid() ? queueLength(fd, queue) : -EINVAL;
-  if (status < 0) return result(env, status);
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("length", queue.length);
-  object.Set("limit", queue.limit);
-  return object;
-}
-
-Napi::Value IsListening(const Napi::CallbackInfo& info) {
-  Args args(info);
-  const int fd = args.integer(0);
-  return result(info.Env(), args.valid() ? isListening(fd) : -EINVAL);
 }
 
 }  // namespace drover

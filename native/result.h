@@ -4,12 +4,9 @@
 
 #include <napi.h>
 
-#include <cerrno>
+#include "last_error.h"
 
 namespace drover {
-
-// What the last system call of this thread failed with, as we hand it on.
-inline int lastError() { return -errno; }
 
 inline Napi::Value result(Napi::Env env, int value) { return Napi::Number::New(env, value); }
 

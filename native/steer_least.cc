@@ -1,13 +1,14 @@
 // Join the shortest queue, in the kernel: an SK_REUSEPORT program (Linux 4.19, CAP_BPF; see bpf.cc) that reads the board at the first packet of each
-// connection and picks the least loaded slot whose worker is ready, not full, and not out of poll for longer than `stallMs`. Without the
+// connection and picks the least loaded slot whose worker is ready, not full, not out of descriptors, and not out of poll for longer than `stallMs`. Without the
 // privilege -EPERM: steer by weights instead (steer_weighted.cc).
 //
 // - The choice counts as load at once: the program adds to the slot's `selected`, whoever accepts adds to `accepted`, and the difference is the slot's
 //   queue. Otherwise a burst, whose choices are all made before the first accept, would go to one slot.
 // - No branches while choosing: every slot computes a 64-bit key, bad ones get a bit that no good one has, and the smallest key wins by
 //   arithmetic. So the verifier has one path to walk, however many slots; with branches it gives up at about thirty.
-// - Key: bit 62 not eligible · bits 24-61 load · bits 8-23 random, so that equals share · bits 0-7 slot.
-// - Nobody eligible: the kernel's hash decides, and siblings take what its choice cannot; counted on the board.
+// - Key: bit 62 not eligible · bit 61 not ready · bits 24-60 load · bits 8-23 random, so that equals share · bits 0-7 slot.
+// - Nobody eligible: the least loaded of those that are ready all the same; whoever can first takes it from there. Nobody ready: the kernel's hash decides, which may
+//   choose a slot whose worker boots or is gone; counted on the board.
 #include "steer_least.h"
 
 #include <fcntl.h>
@@ -25,6 +26,7 @@ namespace drover {
 namespace {
 constexpr int kLoadShift = 24;
 constexpr int kIneligibleBit = 62;
+constexpr int kNotReadyBit = 61;
 constexpr int kSign = 63;
 constexpr int32_t kRandomMask = 0xffff00;
 constexpr int32_t kSlotMask = kMaxSlots - 1;
@@ -34,6 +36,14 @@ constexpr size_t kBlock = 64;
 constexpr Register kContext = R6, kStalledBefore = R7, kBest = R8, kRandom = R9;
 
 static_assert((kMaxSlots & kSlotMask) == 0 && (kMaxRows & (kMaxRows - 1)) == 0, "masks");
+
+// An odd number of its own for each slot. Not a constant times the slot: multiples of one are evenly spaced, and the gaps between them are what slots that tie
+// would share by.
+constexpr int32_t oddOf(int slot) {
+  uint32_t odd = (static_cast<uint32_t>(slot) + 1) * 0x85ebca6bu;
+  odd = (odd ^ odd >> 13) * 0xc2b2ae35u;
+  return static_cast<int32_t>((odd ^ odd >> 16) | 1);
+}
 
 // The slot's key into kBest, if it is smaller. Changes R0-R5.
 void considerSlot(BpfAssembler& program, int board, int slot) {
@@ -48,6 +58,8 @@ void considerSlot(BpfAssembler& program, int board, int slot) {
 
   program.load(BPF_W, bad, row, offsetof(BoardRow, state));
   program.apply(BPF_XOR, bad, static_cast<int32_t>(State::kReady));
+  program.load(BPF_W, R4, row, offsetof(BoardRow, exhausted));
+  program.apply(BPF_OR, bad, R4);
 
   // Stalled: 0 < loopStamp < kStalledBefore. Signs, spread over the word by arithmetic shifts, are the truth values.
   program.load(BPF_DW, R4, row, offsetof(BoardRow, loopStamp));
@@ -84,10 +96,17 @@ void considerSlot(BpfAssembler& program, int board, int slot) {
   addFull(offsetof(BoardRow, requestsInFlight), offsetof(BoardRow, requestLimit));
   addFull(offsetof(BoardRow, connections), offsetof(BoardRow, connectionLimit));
 
-  // Any bit of bad becomes kIneligibleBit.
-  program.apply(BPF_NEG, bad, 0);
-  program.apply(BPF_RSH, bad, kSign);
-  program.apply(BPF_LSH, bad, kIneligibleBit);
+  // Any bit of it becomes that one.
+  const auto gather = [&](Register truth, int bit) {
+    program.apply(BPF_NEG, truth, 0);
+    program.apply(BPF_RSH, truth, kSign);
+    program.apply(BPF_LSH, truth, bit);
+  };
+  gather(bad, kIneligibleBit);
+  program.load(BPF_W, R5, row, offsetof(BoardRow, state));
+  program.apply(BPF_XOR, R5, static_cast<int32_t>(State::kReady));
+  gather(R5, kNotReadyBit);
+  program.apply(BPF_OR, bad, R5);
 
   // R4 = load: queue + connections + requests in flight + what a newcomer is charged.
   for (const size_t field : {offsetof(BoardRow, connections), offsetof(BoardRow, requestsInFlight), offsetof(BoardRow, handicap)}) {
@@ -96,9 +115,10 @@ void considerSlot(BpfAssembler& program, int board, int slot) {
   }
   program.apply(BPF_LSH, R4, kLoadShift);
   program.apply(BPF_OR, R4, bad);
-  // One random number serves all slots: turned by another amount for each.
+  // One random number serves all slots: multiplied by another one for each, of which the low bits are the least random.
   program.move(R5, kRandom);
-  program.apply(BPF_ADD, R5, static_cast<int32_t>(static_cast<uint32_t>(slot) * 0x9E3779B9u));
+  program.apply(BPF_MUL, R5, oddOf(slot));
+  program.apply(BPF_RSH, R5, 8);
   program.apply(BPF_AND, R5, kRandomMask);
   program.apply(BPF_OR, R5, slot);
   program.apply(BPF_OR, R4, R5);
@@ -111,11 +131,11 @@ void considerSlot(BpfAssembler& program, int board, int slot) {
   program.apply(BPF_ADD, kBest, R4);
 }
 
-// The slot of kBest gets the connection, or nobody does and the kernel's hash decides. Ends the program.
+// The slot of kBest gets the connection; when nobody is ready, the kernel's hash decides. Ends the program.
 void takeBest(BpfAssembler& program, int board, int sockets) {
   program.move(R1, kBest);
-  program.apply(BPF_RSH, R1, kIneligibleBit);
-  const size_t nobody = program.jumpIf(BPF_JNE, R1, 0);
+  program.apply(BPF_RSH, R1, kNotReadyBit);
+  const size_t nobody = program.jumpIf(BPF_JEQ, R1, 3);
   constexpr Register slot = R9;  // The random number has done its work.
   program.move(slot, kBest);
   program.apply(BPF_AND, slot, kSlotMask);
@@ -157,7 +177,6 @@ std::vector<bpf_insn> leastLoadedProgram(int board, int sockets, std::span<const
 
   // All slots, or, beyond a block, those of one block taken at random: two levels, so that the cost of a connection has a bound.
   const size_t blocks = (slots.size() + kBlock - 1) / kBlock;
-  const size_t perBlock = blocks == 0 ? 0 : (slots.size() + blocks - 1) / blocks;
   if (blocks > 1) {
     program.call(BPF_FUNC_get_prandom_u32);
     program.apply(BPF_MOD, R0, static_cast<int32_t>(blocks));
@@ -169,9 +188,8 @@ std::vector<bpf_insn> leastLoadedProgram(int board, int sockets, std::span<const
       program.load(BPF_DW, R0, R10, static_cast<size_t>(-16));
       skip = program.jumpIf(BPF_JNE, R0, static_cast<int32_t>(block));
     }
-    for (const int slot : slots.subspan(std::min(block * perBlock, slots.size()), std::min(perBlock, slots.size() - std::min(block * perBlock, slots.size())))) {
-      considerSlot(program, board, slot);
-    }
+    // Not side by side: when there are fewer workers the last slots have none, and each block shall lose as many.
+    for (size_t i = block; i < slots.size(); i += blocks) considerSlot(program, board, slots[i]);
     if (blocks > 1) {
       takeBest(program, board, sockets);
       program.target(skip);
@@ -236,12 +254,13 @@ int LeastGroup::attach() {
   return setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &descriptor, sizeof descriptor) == 0 ? 0 : lastError();
 }
 
-bool LeastGroup::onTick(uint64_t now) {
-  if (!program_.valid() || now - attached_ < kAttachAgainNs) return false;
+int LeastGroup::onTick(uint64_t now, bool traffic) {
+  const int nextMs = traffic ? kSlowTickMs : 0;
+  if (!program_.valid() || now - attached_ < kAttachAgainNs) return nextMs;
   attached_ = now;
   const int descriptor = program_.get();
   setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &descriptor, sizeof descriptor);
-  return false;
+  return nextMs;
 }
 
 Napi::Value CreateBoardMap(const Napi::CallbackInfo& info) {

@@ -28,7 +28,7 @@ class LeastGroup final : public SteeredGroup {
   int open();
   int add(int slot, int fd) override;
   int attach() override;
-  bool onTick(uint64_t now) override;
+  int onTick(uint64_t now, bool traffic) override;
 
  private:
   int load(std::span<const int> slots, Fd& program) const;

@@ -14,9 +14,14 @@
 #include <cmath>
 
 #include "queue.h"
-#include "result.h"
+#include "last_error.h"
 
 namespace drover {
+
+namespace {
+constexpr int kTickMs = 5;
+constexpr int kFewTickMs = 20;
+}  // namespace
 
 std::vector<uint32_t> weigh(std::span<const Candidate> candidates, double arrivals) {
   std::vector<uint32_t> loads;
@@ -93,7 +98,7 @@ int WeightedGroup::attach() {
   return setsockopt(members_.front().socket.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0 ? 0 : lastError();
 }
 
-bool WeightedGroup::onTick(uint64_t now) {
+int WeightedGroup::onTick(uint64_t now, bool traffic) {
   Board& board = conductor_.board();
   std::vector<Candidate> candidates;
   uint64_t accepted = 0;
@@ -107,15 +112,17 @@ bool WeightedGroup::onTick(uint64_t now) {
   // Rows of workers that are gone are cleared, and the sum is then less than it was.
   const double arrivals = accepted > accepted_ ? static_cast<double>(accepted - accepted_) : 0;
   accepted_ = accepted;
+  // Few connections change little, and a tick is a wake-up.
+  const int nextMs = !traffic ? 0 : arrivals >= static_cast<double>(members_.size()) ? kTickMs : kFewTickMs;
   std::vector<uint32_t> shares = weigh(candidates, arrivals);
   // Nobody eligible: leave the program as it is; siblings take what waits.
-  if (std::all_of(shares.begin(), shares.end(), [](uint32_t share) { return share == 0; })) return false;
+  if (std::all_of(shares.begin(), shares.end(), [](uint32_t share) { return share == 0; })) return nextMs;
   const bool differ = differMaterially(shares_, shares);
-  if (!differ && now - attached_ < kAttachAgainNs) return false;
+  if (!differ && now - attached_ < kAttachAgainNs) return nextMs;
   if (differ) shares_ = std::move(shares);
   attach();
   attached_ = now;
-  return false;
+  return nextMs;
 }
 
 }  // namespace drover

@@ -27,7 +27,7 @@ class WeightedGroup final : public SteeredGroup {
 
   int add(int slot, int fd) override;
   int attach() override;
-  bool onTick(uint64_t now) override;
+  int onTick(uint64_t now, bool traffic) override;
 
  private:
   uint64_t stallNs_;

@@ -33,6 +33,8 @@ class SteeredGroup : public Duty {
   };
   // Whoever holds a socket of the group can take the program off: it is put there again this often, as long as there is traffic.
   static constexpr uint64_t kAttachAgainNs = 1'000'000'000;
+  // For what only must not be forgotten while there is traffic.
+  static constexpr int kSlowTickMs = 100;
 
   Conductor& conductor_;
   std::vector<Member> members_;

@@ -1,6 +1,6 @@
 // The bell: an eventfd(2) (Linux 2.6.27) per worker, made by the master, in the worker's event loop. Rung by the conductor when it has granted this worker a
-// connection, and by whoever hands it a permit. It says only "look at the board": how many grants, which permit, is written there, so a bell that rings
-// once for two, or for nothing (an earlier worker of the row left it ringing), does no harm.
+// connection or found one that nobody comes for (rescue.cc), and by whoever hands it a permit. It says only "look": how many grants, which permit, is written
+// on the board, so a bell that rings once for two, or for nothing (an earlier worker of the row left it ringing), does no harm.
 //
 // A grant counts as taken once accept4 has been called for it, before JavaScript sees the connection: what JavaScript takes its time with is not lost, the
 // conductor sees it untaken and gives it to another.
@@ -9,7 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <atomic>
+#include <utility>
 
 #include "args.h"
 #include "clock.h"
@@ -19,24 +20,9 @@
 namespace drover {
 
 namespace {
-void ringBell(const Fd& bell) {
-  const uint64_t one = 1;
-  // EAGAIN: the counter is full of rings nobody has heard yet.
-  if (bell.valid()) static_cast<void>(write(bell.get(), &one, sizeof one));
-}
+// Grants taken in one turn of the loop.
+constexpr int kPerTurn = 8;
 }  // namespace
-
-void Bells::set(int row, Fd bell) {
-  if (bell.valid()) {
-    bells_[row] = std::move(bell);
-  } else {
-    bells_.erase(row);
-  }
-}
-
-void Bells::ring(int row) const {
-  if (const auto found = bells_.find(row); found != bells_.end()) ringBell(found->second);
-}
 
 int Wake::start(LoopHandles& handles, LoopStamp& loopStamp, Board board, int row, int permits, Fd own, Fd conductor) {
   if (!board.valid() || permits > kMaxPermits) return -EINVAL;
@@ -77,9 +63,12 @@ void Wake::onBell() {
   uint64_t count = 0;
   static_cast<void>(read(own_.get(), &count, sizeof count));
   const bool held = permit_.held();
-  permit_.look();
+  if (permit_.look()) tellConductor();
   if (permit_.held() != held) each([](WakeListener& listener) { listener.permitChanged(); });
   takeGrants();
+  // With news of a permit polling begins, or ends; without, it is to look at what we were not woken for.
+  const bool holder = held && permit_.held();
+  if (board_.valid()) each([holder](WakeListener& listener) { listener.rescue(holder); });
 }
 
 void Wake::takeGrants() {
@@ -87,29 +76,38 @@ void Wake::takeGrants() {
   // Those that come while we are at it ring again.
   const uint32_t granted = std::atomic_ref<uint32_t>(row.granted).load(std::memory_order_acquire);
   const auto left = [&] { return static_cast<int32_t>(granted - load(row.taken)) > 0; };
-  if (!left()) return;
+  bool unasked = std::exchange(unasked_, false);
+  if (!left() && !unasked) return;
   bool accepted = true;
-  bool any = false;
-  while (accepted && board_.valid()) {
+  int count = 0;
+  while (accepted && board_.valid() && count < kPerTurn) {
     accepted = false;
     each([&](WakeListener& listener) {
-      if (board_.valid() && left()) accepted |= listener.takeGranted();
+      if (!board_.valid() || !(left() || unasked) || !listener.takeGranted()) return;
+      accepted = true;
+      unasked = false;
+      count++;
     });
-    any |= accepted;
   }
   if (!board_.valid()) return;
-  if (!any) increment(row.emptyWakeups);
-  // For the rest there was nothing, or we are full.
-  if (left()) store(row.taken, granted);
-  bool more = load(board_.header().waiting) > 0;
-  each([&](WakeListener& listener) { more |= listener.seesMore(); });
+  if (count == 0) increment(row.emptyWakeups);
+  // Requests of those we have come first; out of poll for long, we should be taken for stalled.
+  if (accepted && left()) return ringBell(own_);
+  bool more = false;
+  // For the rest there was nothing, or we are full: then somebody else shall have them.
+  if (left()) {
+    store(row.taken, granted);
+    more = true;
+  }
+  const bool waiting = isAnyWaiting();
+  each([&](WakeListener& listener) { more |= listener.seesMore() || (waiting && listener.takesMore()); });
   if (more) tellConductor();
 }
 
 bool Wake::confirmPermit() {
   if (!permit_.held()) return false;
   if (permit_.confirm()) return true;
-  permit_.look();
+  if (permit_.look()) tellConductor();
   if (permit_.held()) return true;
   each([](WakeListener& listener) { listener.permitChanged(); });
   return false;
@@ -124,8 +122,26 @@ void Wake::passPermit(bool mustGo) {
   each([](WakeListener& listener) { listener.permitChanged(); });
 }
 
+void Wake::tellOrphaned() {
+  if (!board_.valid()) return;
+  std::atomic_ref<uint32_t>(board_.header().orphaned).fetch_add(1, std::memory_order_relaxed);
+  tellConductor();
+}
+
+// After what makes us able to take more is on the board. Changed by nothing, not only read: the conductor writes it and then looks at the board once more (grant.cc),
+// and either we see that or it sees us.
+bool Wake::isAnyWaiting() const {
+  return board_.valid() && std::atomic_ref<uint32_t>(board_.header().waiting).fetch_add(0, std::memory_order_acq_rel) > 0;
+}
+
 void Wake::tellIfWaiting() {
-  if (board_.valid() && load(board_.header().waiting) > 0) tellConductor();
+  if (isAnyWaiting()) tellConductor();
+}
+
+void Wake::takeIfWaiting() {
+  if (!isAnyWaiting()) return;
+  unasked_ = true;
+  ringBell(own_);
 }
 
 void Wake::tellConductor() { ringBell(conductor_); }
@@ -146,10 +162,8 @@ Napi::Value StartWake(const Napi::CallbackInfo& info) {
   const int conductor = args.integer(4);
   if (!args.valid() || row < 0 || row >= kMaxRows || permits < 0) return result(info.Env(), -EINVAL);
   Environment& environment = Environment::of(info.Env());
-  const Board board(bytesOf(buffer), (static_cast<size_t>(row) + 1) * sizeof(BoardRow));
-  const int status = environment.wake.start(environment.handles, environment.loopStamp, board, row, permits, Fd(own), Fd(conductor));
-  if (status == 0) environment.wakeBoard = Napi::Persistent(buffer);
-  return result(info.Env(), status);
+  const Board board(environment.mappings.of(buffer), (static_cast<size_t>(row) + 1) * sizeof(BoardRow));
+  return result(info.Env(), environment.wake.start(environment.handles, environment.loopStamp, board, row, permits, Fd(own), Fd(conductor)));
 }
 
 Napi::Value SetWakePeer(const Napi::CallbackInfo& info) {

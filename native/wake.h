@@ -1,13 +1,13 @@
-// The bell of a worker, and the bells of the others. See wake.cc.
+// A worker hears its bell. See wake.cc.
 #pragma once
 
 #include <napi.h>
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
+#include "bells.h"
 #include "board.h"
 #include "fd.h"
 #include "loop_handle.h"
@@ -15,18 +15,6 @@
 #include "permit.h"
 
 namespace drover {
-
-// Bells by row of the board.
-class Bells {
- public:
-  // Takes the descriptor; one that is not valid takes the row's bell away.
-  void set(int row, Fd bell);
-  bool has(int row) const { return bells_.contains(row); }
-  void ring(int row) const;
-
- private:
-  std::unordered_map<int, Fd> bells_;
-};
 
 // Who accepts when the bell rings.
 class WakeListener {
@@ -36,8 +24,13 @@ class WakeListener {
   virtual bool takeGranted() = 0;
   // Is more queued where the conductor cannot count (unix sockets)?
   virtual bool seesMore() = 0;
+  // Is it neither full, paused nor out of descriptors?
+  virtual bool takesMore() = 0;
   // We have a permit now, or no longer.
   virtual void permitChanged() = 0;
+  // A connection that the kernel may have woken somebody else for waits, and nobody comes for it.
+  // `holder`: of a permit, before the bell as after it.
+  virtual void rescue(bool holder) = 0;
 };
 
 class Wake {
@@ -53,12 +46,17 @@ class Wake {
   bool confirmPermit();
   // Give the permit to an idle worker; `mustGo`: when there is none, let the conductor find somebody.
   void passPermit(bool mustGo);
+  // We were woken for a connection and cannot take it: somebody else shall.
+  void tellOrphaned();
   // This worker could take more again.
   void tellIfWaiting();
+  // The same, and it has a place now: where something waits it takes one itself, in the next turn of its loop.
+  void takeIfWaiting();
 
  private:
   void onBell();
   void takeGrants();
+  bool isAnyWaiting() const;
   void tellConductor();
   template <typename Call>
   void each(Call call);
@@ -69,6 +67,8 @@ class Wake {
   Fd conductor_;
   Bells peers_;
   Permit permit_;
+  // To take a connection without a grant at the next bell.
+  bool unasked_ = false;
   LoopHandle<uv_poll_t> poll_;
   std::vector<std::weak_ptr<WakeListener>> listeners_;
 };

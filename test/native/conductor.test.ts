@@ -1,10 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
+import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
-import { Worker } from 'node:worker_threads';
 import { NO_LIMIT, State, type Board } from '../../src/ipc/board.js';
 import { createBoard } from '../../src/ipc/board-memory.js';
 import { check, closeFd, native, type NativeConductor } from '../../src/native.js';
 import { poll } from '../helpers/drover.js';
+import { startChild } from './support.js';
 
 const permitted = createBoard().kernelReadable === 0;
 const privileged = permitted ? test : test.skip;
@@ -96,6 +97,32 @@ test('an idle conductor does not tick', async (t) => {
   t.pass();
 });
 
+test('a group that goes while it wants ticks leaves a conductor that sleeps', async (t) => {
+  const { board } = createBoard();
+  const threads = new Set(readdirSync('/proc/self/task'));
+  const conductor = conduct(t, board);
+  const thread = readdirSync('/proc/self/task').find((id) => !threads.has(id))!;
+  const group = conductor.openWeightedGroup();
+  const fd = check('listen', native.listenTcp({ host: '127.0.0.1', port: 0, backlog: 16, reusePort: true, ipv6Only: false }));
+  t.teardown(() => closeFd(fd));
+  const { port } = check('getsockname', native.localAddress(fd)) as { port: number };
+  board.set(0, 'state', State.ready);
+  board.setOwner(0, 0);
+  t.is(conductor.addToGroup(group, 0, fd), 0);
+  t.is(conductor.attachGroup(group), 0);
+  await connect(t, port, 1);
+  const before = conductor.ticks();
+  await poll('ticks', () => (conductor.ticks() > before + 2 ? true : undefined));
+  conductor.closeGroup(group);
+  // One that never sleeps is not seen asleep twenty times on end.
+  let asleep = 0;
+  await poll('sleep', () => {
+    asleep = /\) S /.test(readFileSync(`/proc/self/task/${thread}/stat`, 'latin1')) ? asleep + 1 : 0;
+    return asleep >= 20 ? true : undefined;
+  });
+  t.pass();
+});
+
 privileged('more accepted than selected is set right at once', async (t) => {
   const { board, fd } = createBoard();
   const conductor = conduct(t, board);
@@ -164,17 +191,13 @@ privileged('a program that somebody has taken off is put there again', async (t)
   t.pass();
 });
 
-test('a thread that ends without stopping its conductor ends', async (t) => {
-  const worker = new Worker(
-    `const { native } = await import(${JSON.stringify(new URL('../../src/native.js', import.meta.url).href)});
-     const { createBoard } = await import(${JSON.stringify(new URL('../../src/ipc/board-memory.js', import.meta.url).href)});
-     const { board } = createBoard();
-     const conductor = new native.Conductor(board.buffer, 20, 0);
-     if (conductor.start() !== 0) throw new Error('start');
-     conductor.openWeightedGroup();`,
-    { eval: true, execArgv: ['--input-type=module'] },
-  );
-  t.is(await new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject)), 0);
+test('a thread that ends without stopping its conductor ends, and the board stays until it has', async (t) => {
+  const child = startChild(t, 'ticking-thread');
+  t.is(await child.exit, 0);
+});
+
+test('where no thread can be had, starting one says so', async (t) => {
+  t.is(await startChild(t, 'threadless').exit, 0);
 });
 
 function slotCell(slot: number, offset: number): number {

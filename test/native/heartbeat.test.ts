@@ -110,10 +110,11 @@ test('reap: not ours, not any', (t) => {
 });
 
 test('startHeartbeat: refusals are -errno, and a start happens once', (t) => {
-  t.is(native.startHeartbeat(-1, 0, 0, 0, 7), EINVAL);
-  t.is(native.startHeartbeat(-1, 10, 0, -1, 7), EINVAL);
-  t.is(native.startHeartbeat(1_000_000, 10, 0, 0, 7), EBADF);
+  t.is(native.startHeartbeat(-1, 0, 10, 0, 0, 7), EINVAL);
+  t.is(native.startHeartbeat(-1, 10, 0, 0, 0, 7), EINVAL);
+  t.is(native.startHeartbeat(-1, 10, 10, 0, -1, 7), EINVAL);
+  t.is(native.startHeartbeat(1_000_000, 10, 10, 0, 0, 7), EBADF);
   t.deepEqual(native.heartbeatStats(), { beats: 0, longestMs: 0 });
-  t.is(native.startHeartbeat(-1, 10, 0, 0, 7), 0);
-  t.is(native.startHeartbeat(-1, 10, 0, 0, 7), -114, 'EALREADY');
+  t.is(native.startHeartbeat(-1, 10, 10, 0, 0, 7), 0);
+  t.is(native.startHeartbeat(-1, 10, 10, 0, 0, 7), -114, 'EALREADY');
 });

@@ -15,14 +15,15 @@ test('a loop in poll shows 0, and turns are counted', async (t) => {
   t.is(board.get(2, 'loopTurns') + board.get(4, 'loopTurns'), 0, 'no other row is touched');
 });
 
-test('stampLoop: a handler in the poll phase is not idle', async (t) => {
+for (const how of ['stampLoop', 'stamper']) test(`${how}: a handler in the poll phase is not idle`, async (t) => {
   const { board, fd } = createBoard(t);
-  const child = startChild(t, 'stamping');
+  const child = startChild(t, 'stamping', { args: [how] });
   const before = process.hrtime.bigint();
   child.send({ type: 'board', row: 0 }, [fd]);
   const { message } = await child.next('stamps');
   t.is(message['inHandler'], 0, 'libuv calls handlers before uv_check');
   t.true(Number(message['afterStampLoop']) >= Number(before));
+  t.true(Number(message['afterStampLoop']) <= Number(process.hrtime.bigint()), 'the same clock');
   t.is(message['again'], message['afterStampLoop'], 'the time it left poll, not the last call');
   t.is(message['inImmediate'], message['afterStampLoop']);
   await until(() => board.get(0, 'loopStamp') === 0);

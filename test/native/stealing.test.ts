@@ -3,8 +3,8 @@ import { closeSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { Board } from '../../src/ipc/board.js';
-import { State } from '../../src/ipc/board.js';
-import { check, native } from '../../src/native.js';
+import { NO_LIMIT, State } from '../../src/ipc/board.js';
+import { check, native, type NativeConductor } from '../../src/native.js';
 import { ask, createBoard, listen, startChild, until } from './support.js';
 import type { Child } from './support.js';
 
@@ -19,14 +19,27 @@ interface Crew {
   sum(field: 'accepted' | 'wakeups' | 'emptyWakeups' | 'stolen'): number;
 }
 
-function crew(t: ExecutionContext, count: number): Crew {
+interface CrewOptions {
+  /** Watches the socket, and rings who could take what waits. */
+  conducted?: boolean;
+  before?: string;
+}
+
+function crew(t: ExecutionContext, count: number, options: CrewOptions = {}): Crew {
   const { board, fd: boardFd } = createBoard(t);
   const { fd, port } = listen();
   t.teardown(() => closeSync(fd));
-  const children = Array.from({ length: count }, () => startChild(t, 'accepting'));
+  const conductor = options.conducted === true ? conduct(t, board, fd) : undefined;
+  const children = Array.from({ length: count }, () => startChild(t, 'accepting', options.before === undefined ? {} : { before: options.before }));
   children.forEach((child, row) => {
     board.set(row, 'slot', row);
-    child.send({ type: 'board', row }, [boardFd]);
+    board.set(row, 'connectionLimit', NO_LIMIT);
+    board.set(row, 'requestLimit', NO_LIMIT);
+    board.setOwner(row, row);
+    const bell = conductor === undefined ? [] : [check('eventfd', native.createBell()), conductor.wakeFd()];
+    if (conductor !== undefined) t.is(conductor.setBell(row, bell[0]!), 0);
+    child.send({ type: 'board', row }, [boardFd, ...bell]);
+    if (conductor !== undefined) closeSync(bell[0]!);
   });
   const all = [...children.keys()];
   return {
@@ -41,6 +54,15 @@ function crew(t: ExecutionContext, count: number): Crew {
     },
     sum: (field) => all.reduce((sum, row) => sum + board.get(row, field), 0),
   };
+}
+
+function conduct(t: ExecutionContext, board: Board, fd: number): NativeConductor {
+  const conductor = new native.Conductor(board.buffer, 20, 0);
+  t.is(conductor.start(), 0);
+  t.teardown(() => conductor.stop());
+  const id = check<number>('rescue', conductor.rescue(fd));
+  t.teardown(() => conductor.unrescue(id));
+  return conductor;
 }
 
 function stateOf(pid: number): string {
@@ -137,4 +159,88 @@ test('retiring: the row is left to the others, and nothing is lost', async (t) =
   await workers.tell(0, 'close');
   const taken = await paced(workers, 10);
   t.deepEqual(taken, [0, 10]);
+});
+
+test('a worker that is killed with its wake-up: the conductor rings a sibling, whatever the master is at', async (t) => {
+  const workers = crew(t, 2, { conducted: true });
+  for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  await workers.idle();
+  process.kill(workers.children[0]!.pid, 'SIGSTOP');
+  await until(() => stateOf(workers.children[0]!.pid) === 'T');
+  const answer = ask(workers.port);
+  await until(() => queueLength(workers.fd) === 1 || workers.board.get(1, 'accepted') === 1);
+  process.kill(workers.children[0]!.pid, 'SIGKILL');
+  t.is(await answer, '1');
+});
+
+test('out of descriptors: the sibling gets what the owner was woken for, and the owner is passed over until it can accept again', async (t) => {
+  const workers = crew(t, 2, { conducted: true, before: 'ulimit -n 64' });
+  for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  // An owner that waits for its CPU loses one to the sibling, and then another.
+  for (let n = 0; n < 50 && workers.board.get(0, 'accepted') === 0; n++) await paced(workers, 1);
+  const owners = workers.board.get(0, 'accepted');
+  t.true(owners > 0);
+  workers.children[0]!.send({ type: 'do', what: 'starve' });
+  await workers.children[0]!.next('done');
+  await workers.idle();
+  // The first one wakes the owner, which cannot; those that follow do not even wake it.
+  for (let n = 0; n < 5; n++) t.is(await ask(workers.port), '1');
+  t.is(workers.board.get(0, 'exhausted'), 1);
+  t.true(workers.board.getHeader('orphaned') >= 1);
+  t.is(workers.board.get(0, 'accepted'), owners);
+  workers.children[0]!.send({ type: 'do', what: 'relieve' });
+  await until(() => workers.board.get(0, 'exhausted') === 0);
+  // Behind the thief now, which goes to the end at its next theft.
+  for (let n = 0; n < 50 && workers.board.get(0, 'accepted') === owners; n++) await ask(workers.port);
+  t.true(workers.board.get(0, 'accepted') > owners);
+});
+
+test('a thief with more to carry leaves an owner that comes its connections, and takes them from one that does not', async (t) => {
+  const workers = crew(t, 2);
+  for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  workers.board.set(1, 'connections', 1000);
+  workers.board.setStallMs(60_000);
+  // Asked ten at a time: the owner is at work when most of them come, and the kernel wakes the thief.
+  for (let n = 0; n < 10; n++) await Promise.all(Array.from({ length: 10 }, () => ask(workers.port)));
+  t.is(workers.board.get(1, 'accepted'), 0, 'nothing is stolen from an owner that works');
+  workers.board.setStallMs(20);
+  const before = workers.sum('accepted');
+  workers.children[0]!.send({ type: 'do', what: 'block' });
+  await workers.children[0]!.next('blocking');
+  // Nobody else arrives: what the thief has left, it has to come back to.
+  t.is(await ask(workers.port), '1');
+  t.deepEqual(await Promise.all(Array.from({ length: 20 }, () => ask(workers.port))), Array.from({ length: 20 }, () => '1'));
+  t.is(workers.sum('accepted'), before + 21);
+  workers.children[0]!.send({ type: 'unblock' });
+  await workers.children[0]!.next('done');
+});
+
+test('a thief with less to carry takes its share of a long queue', async (t) => {
+  const workers = crew(t, 2);
+  for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  workers.board.set(0, 'connections', 1000);
+  // The owner may be done with a burst before the thief has had a CPU at all.
+  let taken = 0;
+  for (let burst = 0; burst < 50 && taken === 0; burst++) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ask(workers.port)));
+    taken = answers.filter((row) => row === '1').length;
+  }
+  t.true(taken > 0);
+});
+
+test('a socket that was armed a moment ago is the owner\'s already', async (t) => {
+  const workers = crew(t, 2);
+  workers.board.setStallMs(60_000);
+  // Who has clearly more to carry leaves a connection to an owner that can come.
+  workers.board.set(0, 'state', State.ready);
+  workers.board.set(1, 'connections', 100);
+  await workers.idle();
+  const answer = ask(workers.port);
+  await until(() => queueLength(workers.fd) === 1);
+  await workers.tell(1, 'arm', { exclusive: true, slot: 0, aside: true });
+  await until(() => workers.board.get(1, 'wakeups') > 0);
+  await workers.idle([1]);
+  t.is(workers.board.get(1, 'accepted'), 0);
+  await workers.tell(0, 'arm', { exclusive: true, slot: 0 });
+  t.is(await answer, '0');
 });

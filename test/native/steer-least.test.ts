@@ -1,6 +1,6 @@
 import test from 'ava';
 import net from 'node:net';
-import { NO_LIMIT, State, type Board } from '../../src/ipc/board.js';
+import { NO_LIMIT, SLOTS_OFFSET, SLOT_BYTES, SLOT_FIELDS, State, type Board } from '../../src/ipc/board.js';
 import { createBoard } from '../../src/ipc/board-memory.js';
 import { check, closeFd, native } from '../../src/native.js';
 
@@ -86,7 +86,59 @@ run('a worker that has just left poll is not stalled yet', async (t) => {
   group.close();
 });
 
-run('with nobody eligible the hash decides, and it is counted', async (t) => {
+run('with nobody eligible the least loaded that is ready gets it: stalled or full, but somebody', async (t) => {
+  const { board, fd } = createBoard();
+  const group = openGroup(board, fd, 5);
+  for (let row = 0; row < 3; row++) board.set(row, 'loopStamp', Number(process.hrtime.bigint() - 60_000_000n));
+  board.set(0, 'connections', 5);
+  board.set(2, 'connectionLimit', 0);
+  board.set(2, 'connections', 20);
+  board.set(3, 'state', State.starting);
+  board.setOwner(4, null);
+  const clients = await connect(group.port, 25);
+  t.deepEqual(group.lengths(), [10, 15, 0, 0, 0]);
+  t.is(board.getHeader('fallbacks'), 0);
+  for (const client of clients) client.destroy();
+  group.close();
+});
+
+/** Connections one after the other, each gone from the loads before the next comes: who got how many. */
+async function oneByOne(board: Board, group: { port: number }, count: number, slots: number): Promise<number[]> {
+  const words = new Uint32Array(board.buffer);
+  const got = Array.from({ length: slots }, (_, slot) => board.getSlot(slot, 'selected'));
+  for (let n = 0; n < count; n++) {
+    for (const client of await connect(group.port, 1)) client.destroy();
+    for (let slot = 0; slot < slots; slot++) words[(SLOTS_OFFSET + slot * SLOT_BYTES + SLOT_FIELDS.accepted[0]) >> 2] = board.getSlot(slot, 'selected');
+  }
+  return got.map((before, slot) => board.getSlot(slot, 'selected') - before);
+}
+
+for (const tied of [[0, 1], [0, 14], [3, 4, 5], [0, 1, 2, 3]]) {
+  run(`slots that tie share: ${tied.join(', ')}`, async (t) => {
+    const { board, fd } = createBoard();
+    const group = openGroup(board, fd, 15);
+    for (let slot = 0; slot < 15; slot++) if (!tied.includes(slot)) board.set(slot, 'state', State.draining);
+    const shares = (await oneByOne(board, group, 120 * tied.length, 15)).filter((_, slot) => tied.includes(slot));
+    // Five standard deviations of a fair draw are 50 to 55.
+    t.true(shares.every((share) => Math.abs(share - 120) <= 55), String(shares));
+    group.close();
+  });
+}
+
+run('more slots than a block, and fewer workers than slots: those that are left share', async (t) => {
+  const { board, fd } = createBoard();
+  const group = openGroup(board, fd, 100);
+  for (let slot = 60; slot < 100; slot++) board.set(slot, 'state', State.draining);
+  const clients = await connect(group.port, 240);
+  const lengths = group.lengths();
+  t.true(lengths.slice(0, 60).every((length) => length >= 2 && length <= 6), String(lengths));
+  t.deepEqual(lengths.slice(60), Array.from({ length: 40 }, () => 0));
+  t.is(board.getHeader('fallbacks'), 0);
+  for (const client of clients) client.destroy();
+  group.close();
+});
+
+run('with nobody ready the hash decides, and it is counted', async (t) => {
   const { board, fd } = createBoard();
   const group = openGroup(board, fd, 3);
   for (let row = 0; row < 3; row++) board.set(row, 'state', State.starting);

@@ -7,7 +7,7 @@ const send = (message: object): void => void check('send', channel.send(JSON.str
 const first = channel.receiveSync(60_000);
 if (typeof first === 'number') process.exit(1);
 check('startLoopStamp', native.startLoopStamp(check('mmap', native.mapMemory(first.fds[0]!)), rowOffset(0)));
-check('startHeartbeat', native.startHeartbeat(first.fds[1] ?? -1, Number(process.argv[2]), 0, 0, 7));
+check('startHeartbeat', native.startHeartbeat(first.fds[1] ?? -1, Number(process.argv[2]), Number(process.argv[2]), 0, 0, 7));
 channel.ref();
 channel.start(
   (text) => {

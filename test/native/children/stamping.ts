@@ -1,4 +1,5 @@
-/** Reads its own loop stamp inside a handler of the poll phase (a channel message), before and after stampLoop. */
+/** Reads its own loop stamp inside a handler of the poll phase (of randomBytes), before and after it is set: natively, or by JavaScript (argument `stamper`). */
+import { randomBytes } from 'node:crypto';
 import { Board, rowOffset } from '../../../src/ipc/board.js';
 import { check, native } from '../../../src/native.js';
 
@@ -9,24 +10,17 @@ if (typeof first === 'number') process.exit(1);
 const board = new Board(check('mmap', native.mapMemory(first.fds[0]!)));
 check('startLoopStamp', native.startLoopStamp(board.buffer, rowOffset(0)));
 const stamp = (): number => board.get(0, 'loopStamp');
+const set = process.argv[2] === 'stamper' ? board.stamper(0) : () => native.stampLoop();
 
-// Another pair in this process, so that the handler surely runs from poll.
-const [one, other] = check('socketpair', native.socketPair());
-const sender = new native.Channel(one);
-const receiver = new native.Channel(other);
-receiver.ref();
-receiver.start(
-  () => {
-    const inHandler = stamp();
-    native.stampLoop();
-    const afterStampLoop = stamp();
-    native.stampLoop();
-    const again = stamp();
-    setImmediate(() => {
-      check('send', channel.send(JSON.stringify({ type: 'stamps', inHandler, afterStampLoop, again, inImmediate: stamp() })));
-    });
-  },
-  () => {},
-);
 channel.start(() => {}, () => {});
-check('send', sender.send('go'));
+// What a thread of the pool has done is told from poll, before anything of ours is called.
+randomBytes(8, () => {
+  const inHandler = stamp();
+  set();
+  const afterStampLoop = stamp();
+  set();
+  const again = stamp();
+  setImmediate(() => {
+    check('send', channel.send(JSON.stringify({ type: 'stamps', inHandler, afterStampLoop, again, inImmediate: stamp() })));
+  });
+});

@@ -10,7 +10,7 @@ const memory = check('memfd_create', native.createMemory('thread', BOARD_BYTES))
 const board = check('mmap', native.mapMemory(memory));
 check('startLoopStamp', native.startLoopStamp(board, rowOffset(0)));
 // Owns the memory's descriptor from here on.
-check('startHeartbeat', native.startHeartbeat(memory, 2, process.ppid, 1000, 7));
+check('startHeartbeat', native.startHeartbeat(memory, 2, 2, process.ppid, 1000, 7));
 const listener = check('listen', native.listenTcp({ host: '127.0.0.1', port: 0, backlog: 16, reusePort: false, ipv6Only: false }));
 const address = check('getsockname', native.localAddress(listener));
 const acceptor = new native.Acceptor(board, rowOffset(0), (fd) => closeSync(fd), () => {});

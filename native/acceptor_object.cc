@@ -1,0 +1,128 @@
+// The acceptor as JavaScript has it (NativeAcceptor in src/native.ts): arguments in, numbers out, and the two callbacks.
+#include "acceptor_object.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "acceptor.h"
+#include "args.h"
+#include "callback.h"
+#include "environment.h"
+#include "result.h"
+
+namespace drover {
+
+namespace {
+
+class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Resource, public AcceptorListener {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Acceptor",
+                       {InstanceMethod<&AcceptorObject::arm>("arm"), InstanceMethod<&AcceptorObject::disarm>("disarm"),
+                        InstanceMethod<&AcceptorObject::pause>("pause"), InstanceMethod<&AcceptorObject::resume>("resume"),
+                        InstanceMethod<&AcceptorObject::hold>("hold"), InstanceMethod<&AcceptorObject::release>("release"),
+                        InstanceMethod<&AcceptorObject::recheck>("recheck"), InstanceMethod<&AcceptorObject::close>("close"),
+                        InstanceMethod<&AcceptorObject::fds>("fds"), InstanceMethod<&AcceptorObject::ref>("ref"),
+                        InstanceMethod<&AcceptorObject::unref>("unref")});
+  }
+
+  explicit AcceptorObject(const Napi::CallbackInfo& info)
+      : ObjectWrap(info), environment_(Environment::of(info.Env())), context_(info.Env(), "drover.Acceptor") {
+    Args args(info);
+    const Napi::ArrayBuffer buffer = args.buffer(0);
+    const int row = args.integer(1);
+    const Napi::Function connection = args.function(2);
+    const Napi::Function error = args.function(3);
+    Board board;
+    if (args.valid() && row >= 0) {
+      board = Board(environment_.mappings.of(buffer), static_cast<size_t>(row));
+      onConnection_ = Napi::Persistent(connection);
+      onError_ = Napi::Persistent(error);
+    }
+    acceptor_ = std::make_shared<Acceptor>(environment_.handles, environment_.loopStamp, environment_.wake, board, *this);
+    // No row to count on: an acceptor that is closed from the start.
+    if (!board.valid()) acceptor_->abandon();
+  }
+  ~AcceptorObject() { shutDown(); }
+
+  void shutDown() override {
+    acceptor_->abandon();
+    environment_.remove(this);
+  }
+
+ private:
+  Napi::Value arm(const Napi::CallbackInfo& info) {
+    Args args(info);
+    const int fd = args.integer(0);
+    const ArmOptions options{.exclusive = args.flag(1, "exclusive"),
+                             .slot = args.integer(1, "slot"),
+                             .rotate = args.flag(1, "rotate"),
+                             .gate = args.optionalFlag(1, "gate"),
+                             .granted = args.optionalFlag(1, "granted"),
+                             .permitted = args.optionalFlag(1, "permitted")};
+    const int status = args.valid() ? acceptor_->arm(fd, options) : -EINVAL;
+    if (status == 0 && !std::exchange(held_, true)) {
+      // The loop knows us now: stay until closed.
+      environment_.add(this);
+      Ref();
+    }
+    return result(info.Env(), status);
+  }
+
+  Napi::Value disarm(const Napi::CallbackInfo& info) {
+    Args args(info);
+    const int fd = args.integer(0);
+    const bool drain = args.flag(1);
+    return result(info.Env(), args.valid() ? acceptor_->disarm(fd, drain) : -EINVAL);
+  }
+
+  void pause(const Napi::CallbackInfo&) { acceptor_->pause(); }
+  void resume(const Napi::CallbackInfo&) { acceptor_->resume(); }
+  void hold(const Napi::CallbackInfo&) { acceptor_->hold(); }
+  void release(const Napi::CallbackInfo&) { acceptor_->release(); }
+  void recheck(const Napi::CallbackInfo&) { acceptor_->recheck(); }
+  void ref(const Napi::CallbackInfo&) { acceptor_->ref(true); }
+  void unref(const Napi::CallbackInfo&) { acceptor_->ref(false); }
+
+  void close(const Napi::CallbackInfo& info) {
+    Args args(info);
+    acceptor_->close(args.flag(0));
+    environment_.remove(this);
+    if (std::exchange(held_, false)) Unref();
+  }
+
+  Napi::Value fds(const Napi::CallbackInfo& info) {
+    const std::vector<int> list = acceptor_->fds();
+    Napi::Array array = Napi::Array::New(info.Env(), list.size());
+    for (uint32_t i = 0; i < list.size(); i++) array.Set(i, list[i]);
+    return array;
+  }
+
+  void onConnection(Fd connection, int slot) override {
+    const Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    const napi_value fd = Napi::Number::New(env, connection.get());
+    const napi_value owner = Napi::Number::New(env, slot);
+    if (callBack(env, context_, Value(), onConnection_.Value(), {fd, owner})) static_cast<void>(connection.release());
+  }
+
+  void onError(int error, int fd) override {
+    const Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    callBack(env, context_, Value(), onError_.Value(), {Napi::Number::New(env, error), Napi::Number::New(env, fd)});
+  }
+
+  Environment& environment_;
+  Napi::AsyncContext context_;
+  Napi::FunctionReference onConnection_;
+  Napi::FunctionReference onError_;
+  std::shared_ptr<Acceptor> acceptor_;
+  bool held_ = false;
+};
+
+}  // namespace
+
+Napi::Function AcceptorClass(Napi::Env env) { return AcceptorObject::define(env); }
+
+}  // namespace drover
