@@ -2,8 +2,8 @@
  * Every error code and exit code that is drover's own, in one table.
  *
  * Rank 0: imports nothing of ours. A `DroverError` is a mistake of the user's (an option, a file, an app): it is printed in
- * one or two lines, without a stack, and ends the process with the exit code of its row. Anything else that is thrown is
- * our bug and keeps its stack.
+ * one or two lines and ends the process with the exit code of its row. It has no stack of drover's; where the app's own code threw,
+ * it has the app's. Anything else that is thrown is our bug and keeps its stack.
  */
 
 /** What the process exits with. Rendered into docs/exit-codes.md. */
@@ -35,6 +35,7 @@ export const ERRORS = {
   ERR_DROVER_BOOT_TIMEOUT: 'boot',
   ERR_DROVER_WORKER_EXITED: 'boot',
   ERR_DROVER_WORKER_CLASS: 'usage',
+  ERR_DROVER_TLS: 'usage',
   ERR_DROVER_LISTEN: 'listen',
   ERR_DROVER_PIDFILE: 'pidfile',
   ERR_DROVER_LOG_FILE: 'usage',
@@ -44,25 +45,28 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** A mistake of the user's: what is wrong, where it came from, what to do. Printed without a stack. */
+/** A mistake of the user's: what is wrong, where it came from, what to do. Printed without a stack of drover's. */
 export class DroverError extends Error {
   override readonly name = 'DroverError';
   readonly code: ErrorCode;
   /** What to do about it: printed on the second line. */
   readonly remedy: string | undefined;
+  /** The stack of what the app's own code threw: printed below. */
+  readonly appStack: string | undefined;
 
-  constructor(code: ErrorCode, message: string, remedy?: string) {
+  constructor(code: ErrorCode, message: string, remedy?: string, appStack?: string) {
     super(message);
     this.code = code;
     this.remedy = remedy;
+    this.appStack = appStack;
   }
 
   get exitCode(): number {
     return EXIT_CODES[ERRORS[this.code]].code;
   }
 
-  /** One or two lines for a person. */
+  /** One or two lines for a person, and the app's stack. */
   format(): string {
-    return this.remedy === undefined ? this.message : `${this.message}\n  ${this.remedy}`;
+    return [this.message, this.remedy, this.appStack].filter((part) => part !== undefined).join('\n  ');
   }
 }

@@ -4,14 +4,38 @@
  *
  * Rank 6.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SendFileOptions, SendFileResult } from './config/send-file.js';
 import type { Hooks } from './config/hooks.js';
 import type { OptionInput } from './config/options.js';
+import type { RequestInfo } from './config/request-info.js';
 
 export { EXIT_CODES } from './errors.js';
 export type { HookName, Hooks, ServerInfo, WorkerDeath, WorkerInfo } from './config/hooks.js';
 export type { AcceptStrategyName, Config } from './config/options.js';
 export type { ListenAddress } from './config/address.js';
+export type { RequestInfo } from './config/request-info.js';
+export type { SendFileOptions, SendFileResult } from './config/send-file.js';
 export type { WorkerClass, WorkerContext } from './config/worker-class.js';
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** What drover knows of the request (docs/http-edge.md). Not there without drover. */
+    readonly drover: RequestInfo;
+    /** Path that the app is mounted at, where it is (--script-name). */
+    baseUrl?: string;
+    /** The request target with that path. */
+    originalUrl?: string;
+  }
+}
+
+declare module 'node:http2' {
+  interface Http2ServerRequest {
+    readonly drover: RequestInfo;
+    baseUrl?: string;
+    originalUrl?: string;
+  }
+}
 
 /** What a config file may export: options and hooks. docs/options.md explains each. */
 export interface DroverConfig extends OptionInput, Hooks {}
@@ -22,3 +46,20 @@ export function defineConfig(config: () => DroverConfig | Promise<DroverConfig>)
 export function defineConfig(config: DroverConfig | (() => DroverConfig | Promise<DroverConfig>)): DroverConfig | (() => DroverConfig | Promise<DroverConfig>) {
   return config;
 }
+
+/**
+ * Answer a GET or HEAD request with a file: with sendfile(2) where the connection allows it (plain HTTP/1, and not --no-sendfile), else by reading and writing. Sets
+ * Content-Type, Content-Length, ETag, Last-Modified and Accept-Ranges where the response has none, honours conditional and Range requests, and ends the response. Any other method
+ * is answered with 405.
+ *
+ * `path` is opened as it is: an app that makes it from a request says `root`, which it then cannot leave.
+ *
+ * Fulfilled when the response is out, or the client gone. Rejects, with the response untouched, when the file cannot be opened: an error of node's shape with
+ * `code` ENOENT, EACCES, EISDIR; with `root` also EXDEV or ELOOP for a way out of it.
+ */
+export async function sendFile(request: IncomingMessage, response: ServerResponse, path: string, options?: SendFileOptions): Promise<SendFileResult> {
+  implementation ??= (await import('./http/files/send-file.js')).sendFile;
+  return implementation(request, response, path, options);
+}
+
+let implementation: typeof sendFile | undefined;

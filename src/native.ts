@@ -39,9 +39,8 @@ export interface QueueLength {
  */
 export interface NativeChannel {
   /**
-   * Start polling. `onMessage(text, fds)` per message; the receiver owns `fds`. `onClose(errno)` once, when the peer is gone
-   * (0) or the socket broke (-errno; -EMFILE: descriptors of a message were lost, as this process may open no more); nothing is called after
-   * it, and the channel is closed. 0 or -errno (-EBADF: closed, or never was a SOCK_SEQPACKET socket; -EALREADY).
+   * Start polling. `onMessage(text, fds)` per message; the receiver owns `fds`, which is empty when this process may not open so many
+   * descriptors. `onClose(errno)` once, when the peer is gone (0) or the socket broke (-errno); nothing is called after it, and the channel is closed. 0 or -errno (-EBADF: closed, or never was a SOCK_SEQPACKET socket; -EALREADY).
    */
   start(onMessage: (text: string, fds: number[]) => void, onClose: (errno: number) => void): number;
   /**
@@ -128,6 +127,9 @@ export interface NativeConductor {
   /** Look after the permits to poll a listening socket. An id for `unpermit`, likewise, or -errno. */
   permit(fd: number): number;
   unpermit(id: number): number;
+  /** Ring a worker when a connection at a listening socket waits and nobody comes for it. An id for `unrescue`, likewise, or -errno. */
+  rescue(fd: number): number;
+  unrescue(id: number): number;
   /** A SO_REUSEPORT group steered by load; `board`: descriptor of createBoardMap. An id, or -errno (-EPERM: no CAP_BPF). */
   openLeastGroup(board: number): number;
   /** A SO_REUSEPORT group steered by weights, which it keeps up to date by itself. An id, or -errno. */
@@ -144,15 +146,92 @@ export interface NativeConductor {
   ticks(): number;
 }
 
+/** A PROXY header. `family` null (UNKNOWN, LOCAL, UNSPEC): the connection's own addresses stay. Of `unix` the addresses are paths, '' for none. */
+export interface ProxyHeader {
+  family: 'IPv4' | 'IPv6' | 'unix' | null;
+  /** Who connected to the proxy. */
+  address: string;
+  port: number;
+  /** Where to. */
+  localAddress: string;
+  localPort: number;
+}
+
+/** Why a connection was closed; with `malformed`, what is wrong with its header. `empty`: its peer has closed it before the first byte. */
+export interface ProxyRefusal {
+  refusal: 'missing' | 'other-version' | 'malformed' | 'broken-off' | 'empty' | 'late' | 'crowded';
+  fault: string | null;
+}
+
+/** As the addon has them. */
+export const PROXY_VERSIONS = { v1: 1, v2: 2, auto: 3 } as const;
+
+export interface ProxyReaderOptions {
+  /** One of PROXY_VERSIONS. */
+  version: number;
+  /** How long a header may take. */
+  timeoutMs: number;
+  /** How many may wait at a time; beyond that, the one that has waited longest is refused. */
+  waiting: number;
+}
+
+/** Reads PROXY headers off connections that were just accepted, and not one byte of what follows. */
+export interface NativeProxyReader {
+  /**
+   * Takes a connection: its header when it is there already, and then the descriptor stays the caller's; why it was closed; or null: the reader owns it now,
+   * and calls onHeader, and then it is the caller's again, or onRefused. Keeps the loop alive while one waits.
+   */
+  take(fd: number): ProxyHeader | ProxyRefusal | null;
+  /** Closes what waits, without a word. Idempotent. */
+  close(): void;
+}
+
+/**
+ * The rest of a file to a connected socket, as the socket takes it. Keeps duplicates of both descriptors: whoever closes the connection must
+ * cancel the transfer, else the connection stays open until it has ended.
+ */
+export interface NativeFileTransfer {
+  /**
+   * `head`, then `length` bytes of `file` from `offset` on. 0 or -errno (-EALREADY). `onProgress(sent)` whenever some were taken, then `onEnd(errno, sent)` once: 0, or -errno
+   * (-ENODATA: the file has become shorter; -EINVAL, -ENOSYS: this file cannot be sent so; else the connection is gone). `sent` counts those of the head in. Neither is called before the next
+   * turn of the loop.
+   */
+  start(socket: number, head: Uint8Array | undefined, file: number, offset: number, length: number): number;
+  /** Stop; nothing is called any more. Idempotent. */
+  cancel(): void;
+  sent(): number;
+}
+
 export interface Addon {
+  /**
+   * `head`, then `length` bytes of `file` from `offset` on, to a connected, non-blocking socket: as much as it takes now, at most 1 MiB of the file. Bytes taken, those of the
+   * head counted in; or -errno when there were none (-EAGAIN: the socket is full; -EBUSY: what comes next is not in memory; -ENODATA: the file has
+   * become shorter; -EINVAL, -ENOSYS: this file cannot be sent so). With `length` 0 any `file` will do.
+   */
+  sendFile(socket: number, head: Uint8Array | undefined, file: number, offset: number, length: number): number;
+  FileTransfer: new (onProgress: (sent: number) => void, onEnd: (errno: number, sent: number) => void) => NativeFileTransfer;
+  /**
+   * Open what `path` names below the directory `root`, for reading: descriptor or -errno (-EXDEV: it leads out; -ELOOP: a symbolic link where `links` is
+   * false). With `links` those that stay below `root` are followed, if the kernel has openat2(2). `stat`: 8 numbers, see FILE_STAT.
+   */
+  openBeneath(root: number, path: string, links: boolean, stat: Float64Array): number;
+  /** stat(2) of what `path` now names, from `root`, or of `root` itself with ''. To compare, not to trust. 0 or -errno. */
+  statBeneath(root: number, path: string, stat: Float64Array): number;
   /** A listening TCP socket, non-blocking, CLOEXEC, SO_REUSEADDR, TCP_NODELAY: descriptor or -errno. */
   listenTcp(options: TcpListenOptions): number;
   /** A listening unix socket; a leading '@' means the abstract namespace. Does not unlink anything. Descriptor or -errno. */
   listenUnix(path: string, backlog: number): number;
   /** Where a socket is bound, or -errno. */
   localAddress(fd: number): SocketAddress | number;
+  /** Who is at the other end of a connection, or -errno. */
+  peerAddress(fd: number): SocketAddress | number;
   /** Accept queue of a listening TCP socket, or -errno. */
   queueLength(fd: number): QueueLength | number;
+  /**
+   * What of the bytes handed to the kernel the other end of this connection has still to take, or -errno: of TCP what is not acknowledged, of a unix socket the memory of
+   * what is not read (more than its bytes).
+   */
+  queuedBytes(fd: number): number;
   /** Connection attempts that this listening TCP socket has dropped since it was opened (SO_MEMINFO); wraps at 2^32. Or -errno. */
   listenDrops(fd: number): number;
   /** Whether fd is a listening stream socket (SO_ACCEPTCONN): 1, 0 or -errno. */
@@ -167,8 +246,8 @@ export interface Addon {
   Channel: new (fd: number) => NativeChannel;
   /**
    * `acceptor.row` is the byte offset of this worker's row in the board. `onConnection(fd, slot)`: the receiver owns fd.
-   * `onError(errno, fd)`: that listener is broken (it is disarmed) or, for EMFILE, ENFILE, ENOBUFS, ENOMEM, accepting pauses
-   * for 100 ms and is tried again by a timer.
+   * `onError(errno, fd)`: that listener is broken (it is disarmed) or, for EMFILE, ENFILE, ENOBUFS, ENOMEM, accepting pauses until a descriptor can be had,
+   * which is tried every 100 ms, and told again where it is in vain.
    */
   Acceptor: new (
     board: ArrayBuffer,
@@ -176,6 +255,9 @@ export interface Addon {
     onConnection: (fd: number, slot: number) => void,
     onError: (errno: number, fd: number) => void,
   ) => NativeAcceptor;
+  ProxyReader: new (options: ProxyReaderOptions, onHeader: (fd: number, header: ProxyHeader) => void, onRefused: (fd: number, refusal: ProxyRefusal) => void) => NativeProxyReader;
+  /** The parser alone, for its tests: null when there is more to come. `version`: one of PROXY_VERSIONS. */
+  parseProxyHeader(bytes: ArrayBuffer, version: number): (ProxyHeader & { length: number }) | ProxyRefusal | null;
   /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. */
   createMemory(name: string, bytes: number): number;
   /**
@@ -201,7 +283,8 @@ export interface Addon {
   /** An eventfd, non-blocking, CLOEXEC: descriptor or -errno. */
   createBell(): number;
   /**
-   * Hear our bell from now on: take what is granted to the row (its number, not its offset), or begin to poll with a permit. Owns both descriptors: the bell,
+   * Hear our bell from now on: take what is granted to the row (its number, not its offset), begin to poll with a permit, or look at sockets of which the
+   * wake-up went elsewhere. Owns both descriptors: the bell,
    * and the conductor's. 0 or -errno. Once per environment, before acceptors are armed.
    */
   startWake(board: ArrayBuffer, row: number, permits: number, bell: number, conductor: number): number;
@@ -217,12 +300,12 @@ export interface Addon {
    */
   stampLoop(): void;
   /**
-   * Beat from now on: every `periodMs` a timer turns the loop (without keeping it alive), and a thread off the loop does fchmod(2) on `fd`
-   * whenever the loop has turned since the last beat. `fd` < 0: turn the loop only; else it is owned from a start that succeeded. A second
+   * Beat from now on: every `beatMs` a thread off the loop does fchmod(2) on `fd`, if the loop has turned since the last beat, and every `turnMs`
+   * a timer turns the loop (without keeping it alive). `fd` < 0: turn the loop only; else it is owned from a start that succeeded. A second
    * thread watches for the master's death (the parent pid changes from `parentPid`; 0: no watch): when the process still lives `graceMs` later, it ends
    * it with `exitCode`. 0 or -errno. Once per environment.
    */
-  startHeartbeat(fd: number, periodMs: number, parentPid: number, graceMs: number, exitCode: number): number;
+  startHeartbeat(fd: number, beatMs: number, turnMs: number, parentPid: number, graceMs: number, exitCode: number): number;
   /** Counters of the heartbeat thread, for tests: beats done, and milliseconds the longest fchmod took. */
   heartbeatStats(): { beats: number; longestMs: number };
   /** waitpid(pid, WNOHANG) for a child that is not ours by spawn: pid when reaped, 0 when it still runs, -errno. */
@@ -230,6 +313,10 @@ export interface Addon {
   /** PR_SET_CHILD_SUBREAPER on this process: for tests of reaping without being PID 1. 0 or -errno. */
   setSubreaper(): number;
 }
+
+/** What openBeneath and statBeneath fill in, by index. Times are seconds and nanoseconds. */
+export const FILE_STAT = { size: 0, mtimeSec: 1, mtimeNsec: 2, ctimeSec: 3, ctimeNsec: 4, dev: 5, ino: 6, mode: 7 } as const;
+export const FILE_STAT_NUMBERS = 8;
 
 /** Limit of one channel message, in bytes of UTF-8. */
 export const MAX_MESSAGE_BYTES = 128 * 1024;

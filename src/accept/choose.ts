@@ -40,7 +40,7 @@ export function choose(name: AcceptStrategyName, kind: AddressKind, exclusiveWor
   return { strategy: STRATEGIES[chosen], ...(reasons.length === 0 ? {} : { reason: reasons.join(', ') }) };
 }
 
-/** Whether drover needs its conductor for any address under this strategy. */
+/** Whether drover needs its conductor, and the workers their bells, for any address under this strategy. */
 export function isConducted(name: AcceptStrategyName, exclusiveWorks: number): boolean {
   return (['tcp', 'unix', 'fd'] as const).some((kind) => choose(name, kind, exclusiveWorks).strategy.conducted !== undefined);
 }

@@ -9,6 +9,7 @@ import type { Strategy } from './strategy.js';
 export const exclusive: Strategy = {
   name: 'exclusive',
   sockets: 'shared',
+  conducted: 'rescue',
   open: (acceptor, sockets) => arm(acceptor, sockets, { exclusive: true, rotate: true, gate: true }),
   join: () => 0,
   leave: (acceptor, drain) => acceptor.close(drain),

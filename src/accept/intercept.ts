@@ -12,16 +12,18 @@ import { resolve } from 'node:path';
 import { constants } from 'node:os';
 import { closeFd } from '../native.js';
 import { rowOffset } from '../ipc/board.js';
-import type { ListenRequest } from '../ipc/messages.js';
+import type { ListenQuestion, ListenRefusal } from '../ipc/messages.js';
+import { formatAsked } from './bound.js';
 import { Listener } from './listener.js';
+import type { ProxyProtocol } from './proxy-protocol.js';
 import type { HandedSocket } from './strategy.js';
 
-/** What the master answered: our own sockets, or why not (-errno). */
-export type ListenAnswer = { key: string; sockets: HandedSocket[] } | { errno: number; message: string };
+/** What the master answered: our own sockets, or why not. */
+export type ListenAnswer = { key: string; sockets: HandedSocket[] } | ListenRefusal;
 
 export interface InterceptOptions {
   /** Ask the master, blocking until it answers. */
-  ask: (request: Omit<ListenRequest, 'type' | 'id'>) => ListenAnswer;
+  ask: (question: ListenQuestion) => ListenAnswer;
   boardBuffer: ArrayBuffer;
   /** Our row on the board: its number, as in the init message. */
   row: number;
@@ -34,6 +36,8 @@ export interface InterceptOptions {
   onServer: (server: net.Server) => void;
   /** The app has closed the server that was served by this listener. */
   onClosed?: (key: string) => void;
+  /** With --proxy-protocol; asked at each listen(). */
+  proxy?: () => ProxyProtocol | undefined;
 }
 
 export interface Intercept {
@@ -50,6 +54,8 @@ export interface Intercept {
   servers(): net.Server[];
   /** How many these are. */
   readonly listeners: number;
+  /** Why the last listen() failed, if it did. An app may keep that to itself: Express 5 hands the error to the callback of listen(). */
+  readonly refused: ListenRefusal | undefined;
 }
 
 /** net.Server as net.js knows it. */
@@ -84,6 +90,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
   let draining = false;
   let listened = false;
   let held = false;
+  let refused: ListenRefusal | undefined;
 
   // Only to see `exclusive`, which net.js does not hand on to _listen2.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {
@@ -135,22 +142,28 @@ export function installIntercept(options: InterceptOptions): Intercept {
   };
 
   /** A listener, or -errno. */
-  function acquire(request: Omit<ListenRequest, 'type' | 'id'>): Listener | number {
-    const answer = options.ask(request);
-    if ('errno' in answer) return -Math.abs(answer.errno);
+  function acquire(question: ListenQuestion): Listener | number {
+    const answer = options.ask(question);
+    if ('errno' in answer) {
+      refused = answer;
+      return answer.errno;
+    }
     const { key, sockets } = answer;
+    refused = undefined;
     listened = true;
     // Two servers of one process at one address: what the kernel would say if the sockets were their own.
     if ([...open.keys()].some((listener) => listener.key === key)) {
       for (const { fd } of sockets) closeFd(fd);
-      return -constants.errno.EADDRINUSE;
+      refused = { errno: -constants.errno.EADDRINUSE, message: `cannot listen at ${formatAsked(question)}: another server of the app listens there` };
+      return refused.errno;
     }
     const listener = new Listener(sockets, {
       key,
-      ordinal: request.ordinal,
+      ordinal: question.ordinal,
       board: options.boardBuffer,
       rowOffset: rowOffset(options.row),
       onAcceptError: options.onAcceptError,
+      proxy: options.proxy?.(),
       onClose(closed) {
         if (open.delete(closed) && !draining) options.onClosed?.(closed.key);
       },
@@ -200,6 +213,9 @@ export function installIntercept(options: InterceptOptions): Intercept {
     servers: () => [...open.values()],
     get listeners() {
       return open.size;
+    },
+    get refused() {
+      return refused;
     },
   };
 }

@@ -8,9 +8,11 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { chmodSync, statSync } from 'node:fs';
-import { native, closeFd, type NativeAcceptor } from '../native.js';
+import { native, closeFd, type NativeAcceptor, type ProxyHeader } from '../native.js';
 import type { BoundAddress } from '../ipc/messages.js';
 import { STRATEGIES } from './strategies.js';
+import { nameByProxy } from './peer.js';
+import type { ProxyProtocol } from './proxy-protocol.js';
 import type { HandedSocket, Strategy } from './strategy.js';
 import { wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
 
@@ -24,6 +26,8 @@ export interface ListenerOptions {
   rowOffset: number;
   onAcceptError: (errno: number) => void;
   onClose: (listener: Listener) => void;
+  /** With --proxy-protocol: reads the header first. */
+  proxy: ProxyProtocol | undefined;
 }
 
 /** The sockets of one strategy and one kind of connection: the acceptor does not tell which socket a connection came from. */
@@ -213,12 +217,21 @@ export class Listener {
   }
 
   #accepted(kind: ConnectionKind, fd: number): void {
-    if (this.#state !== 'open' && this.#state !== 'closing') {
+    const { proxy } = this.#options;
+    if (proxy === undefined) this.#handOn(kind, fd);
+    else proxy.take(kind, fd, (header) => this.#context.runInAsyncScope(this.#handOn, this, kind, fd, header));
+  }
+
+  /** Also when we have left meanwhile: what was accepted is served, unless the app itself has closed its server. */
+  #handOn(kind: ConnectionKind, fd: number, header?: ProxyHeader): void {
+    if (this.#state === 'closed') {
       closeFd(fd);
       return;
     }
     const connection = wrapConnection(kind, fd);
-    if (connection !== null) this.onconnection!(0, connection);
+    if (connection === null) return;
+    if (header !== undefined) nameByProxy(connection, header);
+    this.onconnection!(0, connection);
   }
 }
 

@@ -2,9 +2,10 @@
  * Opens the sockets of one address: TCP, unix, or a descriptor that drover inherits. In the master; the table of what is open is
  * listeners.ts.
  */
-import { lstatSync, unlinkSync, type Stats } from 'node:fs';
+import { linkSync, lstatSync, unlinkSync, type Stats } from 'node:fs';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { closeFd, native, type TcpListenOptions } from '../native.js';
 import type { BoundAddress } from '../ipc/messages.js';
 import { inodeOf, listenersAt } from './holder.js';
@@ -12,7 +13,7 @@ import { explain, refuse, type Refusal } from './refusal.js';
 import type { Choice } from './choose.js';
 import type { Strategy } from './strategy.js';
 
-const { EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, ENOENT, ENOTSOCK } = constants.errno;
+const { EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, EMFILE, ENFILE, ENOENT, ENOTSOCK } = constants.errno;
 
 /** One address and its sockets. */
 export interface Bind {
@@ -32,6 +33,8 @@ export interface Bind {
   release?: () => void;
   /** The file of a unix socket that is ours to remove. */
   readonly file?: FileIdentity;
+  /** Another name of that file, to put it back by: see keepFile. */
+  readonly spare?: string;
 }
 
 export interface FileIdentity {
@@ -116,12 +119,14 @@ export async function openUnix(path: string, backlog: number, umask: number | nu
   if (previous !== undefined) process.umask(previous);
   if (fd < 0) return explain(fd, address);
   const file = abstract ? undefined : identify(path);
+  const spare = file === undefined ? undefined : linkSpare(file);
   return {
     address,
     ...choice,
     backlog,
     sockets: new Map([[-1, fd]]),
     ...(file === undefined ? {} : { file }),
+    ...(spare === undefined ? {} : { spare }),
   };
 }
 
@@ -142,12 +147,43 @@ export function openInherited(fd: number, backlog: number, choice: Choice): Bind
   };
 }
 
-export function closeBind(bind: Bind): void {
-  // The file first: as long as it is there somebody may connect.
+/**
+ * A second name for the socket's file, beside it: whoever connects finds a socket by its file's inode, so a name that was removed can be given anew, to the same
+ * queue. One that a killed drover has left is replaced. Where there are no hard links we do without.
+ */
+function linkSpare(file: FileIdentity): string | undefined {
+  const spare = join(dirname(file.path), `.${basename(file.path)}.drover`);
   try {
-    if (bind.file !== undefined && isSame(bind.file)) unlinkSync(bind.file.path);
+    if (lstat(spare)?.isSocket() === true) unlinkSync(spare);
+    linkSync(file.path, spare);
+    return spare;
   } catch {
-    // The directory is not ours to write in any more: a stale socket stays, which the next listen() there replaces.
+    return undefined;
+  }
+}
+
+/** See to it that the address of a unix socket is still its file. */
+export function keepFile({ file, spare }: Bind): 'there' | 'restored' | { reason: string } {
+  if (file === undefined || isSame(file)) return 'there';
+  if (lstat(file.path) !== undefined) return { reason: 'there is another file of that name' };
+  try {
+    if (spare === undefined || !isSame({ ...file, path: spare })) return { reason: 'it was removed' };
+    linkSync(spare, file.path);
+    return 'restored';
+  } catch (error) {
+    return { reason: (error as Error).message };
+  }
+}
+
+export function closeBind(bind: Bind): void {
+  const { file, spare } = bind;
+  // The file first: as long as it is there somebody may connect.
+  for (const path of file === undefined ? [] : [file.path, spare ?? file.path]) {
+    try {
+      if (isSame({ ...file!, path })) unlinkSync(path);
+    } catch {
+      // The directory is not ours to write in any more: a stale socket stays, which the next listen() there replaces.
+    }
   }
   bind.release?.();
   for (const fd of bind.sockets.values()) closeFd(fd);
@@ -173,6 +209,7 @@ async function clearPath(path: string): Promise<Refusal | undefined> {
   if (answer === 'EACCES') {
     return refuse(-EADDRINUSE, 'there is a socket of another user at that path', 'Choose another path, or remove it yourself if nobody listens there.');
   }
+  if (answer === 'EMFILE' || answer === 'ENFILE') return explain(answer === 'EMFILE' ? -EMFILE : -ENFILE, { family: 'unix', path });
   // Connected, or EAGAIN (its queue is full), or EPROTOTYPE (a datagram socket): somebody lives there.
   return explain(-EADDRINUSE, { family: 'unix', path });
 }

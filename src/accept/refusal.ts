@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
-import type { BoundAddress } from '../ipc/messages.js';
+import type { BoundAddress, ListenRefusal } from '../ipc/messages.js';
 import { findHolder, formatHolder } from './holder.js';
 
 const { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno;
@@ -70,6 +70,17 @@ export function explain(errno: number, address: BoundAddress): Refusal {
 
 export function refuse(errno: number, reason: string, remedy?: string): Refusal {
   return remedy === undefined ? { errno, reason, retry: false } : { errno, reason, remedy, retry: false };
+}
+
+/** What a worker that asked for `address` is told. `ordinal`: as in ListenQuestion. */
+export function toListenRefusal(address: string, { errno, reason, remedy }: Refusal, ordinal: number): ListenRefusal {
+  return {
+    // A missing directory is EACCES to apps, as libuv has it.
+    errno: errno === -ENOENT ? -EACCES : errno,
+    message: `cannot listen at ${address}: ${reason}`,
+    // --bind takes the place of the first server only.
+    ...(remedy === undefined ? {} : { remedy: ordinal === 0 ? remedy : remedy.replace(' with --bind', ' in the app') }),
+  };
 }
 
 function firstFreePort(): number {

@@ -23,8 +23,11 @@ export interface Strategy {
   readonly name: StrategyName;
   /** Master: one socket per address for all (`shared`), or one per worker slot (`per-slot`). */
   readonly sockets: 'shared' | 'per-slot';
-  /** Master: what the conductor does with its sockets, if anything: give out their connections, or the permits to poll them. */
-  readonly conducted?: 'grant' | 'permit';
+  /**
+   * Master: what the conductor does with its sockets, if anything: give out their connections, or the permits to poll them, or see to it that none waits because
+   * the one worker that was woken for it does not come.
+   */
+  readonly conducted?: 'grant' | 'permit' | 'rescue';
   /** Worker: begin to accept from our own sockets. 0 or the first -errno. */
   open(acceptor: NativeAcceptor, sockets: readonly HandedSocket[]): number;
   /** Worker: sockets of other slots, to accept from when their owners cannot. 0 or the first -errno. */

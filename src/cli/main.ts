@@ -28,8 +28,14 @@ async function main(): Promise<number> {
     }
     case 'checkConfig': {
       process.chdir(loaded.config.chdir);
+      const { checkAccessLogFile, checkLogFile } = await import('../master/log-files.js');
+      checkLogFile(loaded);
+      checkAccessLogFile(loaded);
+      if (loaded.config.pidfile !== null) new (await import('../master/pidfile.js')).Pidfile(loaded.config.pidfile, loaded.sources.pidfile.where).check();
       const { checkApp } = await import('../master/check-app.js');
       await checkApp(loaded);
+      const { formatExpiries } = await import('../master/certificates.js');
+      for (const line of formatExpiries(loaded)) process.stderr.write(`warning: ${line}\n`);
       process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
       return EXIT_CODES.ok.code;
     }

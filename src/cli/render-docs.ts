@@ -22,7 +22,7 @@ function renderExitCodes(): string {
     const errors = Object.entries(ERRORS).filter(([, exit]: [string, ExitName]) => exit === name);
     lines.push(`| ${code} | ${name} | ${cell(meaning)} | ${errors.map(([error]) => `\`${error}\``).join(' ')} |`);
   }
-  lines.push('', 'A mistake of the user\'s is printed in one or two lines on standard error, without a stack: what is wrong, its value and where that came from, and what to do. A stack means a bug in drover.');
+  lines.push('', 'A mistake of the user\'s is printed in one or two lines on standard error: what is wrong, its value and where that came from, and what to do. Below an exception of the app\'s own code stands its stack. A stack of drover\'s own code means a bug in drover.');
   return lines.join('\n') + '\n';
 }
 
@@ -37,8 +37,13 @@ function renderEvents(): string {
     '| event | level | sentence | when, and further fields |',
     '| --- | --- | --- | --- |',
   ];
-  for (const [name, { level, message, help }] of Object.entries(EVENTS)) lines.push(`| \`${name}\` | ${level} | ${cell(message)} | ${cell(help)} |`);
+  for (const [name, { level, message, help }] of Object.entries(EVENTS)) lines.push(`| \`${name}\` | ${level} | ${cell(forMany(message))} | ${cell(help)} |`);
   return lines.join('\n') + '\n';
+}
+
+/** `{workers|worker|workers}` as `{workers} workers`. */
+function forMany(message: string): string {
+  return message.replace(/\{(\w+)\|[^|}]+\|([^|}]+)\}/g, '{$1} $2');
 }
 
 function cell(text: string): string {

@@ -21,7 +21,7 @@ export function defaultPlace({ HOST, PORT }: Readonly<Record<string, string | un
   return { host: HOST || (PORT ? '0.0.0.0' : DEFAULT_HOST), port: PORT ? Number(PORT) : DEFAULT_PORT };
 }
 
-export const ADDRESS_FORMS = 'HOST:PORT, [IPV6]:PORT, :PORT, PORT, unix:PATH, unix:@NAME or fd://N';
+export const ADDRESS_FORMS = `HOST:PORT, [IPV6]:PORT, HOST or [IPV6] (port ${DEFAULT_PORT}), :PORT, PORT, unix:PATH, unix:@NAME or fd://N`;
 
 /** sun_path of Linux is 108 bytes, of which a path needs one for its end and an abstract name one for its beginning. */
 const UNIX_PATH_BYTES = 107;

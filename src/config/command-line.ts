@@ -7,6 +7,7 @@
  * Rank 1. In the master.
  */
 import { DroverError } from '../errors.js';
+import { hintForFlag, hintForPort } from './foreign-flags.js';
 import { nearest } from './nearest.js';
 import { kebab, longFlags, options, type Option } from './options.js';
 
@@ -17,6 +18,8 @@ export interface Given {
   flag: string;
   /** Its text; the words after `--` for the rest; true or false for a flag without value. */
   value: string | string[] | boolean;
+  /** It may have a value, and was given without. */
+  bare?: true;
 }
 
 const byFlag = new Map<string, Option>();
@@ -37,8 +40,14 @@ export function parseCommandLine(words: readonly string[], origin: string): Give
     }
     if (word === '-' || !word.startsWith('-')) {
       const option = options.find((row) => row.positional === 'app')!;
+      const before = given.at(-1);
+      if (before !== undefined && before.bare === true && isMeantFor(before.option, word)) throw noValue(before, word, origin);
       const app = given.find((earlier) => earlier.option === option);
-      if (app !== undefined) throw new DroverError('ERR_DROVER_VALUE', `unexpected argument ${quote(word)}${origin}: the app is ${quote(app.value as string)} already`, 'Arguments for the app come after --.');
+      if (app !== undefined) {
+        // Which of the two is the app, and which was meant for the flag before it?
+        const flags = [before, given[given.indexOf(app) - 1]].map((earlier) => (earlier?.bare === true && earlier.option.type === 'enum' ? ` ${earlier.flag} takes ${valuesOf(earlier.option)}.` : ''));
+        throw new DroverError('ERR_DROVER_VALUE', `unexpected argument ${quote(word)}${origin}: the app is ${quote(app.value as string)} already`, `Arguments for the app come after --.${flags.find((text) => text !== '') ?? ''}`);
+      }
       given.push({ option, flag: 'APP', value: word });
       continue;
     }
@@ -61,22 +70,43 @@ export function parseCommandLine(words: readonly string[], origin: string): Give
       continue;
     }
     const option = byFlag.get(flag);
-    if (option === undefined) throw unknownFlag(flag, origin);
+    if (option === undefined) throw unknownFlag(flag, origin, text ?? words[i + 1]);
     if (option.type === 'bool') {
       // -vh would be two flags; nobody needs that, and -v4 would be an accident.
       if (text !== undefined && !word.startsWith('--')) throw unknownFlag(word, origin);
-      given.push({ option, flag, value: text ?? true });
+      given.push(text === undefined ? { option, flag, value: true, bare: true } : { option, flag, value: text });
       continue;
     }
     if (text === undefined) {
       const next = words[i + 1];
+      if (option.type === 'enum' && option.bare !== undefined && !option.values.includes(next ?? '')) {
+        given.push({ option, flag, value: option.bare, bare: true });
+        continue;
+      }
       if (next === undefined || !mayBeValue(option, next)) throw new DroverError('ERR_DROVER_VALUE', `${flag} needs a value${origin}${next === undefined ? '' : `, but ${quote(next)} follows`}`, `Write ${flag} ${placeholderOf(option)}: ${firstLine(option.help)}`);
       text = next;
       i++;
     }
+    const hint = hintForPort(flag, text);
+    if (hint !== undefined) throw new DroverError('ERR_DROVER_VALUE', `${flag} is ${longFlags(option)[0]!}, and ${quote(text)} looks like a port${origin}`, hint);
     given.push({ option, flag, value: text });
   }
   return given;
+}
+
+/** Whether a word after a flag that stands without value is one for it all the same, though a wrong one; rather than the app. */
+function isMeantFor(option: Option, word: string): boolean {
+  if (/^(?:true|false|yes|no|on|off|1|0)$/i.test(word)) return true;
+  return option.type === 'enum' && !/[/:]|\.[cm]?[jt]s$/.test(word) && nearest(word, option.values) !== undefined;
+}
+
+function noValue({ option, flag }: Given, word: string, origin: string): DroverError {
+  if (option.type !== 'enum') return new DroverError('ERR_DROVER_VALUE', `${flag} takes no value after a blank: ${quote(word)}${origin}`, `Write ${flag}=${word}, or ${flag} alone${option.default === true ? `, or ${flag.replace('--', '--no-')}` : ''}.`);
+  return new DroverError('ERR_DROVER_VALUE', `${flag}: no such choice: ${quote(word)}${origin}`, `Choose one of ${valuesOf(option)}. An app of that name comes before the flag.`);
+}
+
+function valuesOf(option: Extract<Option, { type: 'enum' }>): string {
+  return `${option.values.join(', ')}; alone it means ${option.bare!}`;
 }
 
 /** Whether a word that follows a flag can be its value, rather than the next flag after a value that was forgotten. */
@@ -86,7 +116,10 @@ function mayBeValue(option: Option, word: string): boolean {
   return option.type === 'args' && word !== '--';
 }
 
-function unknownFlag(flag: string, origin: string): DroverError {
+/** `next`: the text after it, its value with others. */
+function unknownFlag(flag: string, origin: string, next?: string): DroverError {
+  const hint = hintForFlag(flag, next);
+  if (hint !== undefined) return new DroverError('ERR_DROVER_UNKNOWN_FLAG', `unknown flag ${flag}${origin}`, hint);
   const near = flag.startsWith('--') ? nearest(flag, [...byFlag.keys()].filter((known) => known.startsWith('--'))) : undefined;
   return new DroverError('ERR_DROVER_UNKNOWN_FLAG', `unknown flag ${flag}${origin}`, near === undefined ? 'drover --help lists the flags; arguments for the app come after --.' : `Did you mean ${near}?`);
 }
@@ -99,6 +132,8 @@ export function placeholderOf(option: Option): string {
       return 'N';
     case 'duration':
       return 'TIME';
+    case 'bytes':
+      return 'BYTES';
     case 'enum':
       return kebab(option.name).split('-').at(-1)!.toUpperCase();
     case 'path':

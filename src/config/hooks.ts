@@ -5,6 +5,7 @@
  *
  * Rank 1. In the master and in the workers: imports no more than errors.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DroverError } from '../errors.js';
 import type { Config } from './options.js';
 
@@ -55,6 +56,10 @@ export interface Hooks {
   postSpawn?: (worker: WorkerInfo) => Result;
   /** Worker: the app has loaded and listens. */
   postWorkerInit?: (worker: WorkerInfo) => Result;
+  /** Worker: a request is about to be given to the app; refused ones are not. Not awaited. */
+  preRequest?: (request: IncomingMessage) => Result;
+  /** Worker: the response has been sent, or its connection has closed. */
+  postRequest?: (request: IncomingMessage, response: ServerResponse) => Result;
   /** Worker: told to stop at once, without finishing its requests. */
   workerInt?: (worker: WorkerInfo) => Result;
   /** Master: a worker is stuck and about to be killed; `stack` is the JavaScript stack it is stuck in, null when there is none to be had. */
@@ -79,6 +84,8 @@ export const HOOKS: { readonly [Name in HookName]-?: { readonly process: 'master
   preSpawn: { process: 'master', args: '(server, worker)', help: 'Just before a worker is spawned; `worker.pid` is 0.' },
   postSpawn: { process: 'worker', args: '(worker)', help: 'Before the app is loaded.' },
   postWorkerInit: { process: 'worker', args: '(worker)', help: 'The app has loaded and listens.' },
+  preRequest: { process: 'worker', args: '(request)', help: 'A request is about to be given to the app; refused ones are not. It is not awaited. What it throws is logged at most once in ten seconds.' },
+  postRequest: { process: 'worker', args: '(request, response)', help: 'The response has been sent, or its connection has closed. As preRequest.' },
   workerInt: { process: 'worker', args: '(worker)', help: 'The worker is told to stop at once, without finishing its requests.' },
   workerAbort: { process: 'master', args: '(server, worker, { stack })', help: 'A worker is stuck and about to be killed; `stack` is the JavaScript stack it is stuck in, null when there is none to be had.' },
   childExit: { process: 'master', args: '(server, worker, death)', help: "A worker's process has ended. `death` has `code`, `signal`, `expected`, `kind` and `cause`." },

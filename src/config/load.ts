@@ -1,20 +1,24 @@
 /**
  * The configuration: gathers every option's value from its sources, in order of precedence, and resolves it.
  *
- * default < environment < config file < DROVER_CMD_ARGS < command line. Changes nothing in the process; called anew for a reload.
+ * default < config file < environment < DROVER_CMD_ARGS < command line. Changes nothing in the process; called anew for a reload.
  *
  * Rank 1. In the master.
  */
-import { isDeepStrictEqual } from 'node:util';
+import { statSync } from 'node:fs';
 import { DroverError } from '../errors.js';
 import { parseAddress, parsePort } from './address.js';
+import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
+import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
+import { checkEdge, edgeConfig } from './edge-config.js';
+import { hintForFlag } from './foreign-flags.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
-import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName, type Reload } from './options.js';
+import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
+import { parseValue, Unfit } from './parse-value.js';
 import { splitWords } from './shell-words.js';
-import { directoryProblem, parseValue, Unfit } from './value.js';
 import type { WorkerConfig } from './worker-config.js';
 
 export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
@@ -36,6 +40,8 @@ export interface LoadedConfig {
   hooks: Hooks;
   /** Absolute path, or null. */
   configFile: string | null;
+  /** The certificates as they were on disk at that moment; null without TLS. Private keys: not for logs. */
+  certificates: LoadedCertificates | null;
   action: Action;
   /** With the action `doctor`: for scripts. */
   json: boolean;
@@ -62,36 +68,56 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const isDoctor = argv[0] === 'doctor';
   const flags = gather(parseCommandLine(isDoctor ? argv.slice(1) : argv, ''), 'flag');
 
-  const asDone = actionOf(new Map([...variable, ...flags]), cwd);
+  const given = new Map([...variable, ...flags]);
+  const asDone = actionOf(given, cwd);
   const action = isDoctor && asDone === 'serve' ? 'doctor' : asDone;
-  const json = flags.get('json')?.raw === true;
-  if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', '--json is for `drover doctor`', 'usage: drover doctor [OPTIONS] [APP] --json');
+  const json = isAsked('json', given, cwd);
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, action, json });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, certificates: null, action, json });
+  if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', `--json is for \`drover doctor\` (${given.get('json')!.where})`, 'usage: drover doctor [OPTIONS] [APP] --json');
 
-  const asked = flags.get('config') ?? variable.get('config');
+  const asked = given.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
   const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
   const file = fromFile(exported, configFile ?? '');
 
   const resolved = resolveLayers([file, fromEnvironment(env), variable, flags], input);
   if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
-  checkConcurrency(resolved);
+  const sourceOf = (name: OptionName): ValueSource => resolved.sources[name];
+  checkConcurrency(resolved.config, sourceOf);
+  checkEdge(resolved.config, (name) => sourceOf(name).where);
+  const isToRun = action === 'serve' || action === 'checkConfig';
+  if (isToRun) checkDirectories(resolved);
+  if (isToRun) checkConsistency(resolved.config, sourceOf);
   return freeze({
     ...resolved,
     bindGiven: [file, variable, flags].some((layer) => layer.has('bind')),
     hooks: hooksOf(exported, configFile ?? ''),
     configFile,
+    certificates: isToRun && servesTls(resolved.config) ? (await import('./certificates.js')).loadCertificates(resolved) : null,
     action,
     json,
   });
 }
 
-/** What `sync` means is one request at a time. */
-function checkConcurrency({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
-  if (config.workerClass !== 'sync' || config.workerConcurrency <= 1) return;
-  const { where } = sources.workerConcurrency;
-  throw new DroverError('ERR_DROVER_VALUE', `--worker-concurrency: the worker class sync has one request at a time: ${config.workerConcurrency} (${where})`, 'Leave it out, or choose --worker-class http.');
+/** What is to be served must be there. */
+function checkDirectories({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
+  const named: [OptionName, string][] = config.static.map(({ directory }) => ['static', directory]);
+  if (config.sendfileRoot !== null) named.push(['sendfileRoot', config.sendfileRoot]);
+  for (const [name, directory] of named) checkDirectory(optionNamed(name), sources[name], directory);
+}
+
+function checkDirectory(option: Option, source: ValueSource, directory: string): void {
+  const problem = directoryProblem(directory);
+  if (problem !== undefined) throw valueError(option, source, new Unfit(problem, 'Give a directory that is there.', directory));
+}
+
+function directoryProblem(path: string): string | undefined {
+  try {
+    return statSync(path).isDirectory() ? undefined : 'not a directory';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such directory' : `cannot be used (${(error as NodeJS.ErrnoException).code})`;
+  }
 }
 
 /** Every option's value, from the last layer that gives it. */
@@ -121,8 +147,7 @@ function resolveLayers(layers: readonly Layer[], { env, cwd }: LoadInput): Pick<
   const chdir = optionNamed('chdir');
   resolveOption(chdir, cwd);
   const directory = config.chdir as string;
-  const problem = directoryProblem(directory);
-  if (problem !== undefined) throw valueError(chdir, sources.chdir!, new Unfit(problem, 'Give a directory that is there.', directory));
+  checkDirectory(chdir, sources.chdir!, directory);
   for (const option of options) if (option.commandLineOnly !== true && option !== chdir) resolveOption(option, directory);
   return { config: config as Config, sources: sources as Record<OptionName, ValueSource> };
 }
@@ -136,7 +161,7 @@ function gather(given: readonly Given[], source: 'flag' | 'DROVER_CMD_ARGS'): La
   const values = new Map<string, ValueSource>();
   for (const { option, flag, value } of given) {
     const earlier = values.get(option.name);
-    const adds = option.type === 'addresses' || option.type === 'envMap';
+    const adds = option.type === 'addresses' || option.type === 'addressSet' || option.type === 'envMap' || option.type === 'fieldNames' || option.type === 'fieldValues' || option.type === 'mounts';
     const name = option.positional === undefined ? `flag ${flag}` : 'command line';
     values.set(option.name, {
       source,
@@ -171,10 +196,15 @@ function sourceOfDefaultBind(env: Env): ValueSource {
 function actionOf(given: Layer, cwd: string): Action {
   // The strongest first: whoever asks for help wants nothing else.
   for (const action of ['help', 'version', 'printConfig', 'checkConfig'] as const) {
-    const value = given.get(action);
-    if (value !== undefined && resolveValue(optionNamed(action), value, cwd) === true) return action;
+    if (isAsked(action, given, cwd)) return action;
   }
   return 'serve';
+}
+
+/** Of a flag without value. */
+function isAsked(name: OptionName, given: Layer, cwd: string): boolean {
+  const value = given.get(name);
+  return value !== undefined && resolveValue(optionNamed(name), value, cwd) === true;
 }
 
 /** The options among what a config file exports. */
@@ -187,6 +217,8 @@ function fromFile(exported: Readonly<Record<string, unknown>>, path: string): La
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: ${JSON.stringify(key)} cannot be set in the config file`, `Give --${kebab(key)} on the command line or in DROVER_CMD_ARGS.`);
     }
     if (!inFile.some(({ name }) => name === key)) {
+      const hint = hintForFlag(`--${kebab(key)}`, typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined);
+      if (hint !== undefined) throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, hint);
       const near = nearest(key, [...inFile.map(({ name }) => name), ...Object.keys(HOOKS)]);
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
     }
@@ -221,7 +253,7 @@ function show(raw: unknown): string {
 }
 
 /** All but the user's own raw values, which may be anything. */
-function freeze(loaded: LoadedConfig): LoadedConfig {
+export function freeze(loaded: LoadedConfig): LoadedConfig {
   for (const value of Object.values(loaded.config)) {
     if (Array.isArray(value)) for (const item of value as unknown[]) Object.freeze(item);
     if (typeof value === 'object') Object.freeze(value);
@@ -230,33 +262,6 @@ function freeze(loaded: LoadedConfig): LoadedConfig {
   Object.freeze(loaded.sources);
   Object.freeze(loaded.hooks);
   return Object.freeze(loaded);
-}
-
-/** An option whose value a reload finds changed. */
-export interface ChangedOption {
-  name: OptionName;
-  reload: Reload;
-}
-
-/** The options that the user has changed. A default that follows another option (`name` the app) is none of them. */
-export function changedOptions(before: LoadedConfig, after: LoadedConfig): ChangedOption[] {
-  const isDefault = (loaded: LoadedConfig, option: Option): boolean => loaded.sources[option.name as OptionName].source === 'default';
-  return options
-    .filter((option) => option.commandLineOnly !== true && !(isDefault(before, option) && isDefault(after, option)))
-    .filter((option) => !isDeepStrictEqual(before.config[configKey(option) as keyof Config], after.config[configKey(option) as keyof Config]))
-    .map((option) => ({ name: option.name as OptionName, reload: option.reload }));
-}
-
-/** `after` as it can come into force in a running drover: what only a restart can apply keeps its value of `before`. */
-export function reloadable(before: LoadedConfig, after: LoadedConfig): LoadedConfig {
-  const config: Record<string, unknown> = { ...after.config };
-  const sources: Record<string, ValueSource> = { ...after.sources };
-  for (const option of options) {
-    if (option.commandLineOnly === true || option.reload !== 'restart') continue;
-    config[configKey(option)] = before.config[configKey(option) as keyof Config];
-    sources[option.name] = before.sources[option.name as OptionName];
-  }
-  return freeze({ ...after, config: config as Config, sources: sources as Record<OptionName, ValueSource>, bindGiven: before.bindGiven });
 }
 
 /** What a worker needs of it. `reportDir` is the master's to fill in. */
@@ -271,6 +276,9 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     acceptStrategy: config.acceptStrategy,
     acceptPermits: config.acceptPermits,
     backlog: config.backlog,
+    proxyProtocol: config.proxyProtocol,
+    proxyAllowFrom: [...config.proxyAllowFrom],
+    proxyTimeoutMs: config.proxyTimeoutMs,
     workerClass: config.workerClass,
     workerConnections: config.workerConnections,
     workerConcurrency: config.workerClass === 'sync' ? 1 : config.workerConcurrency,
@@ -279,6 +287,7 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     bootTimeoutMs: config.bootTimeoutMs,
     timeoutMs: config.timeoutMs,
     gracefulTimeoutMs: config.gracefulTimeoutMs,
+    edge: edgeConfig(config),
     configFile: workerHooks ? configFile : null,
     reportDir,
   };

@@ -7,7 +7,7 @@ import { HOOKS } from './hooks.js';
 import { firstLine, placeholderOf } from './command-line.js';
 import type { LoadedConfig } from './load.js';
 import { configKey, longFlags, options, SECTIONS, type Config, type Option, type OptionName, type Section } from './options.js';
-import { boundsOfDuration, boundsOfInteger, formatValue } from './value.js';
+import { boundsOfDuration, boundsOfInteger, formatBytes, formatValue } from './format-value.js';
 
 const HELP_WIDTH = 96;
 const HELP_COLUMN = 34;
@@ -42,8 +42,19 @@ export function renderHelp(): string {
 
 function helpHead(option: Option): string {
   if (option.positional !== undefined) return placeholderOf(option);
-  const value = placeholderOf(option);
-  return `${option.short === undefined ? '    ' : `-${option.short}, `}${longFlags(option).join(', ')}${value === '' ? '' : ` ${value}`}`;
+  const value = valueOf(option);
+  return `${option.short === undefined ? '    ' : `-${option.short}, `}${[...longFlags(option), ...negations(option)].join(', ')}${value === '' ? '' : ` ${value}`}`;
+}
+
+/** In brackets where it may be left out. */
+function valueOf(option: Option): string {
+  const placeholder = placeholderOf(option);
+  return option.type === 'enum' && option.bare !== undefined ? `[${placeholder}]` : placeholder;
+}
+
+/** Shown where it is what one would give: what is on by itself. */
+function negations(option: Option): string[] {
+  return option.type === 'bool' && option.default !== false ? longFlags(option).map((flag) => flag.replace(/^--/, '--no-')) : [];
 }
 
 function defaultForHelp(option: Option): string {
@@ -116,7 +127,9 @@ export function renderOptionsManual(): string {
     '4. `DROVER_CMD_ARGS`: flags, split as a shell splits them,',
     '5. the command line.',
     '',
-    '`--flag value`, `--flag=value`, `-w 4` and `-w4` are all understood. A flag that is repeated: the last wins, except where it says that it may be repeated. `drover --print-config` shows every value and where it comes from; `drover --check-config` also loads the app.',
+    '`--flag value`, `--flag=value`, `-w 4` and `-w4` are all understood. A value in brackets may be left out. A flag that is repeated: the last wins, except where it says that it may be repeated. `drover --print-config` shows every value and where it comes from; `drover --check-config` also loads the app.',
+    '',
+    'A value that can do nothing, as the other options are (`--proxy-timeout` without `--proxy-protocol`), is an error that says what is missing, unless it comes from the environment.',
     '',
     'A **duration** is a number of seconds, or a text with a unit: `500ms`, `30s`, `2m`, `1h`, `7d`.',
     '',
@@ -148,13 +161,13 @@ export function renderOptionsManual(): string {
 }
 
 function facts(option: Option): string[] {
-  const value = placeholderOf(option);
-  const flags = [...(option.short === undefined ? [] : [`-${option.short}`]), ...longFlags(option)];
+  const value = valueOf(option);
+  const flags = [...(option.short === undefined ? [] : [`-${option.short}`]), ...longFlags(option), ...negations(option)];
   const facts = [`Command line: ${option.positional !== undefined ? `\`${value}\`` : flags.map((flag) => `\`${flag}${value === '' ? '' : ` ${value}`}\``).join(', ')}`];
   if (option.env !== undefined) facts.push(`Environment: \`${option.env}\``);
   facts.push(option.commandLineOnly === true ? 'Config file: no' : `Config file: \`${option.name}\``);
   facts.push(`Value: ${kind(option)}`);
-  if (option.type !== 'bool') facts.push(`Default: ${option.defaultSays ?? (defaultText(option) === undefined ? 'none' : `\`${defaultText(option)}\``)}`);
+  if (option.type !== 'bool' || option.default !== false) facts.push(`Default: ${option.defaultSays ?? (defaultText(option) === undefined ? 'none' : `\`${defaultText(option)}\``)}`);
   if (option.commandLineOnly !== true) facts.push(`On reload: ${{ live: 'taken over at once', respawn: 'the new workers have it', restart: 'the old value stays until drover is started anew' }[option.reload]}`);
   if (option.secret === true) facts.push('Its values are not shown by `--print-config`.');
   return facts;
@@ -165,11 +178,17 @@ function kind(option: Option): string {
     case 'int':
       return `whole number ${boundsOfInteger(option)}${Object.keys(option.words ?? {}).map((word) => `, or \`${word}\``).join('')}`;
     case 'duration':
-      return `duration ${boundsOfDuration(option)}${option.zero === undefined ? '' : `, or 0 (${option.zero})`}`;
+      return `duration ${boundsOfDuration(option)}${option.zero === undefined ? '' : `, or 0 (${option.zero})`}${Object.keys(option.words ?? {}).map((word) => `, or \`${word}\``).join('')}`;
+    case 'bytes':
+      return `number of bytes up to ${formatBytes(option.max)}, or with a unit: \`64k\`, \`10m\`, \`1g\``;
+    case 'fieldNames':
+      return 'names of headers with commas between them, or `*`; in the config file also a list';
+    case 'fieldValues':
+      return '`NAME=VALUE`; in the config file an object of texts';
     case 'bool':
-      return 'none (as a flag), `true` or `false`';
+      return `none (as a flag), \`true\` or \`false\` (after a \`=\`)${option.env === undefined ? '' : '; in the environment also 1, 0, yes, no, on, off'}`;
     case 'enum':
-      return [...option.values, ...Object.keys(option.synonyms ?? {})].map((choice) => `\`${choice}\``).join(', ');
+      return [...option.values, ...Object.keys(option.synonyms ?? {})].map((choice) => `\`${choice}\``).join(', ') + (option.bare === undefined ? '' : `; the flag alone: \`${option.bare}\``);
     case 'path':
       return `path of a ${option.kind}${option.dash === true ? ', or `-`' : ''}`;
     case 'module':
@@ -180,10 +199,16 @@ function kind(option: Option): string {
       return 'mode bits from 0 to 0777; a text in octal with a leading 0';
     case 'addresses':
       return 'address; in the config file also a list of addresses';
+    case 'addressSet':
+      return 'addresses and networks (CIDR) with commas between them, or `*` for all; in the config file also a list; an empty one is nobody';
     case 'args':
       return option.positional === undefined ? 'text that is split as a shell does; in the config file also a list of texts' : 'list of texts';
+    case 'choices':
+      return `${option.values.map((choice) => `\`${choice}\``).join(', ')}, or several with commas; in the config file also a list`;
     case 'envMap':
       return '`NAME=VALUE`; in the config file an object of texts';
+    case 'mounts':
+      return '`PREFIX=DIR`; in the config file an object of directories by prefix, or a list';
   }
 }
 

@@ -1,4 +1,5 @@
 /** What of the configuration a worker needs, as it travels to it in the `init` message: plain data, no functions. Rank 1. */
+import type { EdgeConfig } from './edge-config.js';
 import type { AcceptStrategyName } from './options.js';
 
 export interface WorkerConfig {
@@ -14,6 +15,10 @@ export interface WorkerConfig {
   acceptStrategy: AcceptStrategyName;
   acceptPermits: number;
   backlog: number;
+  proxyProtocol: 'off' | 'v1' | 'v2' | 'auto';
+  /** As parseAddressSet makes them. */
+  proxyAllowFrom: string[];
+  proxyTimeoutMs: number;
   /** `http`, `sync`, or the absolute path of a module. */
   workerClass: string;
   /** 0: no limit. */
@@ -25,6 +30,7 @@ export interface WorkerConfig {
   bootTimeoutMs: number;
   timeoutMs: number;
   gracefulTimeoutMs: number;
+  edge: EdgeConfig;
   /** Path of the config file, to load the worker's hooks from; null when there is none or it has no worker hook. */
   configFile: string | null;
   /** Directory for the report a worker writes when V8 runs out of heap; null: none. */

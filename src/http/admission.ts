@@ -34,7 +34,7 @@ export class Admission {
   readonly #inFlight: Uint32Array | Float64Array;
   readonly #inFlightAt: number;
   /** Connections that owe their first request, and the end of their patience. */
-  readonly #owing = new Map<Socket, NodeJS.Timeout>();
+  readonly #owing = new Map<object, NodeJS.Timeout>();
   /** What HTTP speaks over (TLS socket, HTTP/2 session) to the accepted socket. */
   readonly #accepted = new WeakMap<object, Socket>();
 
@@ -47,8 +47,8 @@ export class Admission {
     board.set(row, 'requestLimit', options.requests || NO_LIMIT);
   }
 
-  /** A connection was accepted; `owes`: a request is to be expected. */
-  opened(socket: Socket, owes: boolean): void {
+  /** A connection was accepted (its socket, or what stands for it until it has one); `owes`: a request is to be expected. */
+  opened(socket: object, owes: boolean): void {
     if (owes && this.#options.requests > 0) {
       this.#count(1);
       // Timers come before poll: after a handler that blocked, the request may be here and not read yet. So one look at the sockets first.
@@ -68,7 +68,7 @@ export class Admission {
     this.look();
   }
 
-  closed(socket: Socket): void {
+  closed(socket: object): void {
     this.#forgive(socket);
     this.look();
   }
@@ -83,7 +83,7 @@ export class Admission {
     else release();
   }
 
-  #forgive(socket: Socket): void {
+  #forgive(socket: object): void {
     const timer = this.#owing.get(socket);
     if (timer === undefined) return;
     clearTimeout(timer);

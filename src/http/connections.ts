@@ -8,14 +8,20 @@ import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Board } from '../ipc/board.js';
+import { native } from '../native.js';
 import type { Admission } from './admission.js';
 
 /** A socket as node:http keeps it: `parser` while it speaks HTTP/1 (null after an upgrade), `_httpMessage` while a response is due. */
 type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket };
 
+interface CountedSocket extends HttpSocket {
+  [kConnection]?: Connection;
+}
+
 interface Connection {
-  readonly server: Server;
-  /** performance.now() when it was accepted. */
+  server: Server;
+  readonly accepted: CountedSocket;
+  /** performance.now() when it was accepted; 0 when that was before the drain began. */
   readonly came: number;
   /** What HTTP speaks over: the accepted socket, or the TLS socket on it once the handshake is done. */
   socket: HttpSocket;
@@ -23,14 +29,29 @@ interface Connection {
   /** HTTP/2 streams open now, and performance.now() when the last one closed. */
   streams: number;
   quietSince: number;
+  /** Its place among the open ones. */
+  at: number;
 }
+
+const kConnection = Symbol('drover.connection');
 
 export class Connections {
   /** Called whenever a connection has closed. */
   onClose: () => void = () => {};
 
-  readonly #connections = new Map<Socket, Connection>();
+  /**
+   * The first `#count` are the open ones, the rest is undefined. Never shrinks, and is no Map, which makes itself anew every so many changes: from a table that is
+   * in V8's old space and no longer used, whatever was open at that moment seems alive to young collections, with all that hangs on it.
+   * That was a twentieth of the CPU of a connection.
+   */
+  readonly #connections: (Connection | undefined)[] = [];
+  #count = 0;
+  #closing = false;
+  /** Accepted and open, but not yet handed to a server: their PROXY header has not come. */
+  #waiting = 0;
   readonly #servers = new Set<Server>();
+  /** One for all connections: a closure each would be one more thing to allocate. Called on the accepted socket. */
+  readonly #onSocketClose: (this: CountedSocket) => void;
   readonly #cell: readonly [Uint32Array | Float64Array, number];
   readonly #admission: Admission | undefined;
 
@@ -38,48 +59,80 @@ export class Connections {
   constructor(board: Board, row: number, admission?: Admission) {
     this.#cell = board.cell(row, 'connections');
     this.#admission = admission;
+    const closed = (connection: Connection): void => this.#closed(connection);
+    this.#onSocketClose = function () {
+      closed(this[kConnection]!);
+    };
   }
 
   get open(): number {
-    return this.#connections.size;
+    return this.#count + this.#waiting;
+  }
+
+  /** What HTTP, or whatever the servers speak, speaks over. */
+  sockets(): Socket[] {
+    return this.#all().map(({ socket }) => socket);
+  }
+
+  /** A connection is open that no server has yet; `connection` stands for it. It may become a request as soon as it is handed on. */
+  waits(connection: object): void {
+    this.#waiting++;
+    this.#publish();
+    this.#admission?.opened(connection, true);
+  }
+
+  /** It was handed on, and counts by itself, or closed. */
+  settled(connection: object): void {
+    this.#waiting--;
+    this.#publish();
+    this.#admission?.closed(connection);
+    this.onClose();
   }
 
   watch(server: Server): void {
     this.#servers.add(server);
-    // http2 makes its session, and says so, within the event that hands it the socket.
-    let current: Connection | undefined;
-    let accepted: Socket | undefined;
     const owes = isHttp(server);
+    // http2 makes its session, and says so, within the event that hands it the socket.
+    let current: HttpSocket | undefined;
     server.prependListener('connection', (socket: HttpSocket) => {
-      const came = performance.now();
-      current = { server, came, socket, session: null, streams: 0, quietSince: came };
-      accepted = socket;
-      this.#connections.set(socket, current);
-      this.#publish();
-      this.#admission?.opened(socket, owes);
-      socket.once('close', () => {
-        this.#connections.delete(socket);
-        this.#publish();
-        this.#admission?.closed(socket);
-        this.onClose();
-      });
+      current = socket;
+      const known = (acceptedOf(socket) as CountedSocket)[kConnection];
+      // One that has passed the front (front.ts) is known already, and one that an app hands from one of its servers to another: emit('connection', socket).
+      if (known === undefined) this.#accepted(server, socket, owes);
+      else known.server = server;
     });
     server.prependListener('secureConnection', (socket: HttpSocket) => {
-      current = socket._parent === undefined ? undefined : this.#connections.get(socket._parent);
-      accepted = socket._parent;
-      if (current !== undefined) current.socket = socket;
-      if (accepted !== undefined) this.#admission?.speaksOver(socket, accepted);
+      current = socket;
+      this.secured(socket);
     });
     server.on('session', (session: ServerHttp2Session) => {
-      const connection = current;
-      if (connection === undefined) return;
-      connection.session = session;
-      if (accepted !== undefined) this.#admission?.speaksOver(session, accepted);
-      session.on('stream', (stream) => {
-        connection.streams++;
-        stream.once('close', () => {
-          if (--connection.streams === 0) connection.quietSince = performance.now();
-        });
+      if (current !== undefined) this.speaksHttp2(current, session);
+    });
+  }
+
+  /** A connection was accepted for this server. */
+  accepted(server: Server, socket: Socket): void {
+    this.#accepted(server, socket, isHttp(server));
+  }
+
+  /** A TLS socket whose handshake is done speaks over an accepted one. */
+  secured(socket: HttpSocket): void {
+    const connection = (acceptedOf(socket) as CountedSocket)[kConnection];
+    if (connection === undefined) return;
+    connection.socket = socket;
+    this.#admission?.speaksOver(socket, connection.accepted);
+  }
+
+  speaksHttp2(socket: HttpSocket, session: ServerHttp2Session): void {
+    const connection = (acceptedOf(socket) as CountedSocket)[kConnection];
+    if (connection === undefined) return;
+    connection.session = session;
+    this.#admission?.speaksOver(session, connection.accepted);
+    if (socket !== connection.accepted) setImmediate(endIfReset, socket, connection.accepted);
+    session.on('stream', (stream) => {
+      connection.streams++;
+      stream.once('close', () => {
+        if (--connection.streams === 0) connection.quietSince = performance.now();
       });
     });
   }
@@ -89,7 +142,8 @@ export class Connections {
    * are left alone: Node closes them after their keepAliveTimeout, so that a request that is on its way is still answered.
    */
   close(): void {
-    for (const { socket } of this.#connections.values()) {
+    this.#closing = true;
+    for (const { socket } of this.#all()) {
       const response = socket._httpMessage;
       if (response && !response.headersSent) response.shouldKeepAlive = false;
     }
@@ -98,7 +152,7 @@ export class Connections {
   /** Ends what Node would not end by itself in time. To be called now and then; `since` is when the drain began. */
   sweep(since: number): void {
     const now = performance.now();
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#all()) {
       if (connection.session === null) endSilent(connection, since, now);
       else endSession(connection, since, now);
     }
@@ -112,15 +166,58 @@ export class Connections {
   /** Connections that HTTP has let go of or never had: upgraded (WebSocket, CONNECT), or of a plain net or tls server. */
   get foreign(): number {
     let count = 0;
-    for (const { server, socket, session } of this.#connections.values()) {
+    for (const { server, socket, session } of this.#all()) {
       if (!isHttp(server) || (session === null && socket.parser === null)) count++;
     }
     return count;
   }
 
-  #publish(): void {
-    this.#cell[0][this.#cell[1]] = this.#connections.size;
+  /** Those open now: to end one may change who is where. */
+  #all(): Connection[] {
+    return this.#connections.slice(0, this.#count) as Connection[];
   }
+
+  #accepted(server: Server, socket: CountedSocket, owes: boolean): void {
+    // The clock is asked only when a drain will want to know.
+    const came = this.#closing ? performance.now() : 0;
+    const connection = { server, accepted: socket, came, socket, session: null, streams: 0, quietSince: came, at: this.#count };
+    socket[kConnection] = connection;
+    this.#connections[this.#count++] = connection;
+    this.#publish();
+    this.#admission?.opened(socket, owes);
+    socket.on('close', this.#onSocketClose);
+  }
+
+  #closed(connection: Connection): void {
+    const { accepted, at } = connection;
+    const last = this.#connections[--this.#count]!;
+    this.#connections[at] = last;
+    last.at = at;
+    this.#connections[this.#count] = undefined;
+    this.#publish();
+    this.#admission?.closed(accepted);
+    this.onClose();
+  }
+
+  #publish(): void {
+    this.#cell[0][this.#cell[1]] = this.open;
+  }
+}
+
+/** The accepted socket under a TLS socket; any other is it itself. */
+export function acceptedOf(socket: Socket): Socket {
+  return (socket as HttpSocket)._parent ?? socket;
+}
+
+const ENOTCONN = -107;
+
+/**
+ * Of a connection that is reset just as its handshake ends, as health checks do it, node hears nothing once a session of HTTP/2 has taken the socket (seen on Node 20): it would stay open for ever, and
+ * the drain wait for it. The kernel knows.
+ */
+function endIfReset(socket: HttpSocket, accepted: HttpSocket & { _handle?: { fd: number } | null }): void {
+  const { fd = -1 } = accepted._handle ?? {};
+  if (fd >= 0 && native.peerAddress(fd) === ENOTCONN) socket.destroy();
 }
 
 const DEFAULT_KEEP_ALIVE_MS = 5_000;

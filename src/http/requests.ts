@@ -21,16 +21,25 @@ interface Counted extends ServerResponse {
 interface RequestStart {
   request: IncomingMessage;
   response: Counted;
-  socket: Socket & { _httpMessage?: ServerResponse | null };
+  socket: RequestSocket;
+}
+
+interface RequestSocket extends Socket {
+  _httpMessage?: ServerResponse | null;
+  [kPipelined]?: Set<Counted>;
 }
 
 const kEntry = Symbol('drover.entry');
+/** Responses that had to wait for their turn. */
+const kPipelined = Symbol('drover.pipelined');
 /** Not an entry, and not the -1 of a table that is full. */
 const ENDED = -2;
 
 export class Requests {
   /** Answer with `Connection: close` from now on: while the worker drains (worker/drain.ts), and always in the class `sync`. */
   closing = false;
+  /** Called when an HTTP/1 response is out, or its connection has closed. */
+  onEnd: ((response: ServerResponse) => void) | undefined;
 
   readonly #begin: (method: string, path: string, over: object) => number;
   readonly #end: (entry: number) => void;
@@ -39,8 +48,10 @@ export class Requests {
   constructor(board: Board, row: number, table: InflightWriter, countAt: number, onCount: () => void, admission?: Admission) {
     const [inFlight, inFlightAt] = board.cell(row, 'requestsInFlight');
     const [requests, requestsAt] = board.cell(row, 'requests');
+    const stamp = board.stamper(row);
     let begun = 0;
     this.#begin = (method, path, over) => {
+      stamp();
       // The table first: who sees the count finds the request.
       const entry = table.begin(method, path);
       inFlight[inFlightAt] = inFlight[inFlightAt]! + 1;
@@ -58,20 +69,33 @@ export class Requests {
 
   /** Watch HTTP/1 requests of every server in this process. Once. */
   start(): void {
-    const [begin, end] = [this.#begin, this.#end];
+    const [begin, end, requests] = [this.#begin, this.#end, this];
     function onResponseClose(this: Counted): void {
       const entry = this[kEntry]!;
       if (entry === ENDED) return;
       this[kEntry] = ENDED;
       end(entry);
+      requests.onEnd?.(this);
+    }
+    function onPipelinedClose(this: Counted): void {
+      (this.req.socket as RequestSocket)[kPipelined]!.delete(this);
+      onResponseClose.call(this);
+    }
+    function onSocketClose(this: RequestSocket): void {
+      for (const response of this[kPipelined]!) onResponseClose.call(response);
     }
     subscribe('http.server.request.start', (message) => {
       const { request, response, socket } = message as RequestStart;
       response[kEntry] = begin(request.method!, request.url!, socket);
-      response.on('close', onResponseClose);
       if (this.closing) response.shouldKeepAlive = false;
+      if (!socket._httpMessage) return void response.on('close', onResponseClose);
       // A pipelined request: its response has no socket yet, and never emits `close` when the connection dies before its turn.
-      if (socket._httpMessage) socket.once('close', () => onResponseClose.call(response));
+      if (socket[kPipelined] === undefined) {
+        socket[kPipelined] = new Set();
+        socket.once('close', onSocketClose);
+      }
+      socket[kPipelined].add(response);
+      response.on('close', onPipelinedClose);
     });
   }
 

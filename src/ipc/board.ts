@@ -30,7 +30,7 @@ export const FIELDS = {
   pid: [4, 'u32', 'master', 'Process id of the worker.'],
   generation: [8, 'u32', 'master', 'Counts reloads: workers of one generation run the same config and code.'],
   slot: [12, 'u32', 'master', 'The slot this worker serves, from 0.'],
-  loopStamp: [16, 'u64', 'worker, native (uv_prepare, uv_check)', 'CLOCK_MONOTONIC nanoseconds at which the loop left poll; 0 while it waits in poll.'],
+  loopStamp: [16, 'u64', 'worker, native (uv_prepare, uv_check) and JavaScript (stamper)', 'CLOCK_MONOTONIC nanoseconds at which the loop left poll; 0 while it waits in poll.'],
   loopTurns: [24, 'u64', 'worker, native (uv_check)', 'Turns of the event loop.'],
   connections: [64, 'u32', 'worker, JavaScript', 'Connections open.'],
   requestsInFlight: [68, 'u32', 'worker, JavaScript', 'HTTP requests begun and not ended; where there is a requestLimit, also new connections that owe their first request (http/admission.ts).'],
@@ -38,19 +38,26 @@ export const FIELDS = {
   connectionLimit: [80, 'u32', 'worker, at start', 'Connections at which it takes no new one; NO_LIMIT for none.'],
   requestLimit: [84, 'u32', 'worker, at start', 'Requests in flight at which it takes no new connection; NO_LIMIT for none.'],
   handicap: [88, 'u32', 'master: at ready; conductor: down to 0', 'What a newcomer is charged as load, so that it does not get every connection until it has caught up.'],
-  taken: [92, 'u32', 'worker, native', 'Of granted, those acted upon.'],
+  taken: [92, 'u32', 'worker, native', 'Of granted, those acted upon: never more.'],
+  refused: [96, 'u32', 'worker, JavaScript', 'Requests refused at the HTTP edge (http/refusal.ts); wraps.'],
+  exhausted: [100, 'u32', 'worker, native', 'Listeners of this worker that are out of descriptors or memory: while there is one it takes no connection.'],
+  arriving: [104, 'u32', 'worker, native', 'Connections accepted for a grant that JavaScript has not counted yet (strategy grant).'],
   accepted: [128, 'u64', 'worker, native', 'Connections accepted.'],
   wakeups: [136, 'u64', 'worker, native', 'Times a listening socket woke this worker.'],
   emptyWakeups: [144, 'u64', 'worker, native', 'Of these, times there was nothing left to accept.'],
   stolen: [152, 'u64', 'worker, native', "Of accepted, those taken from another slot's socket."],
+  proxyRefused: [184, 'u64', 'worker, JavaScript', 'Connections closed for want of a PROXY header that counts (--proxy-protocol).'],
   granted: [192, 'u32', 'conductor', 'Connections given to this worker to accept (strategy grant).'],
+  lateTurn: [200, 'u64', 'conductor', 'loopTurns + 1 of a turn in which it held a permit and did not come for a connection in --stall-ms, whatever its loopStamp says.'],
 } as const satisfies Record<string, FieldRow>;
 
 /** Byte offsets in the header. */
 export const HEADER_FIELDS = {
-  waiting: [4, 'u32', 'conductor', 'Connections it could give to nobody (strategy grant).'],
+  waiting: [4, 'u32', 'conductor (workers add 0, to be in order with it)', 'Connections it could give to nobody (strategy grant).'],
   fallbacks: [8, 'u64', 'kernel', 'Connections the steering program found no slot for; the hash placed them.'],
   rowsUsed: [16, 'u32', 'master (with the first state)', 'Rows from here on have never been used: readers stop here.'],
+  orphaned: [20, 'u32', 'workers, atomic add', 'Wake-ups that a worker has given up because it cannot accept; wraps.'],
+  stallNs: [24, 'u64', 'master, at start', '--stall-ms, for the workers: out of poll for longer, a worker is stalled. 0: not told, 20 ms.'],
   permits: [64, 'u64', 'workers and conductor, compare-and-swap', 'Sixteen permits (strategies lock and semaphore): owner row + 1 in the low half, epoch in the high half.'],
 } as const satisfies Record<string, FieldRow>;
 
@@ -110,7 +117,35 @@ export class Board {
     return type === 'u32' ? [this.#u32, at >> 2] : [this.#f64, at >> 3];
   }
 
-  getHeader(field: 'waiting' | 'fallbacks' | 'rowsUsed'): number {
+  /**
+   * What a worker calls when its JavaScript begins to work: libuv runs the handlers of ready descriptors inside its poll phase, so the first of them
+   * has to say that the loop has left poll. Some 100 ns then, and one load when it is said already. Native code takes the stamp back (loop_stamp.cc).
+   *
+   * The field is a u64, and BigInts cost more than they are worth here: read as a double it is 0 when it is 0, and the bits are put together in a double,
+   * which is stored at once, as a reader of the word requires.
+   */
+  stamper(row: number): () => void {
+    const field = this.#f64;
+    const at = (rowOffset(row) + FIELDS.loopStamp[0]) >> 3;
+    const bits = new Float64Array(1);
+    const halves = new Uint32Array(bits.buffer);
+    const [low, high] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
+    const startNs = Number(process.hrtime.bigint()) - performance.now() * 1e6;
+    return () => {
+      if (field[at] !== 0) return;
+      const now = startNs + performance.now() * 1e6;
+      halves[low] = now;
+      halves[high] = now / 2 ** 32;
+      field[at] = bits[0]!;
+    };
+  }
+
+  /** Master: --stall-ms, for the workers. */
+  setStallMs(stallMs: number): void {
+    this.#u64[HEADER_FIELDS.stallNs[0] >> 3] = BigInt(stallMs) * 1_000_000n;
+  }
+
+  getHeader(field: 'waiting' | 'fallbacks' | 'rowsUsed' | 'orphaned'): number {
     const [offset, type] = HEADER_FIELDS[field];
     return type === 'u32' ? this.#u32[offset >> 2]! : Number(this.#u64[offset >> 3]!);
   }

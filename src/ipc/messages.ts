@@ -23,10 +23,8 @@ export interface SocketGrant {
   strategy: Exclude<AcceptStrategyName, 'auto'>;
 }
 
-/** A worker's `net.Server` asks to listen; what Node has made of the arguments of listen(). Blocks the worker until answered. */
-export interface ListenRequest {
-  type: 'listen';
-  id: number;
+/** Where a worker's `net.Server` asks to listen; what Node has made of the arguments of listen(). */
+export interface ListenQuestion {
   /** The n-th listen() of this worker, from 0: the first one takes the place of --bind. */
   ordinal: number;
   /** Whether this process has never listened before. */
@@ -40,6 +38,20 @@ export interface ListenRequest {
   ipv6Only: boolean;
 }
 
+/** Blocks the worker until answered. */
+export interface ListenRequest extends ListenQuestion {
+  type: 'listen';
+  id: number;
+}
+
+/** Why it cannot listen there: -errno for the app, words for people. */
+export interface ListenRefusal {
+  errno: number;
+  /** `cannot listen at …: why`. */
+  message: string;
+  remedy?: string;
+}
+
 export type MasterMessage =
   /** First message, read synchronously before the app is loaded. fds: see `fds`, one name per descriptor. */
   | {
@@ -49,15 +61,17 @@ export type MasterMessage =
       row: number;
       generation: number;
       config: WorkerConfig;
+      /** Keys of TLS session tickets, as in `ticket-keys`. */
+      ticketKeys: string[];
       /**
        * Names of the attached descriptors, in order. `heartbeat` is missing when there is no heartbeat file; `wake`, the worker's own bell, and `conductor`,
-       * the conductor's, where no strategy in use needs them.
+       * the conductor's, where no strategy in use needs them; `certificates` (JSON of `Certificates`) where drover does no TLS.
        */
-      fds: ('board' | 'inflight' | 'heartbeat' | 'wake' | 'conductor')[];
+      fds: ('board' | 'inflight' | 'heartbeat' | 'wake' | 'conductor' | 'certificates')[];
     }
   /** Answer to `listen`. fds: own socket of each bind (the shared one, with strategies that have one). */
   | { type: 'listening'; id: number; key: string; sockets: SocketGrant[] }
-  | { type: 'listen-failed'; id: number; errno: number; message: string }
+  | ({ type: 'listen-failed'; id: number } & ListenRefusal)
   /** Sockets of other slots, to accept from behind their owners. Sent when ready, and when a slot is added. */
   | { type: 'siblings'; sockets: SocketGrant[] }
   /** Bells of other workers, by row, to hand them a permit (strategies lock and semaphore). A row keeps its bell for good. */
@@ -71,7 +85,9 @@ export type MasterMessage =
   | { type: 'drain'; graceMs: number; close: 'all' | string[]; reason: string }
   /** Exit now: hooks, then exit. */
   | { type: 'quit'; reason: string }
-  | { type: 'reopen-logs' };
+  | { type: 'reopen-logs' }
+  /** 48 bytes each, in base64. Tickets are sealed with the first, and opened with any. */
+  | { type: 'ticket-keys'; keys: string[] };
 
 export type WorkerMessage =
   | ListenRequest
@@ -87,6 +103,8 @@ export type WorkerMessage =
   | { type: 'recycle'; reason: string }
   /** This worker was told to stop by somebody else (SIGTERM to its pid) and drains already. */
   | { type: 'draining'; reason: string }
+  /** Siblings' sockets or bells came without their descriptors: this process may open no more. */
+  | { type: 'not-taken' }
   /** This worker drains, by whomever told, and from here on takes no connection. */
   | { type: 'left' }
   /** A record for the log: workers do not write to it themselves. */

@@ -9,34 +9,36 @@ export type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 interface EventRow {
   level: Level;
-  /** Sentence for the log; `{field}` is replaced by the field's value. */
+  /** Sentence for the log; `{field}` is replaced by the field's value, `{field|one|many}` by it and the word for one or for many. */
   message: string;
   /** For the manual: when it is logged, and the fields beyond those in the sentence. */
   help: string;
 }
 
 export const EVENTS = {
-  'master.starting': { level: 'info', message: 'drover {version} starts: pid {pid}, Node {node}, {workers} workers, app {app}', help: 'First line of a run.' },
+  'master.starting': { level: 'info', message: 'drover {version} starts: pid {pid}, Node {node}, {workers|worker|workers}, app {app}', help: 'First line of a run.' },
   'master.listening': { level: 'info', message: 'listening at {address} ({strategy}, backlog {backlog})', help: 'Once per address: at start for --bind, else when the first worker listens.' },
-  'master.ready': { level: 'info', message: 'ready: {workers} workers serve {addresses}', help: 'The full number of workers is ready for the first time.' },
+  'master.ready': { level: 'info', message: 'ready: {workers|worker serves|workers serve} {addresses}', help: 'The full number of workers is ready for the first time.' },
   'master.signal': { level: 'info', message: 'signal {signal}: {action}', help: 'A signal was received and what it makes drover do.' },
   'master.stopping': { level: 'info', message: 'stopping ({mode}): {reason}', help: '`mode` is graceful or quick.' },
   'master.stopped': { level: 'info', message: 'stopped, exit code {code}', help: 'Last line of a run.' },
-  'master.failed': { level: 'fatal', message: '{message}', help: 'drover cannot go on; `code` names the error, `exitCode` what it exits with.' },
+  'master.failed': { level: 'fatal', message: '{message}', help: 'drover cannot go on; `code` names the error, `exitCode` what it exits with, `remedy` says what to do. `stack`: of what the app threw, or of a bug in drover.' },
   'worker.spawned': { level: 'debug', message: 'worker {slot} spawned: pid {worker}', help: '`generation` counts reloads.' },
   'worker.ready': { level: 'info', message: 'worker {slot} ready: pid {worker}, booted in {bootMs} ms', help: 'The app has loaded and listens.' },
   'worker.draining': { level: 'info', message: 'worker {slot} drains: pid {worker}, {reason}', help: 'It takes no new connections and finishes what is open.' },
   'worker.exited': { level: 'info', message: 'worker {slot} exited: pid {worker}, {cause}', help: 'An exit that was asked for. `kind` is a death kind, `code` or `signal` as the kernel tells it.' },
   'worker.died': { level: 'error', message: 'worker {slot} died: pid {worker}, {cause}', help: 'An exit that nobody asked for. `kind`: exit, uncaught, heap-limit, out-of-memory, signal, timeout, boot. `stack` where there is one, `requests`: what was in flight.' },
   'worker.boot-failed': { level: 'error', message: 'worker {slot} could not boot: {message}', help: 'The app threw while loading, exited before it listened, or took longer than --boot-timeout. `code` names the error.' },
+  'worker.waiting': { level: 'warn', message: 'worker {slot}: app {app} has loaded, but nothing listens yet: {why}; drover waits for it until --boot-timeout is over', help: 'Once per boot, after 5 s. Something keeps the app alive, so that it may listen yet. `worker` is the pid.' },
   'worker.timeout': { level: 'error', message: 'worker {slot} is stuck: pid {worker}, its event loop has not turned for {stuckMs} ms; it is killed', help: '`stack` is the JavaScript stack it is stuck in; where none can be had, `noStack` says why.' },
-  'worker.grace-exceeded': { level: 'warn', message: 'worker {slot} did not finish within {graceMs} ms and is killed: pid {worker}, {connections} connections open', help: '`requests`: what was in flight.' },
+  'worker.grace-exceeded': { level: 'warn', message: 'worker {slot} did not finish within {graceMs} ms and is killed: pid {worker}, {connections|connection|connections} open', help: '`requests`: what was in flight.' },
   'worker.respawn-delayed': { level: 'warn', message: 'worker {slot} keeps dying: next try in {delayMs} ms', help: 'Crash loop: the pause doubles from 100 ms to 10 s.' },
   'worker.recycling': { level: 'info', message: 'worker {slot} asks to be replaced: pid {worker}, {reason}', help: 'For instance --max-requests reached; its successor boots first.' },
   'worker.accept-error': { level: 'error', message: 'worker {slot} cannot accept: {error}', help: 'Out of descriptors or memory (accepting pauses and is tried again), or a broken listener.' },
+  'proxy.refused': { level: 'warn', message: 'worker {slot} closed a connection from {peer}: {why}', help: '--proxy-protocol. `reason`: not-allowed, missing, other-version, malformed, broken-off, late, crowded. At most once in 10 s per worker and reason: `count` were closed for it since it was last told, and `peer` was the last of them.' },
   'worker.app-exit': { level: 'warn', message: 'worker {slot}: {message}', help: 'Something the app did that a server should know of.' },
   'reload.started': { level: 'info', message: 'reload: generation {generation}', help: 'HUP. New workers boot beside the old.' },
-  'reload.finished': { level: 'info', message: 'reload finished: generation {generation} serves, {workers} workers in {ms} ms', help: 'No old worker takes connections any more; what they have open they finish.' },
+  'reload.finished': { level: 'info', message: 'reload finished: generation {generation} serves, {workers|worker|workers} in {ms} ms', help: 'No old worker takes connections any more; what they have open they finish.' },
   'reload.failed': { level: 'error', message: 'reload failed, the old workers serve on: {message}', help: '`stage` is config or boot; `replaced` old workers had already been replaced.' },
   'reload.restart-needed': { level: 'warn', message: 'reload: {option} has changed, which only a restart can apply', help: 'The old value stays in force.' },
   'workers.changed': { level: 'info', message: 'workers: {from} to {to}', help: 'TTIN, TTOU, WINCH, or a reload with another --workers.' },
@@ -45,14 +47,30 @@ export const EVENTS = {
   'heartbeat.disk-stalled': { level: 'warn', message: 'worker {slot}: its event loop turns, but its heartbeat file has not changed for {stalledMs} ms: the disk of {dir} hangs', help: 'Nobody is killed for it.' },
   'heartbeat.disk-recovered': { level: 'info', message: 'worker {slot}: its heartbeat file changes again', help: '' },
   'listen.backlog-cut': { level: 'warn', message: 'backlog {backlog} is cut to {somaxconn} by net.core.somaxconn; raise it: sysctl -w net.core.somaxconn={backlog}', help: '' },
-  'listen.overflow': { level: 'warn', message: '{address}: a full accept queue (slot {slot}, {limit} connections) has dropped {dropped} connection attempts; clients try again after a second or more: raise --backlog and net.core.somaxconn, or add workers', help: 'At most once a minute per address. `length`: what waits now; `dropped`: since it was last told, all slots together; `slot` is the worst, -1 where all share one queue. See drover doctor.' },
+  'listen.overflow': { level: 'warn', message: '{address}: a full accept queue (slot {slot}, {limit|connection|connections}) has dropped {dropped|connection attempt|connection attempts}; clients try again after a second or more: raise --backlog and net.core.somaxconn, or add workers', help: 'At most once a minute per address. `length`: what waits now; `dropped`: since it was last told, all slots together; `slot` is the worst, -1 where all share one queue. See drover doctor.' },
   'listen.retrying': { level: 'warn', message: '{address} is in use{holder}; trying again for {remainingMs} ms', help: '`holder` names the process where /proc lets us know.' },
   'listen.strategy': { level: 'info', message: '{address}: {strategy} ({reason})', help: 'What serves an address where that is not simply the strategy asked for (`auto`, or an address it cannot serve), and why.' },
   'listen.steering': { level: 'info', message: 'steering: {steering} ({reason})', help: 'How `reuseport` chooses a worker for a connection (--steer), once, with the first address it serves.' },
   'listen.steer-failed': { level: 'warn', message: '{address}: connections cannot be steered ({error}): the kernel spreads them by hash, and siblings take what a worker cannot', help: '' },
+  'request.refused': { level: 'warn', message: 'request refused: {status}, {reason} ({count|time|times}; {peer})', help: 'At most one line in ten seconds per worker, status and reason. `count`: how often since it was last told; `peer`: of the last. See docs/http-edge.md.' },
+  'edge.untrusted-forwarder': { level: 'warn', message: '{peer} sends headers that only trusted proxies may send ({removed}): they were removed ({count|time|times}). If it is your proxy: --forwarded-allow-ips {peer}', help: 'At most once an hour per worker and peer. --untrusted-headers keep leaves them to the app.' },
+  'edge.header-dropped': { level: 'warn', message: '{peer} sends header names with an underscore ({removed}): they were removed ({count|time|times})', help: 'At most once an hour per worker and peer. See --header-map and --forwarder-headers.' },
+  'edge.lenient-parser': { level: 'warn', message: 'the app asks for lenient HTTP parsing (insecureHTTPParser): it stays off, as what it takes, a proxy in front may read differently', help: '`insecureHTTPParser`, `httpValidation` or --insecure-http-parser. Once per server.' },
+  'connection.stalled': { level: 'warn', message: '{peer} took nothing of what was to be sent to it for {timeoutMs} ms: its {ended} was ended ({count|time|times})', help: 'At most one line in ten seconds per worker. --write-timeout. `ended`: connection, or stream where a client of HTTP/2 opens no window for one.' },
+  'tls.expired': { level: 'warn', message: 'the certificate of {subject} in {file} has expired: {validTo}', help: 'At start and on HUP. It is served all the same.' },
+  'tls.expires-soon': { level: 'warn', message: 'the certificate of {subject} in {file} expires in {days|day|days}: {validTo}', help: 'At start and on HUP, when 14 days or less are left.' },
+  'tls.handshake-failed': { level: 'info', message: 'worker {slot}: {count|TLS handshake has failed|TLS handshakes have failed}, the last from {address}: {error}', help: 'Rate-limited: at once, then every 10 s at most; `count` is since the last time. `code` is the error code of OpenSSL or Node. Connections that are closed before they say anything are not counted.' },
+  'tls.not-used': { level: 'warn', message: 'worker {slot}: a {kind} server of the app listens at {address}; --certfile and --cert-dir are not for it: {why}', help: 'TLS is put in front of node:http servers that listen at drover\'s sockets.' },
+  'listen.file-restored': { level: 'warn', message: '{address}: the app has removed the file of the socket that drover serves it by; it was put back. Let the app not remove it before it listens: drover does so itself where nobody listens any more', help: 'Once per address. Clients that came between the removal and the next listen() were refused.' },
+  'listen.file-lost': { level: 'warn', message: '{address}: the file of this socket is gone or another one ({reason}): nobody can connect any more; restart drover', help: 'Noticed when a worker listens. Once per address.' },
+  'listen.unwatched': { level: 'warn', message: '{address}: not watched by the conductor ({error}): a connection whose worker dies or runs out of descriptors waits for the next one', help: '' },
   'hook.failed': { level: 'error', message: 'hook {hook} threw: {message}', help: '`stack` is its stack. Nothing stops but what the manual says the hook stops.' },
   'log.reopened': { level: 'info', message: 'log files reopened', help: 'USR1.' },
   'log.reopen-failed': { level: 'error', message: 'log file {file} cannot be reopened: {error}; the old one stays in use', help: 'USR1.' },
+  'access-log.failed': { level: 'error', message: 'worker {slot}: the access log cannot be written to {file}: {error}; it is tried again every second', help: 'At most every 10 s per worker. Lines are kept meanwhile, up to 1 MiB per worker.' },
+  'access-log.recovered': { level: 'info', message: 'worker {slot}: the access log can be written again: {file}', help: '' },
+  'access-log.dropped': { level: 'warn', message: 'worker {slot}: {lines|line of the access log was|lines of the access log were} dropped: {file} does not take them fast enough', help: 'A disk or a reader that is slow, hangs, or is full. At most every 10 s per worker; `lines`: since it was last told.' },
+  'http.sendfile-refused': { level: 'warn', message: 'X-Sendfile: {path} is not below {root}, or a symbolic link or no readable file; {url} was answered with 403', help: 'At most every 10 s per worker; `count`: how many since it was last told. Missing files are 404 and not logged.' },
   'child.reaped': { level: 'debug', message: 'adopted process {pid} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
 } as const satisfies Record<string, EventRow>;
 

@@ -8,6 +8,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pino } from 'pino';
+import { counted } from '../config/plural.js';
 import { DroverError } from '../errors.js';
 import { EVENTS, type EventName, type Level } from './events.js';
 
@@ -27,11 +28,12 @@ export interface Log {
   emit(event: EventName, fields?: Fields): void;
 }
 
-/** The sentence of an event: each `{field}` replaced by its value. A field that is missing leaves nothing behind. */
+/** The sentence of an event: each `{field}` replaced by its value, `{field|one|many}` by it and its word. A field that is missing leaves nothing behind. */
 export function sentence(template: string, fields: Fields): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
+  return template.replace(/\{(\w+)(?:\|([^|}]+)\|([^|}]+))?\}/g, (_, name: string, one?: string, many?: string) => {
     const value = fields[name];
     if (value === undefined || value === null) return '';
+    if (one !== undefined) return counted(Number(value), one, many);
     return Array.isArray(value) ? value.join(', ') : String(value);
   });
 }
@@ -105,6 +107,9 @@ function openDestination(file: string | null): Destination {
   return destination;
 }
 
+/** All but tab and line feed. */
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
+
 function prettyStream(destination: Destination, colors: boolean): pino.DestinationStream {
   const require = createRequire(import.meta.url);
   const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
@@ -114,6 +119,8 @@ function prettyStream(destination: Destination, colors: boolean): pino.Destinati
     translateTime: 'SYS:HH:MM:ss.l',
     // The sentence already says what a person wants; what it can't hold (stacks, requests in flight) is shown below it.
     include: 'level,time,stack,noStack,requests',
+    // In lines, as Node prints it. A stack holds whatever text was thrown: no control characters for the terminal.
+    customPrettifiers: { stack: (stack) => `\n${String(stack).replace(CONTROL, '')}` },
   });
   return { write: (line: string) => void destination.write(format(line)) };
 }

@@ -1,10 +1,10 @@
 /**
- * The bells by which the conductor and the workers wake each other (strategies grant, lock, semaphore): an eventfd per row of the board. Runs in the master.
+ * The bells by which the conductor and the workers wake each other: an eventfd per row of the board. Runs in the master.
  *
  * A bell belongs to the row, not to the process: it is made once and handed to every worker that ever has the row, so that its siblings need not be told when
  * one is replaced. A ring that was meant for the predecessor does no harm: a bell only says "look at the board".
  */
-import { check, native, type NativeConductor } from '../native.js';
+import { closeFd, native, type NativeConductor } from '../native.js';
 import type { WorkerHandle } from './worker-handle.js';
 
 /** A message carries a limited number of descriptors (SCM_MAX_FD is 253). */
@@ -21,9 +21,10 @@ export class Bells {
     this.#peers = peers;
   }
 
-  /** What the worker of a row is started with. */
-  forWorker(row: number): { bell: number; conductor: number } {
-    return { bell: this.#of(row), conductor: this.#conductor.wakeFd() };
+  /** What the worker of a row is started with, or -errno: out of descriptors. */
+  forWorker(row: number): { bell: number; conductor: number } | number {
+    const bell = this.#of(row);
+    return bell < 0 ? bell : { bell, conductor: this.#conductor.wakeFd() };
   }
 
   /** Hands every ready worker the bells of ready workers that it does not have. */
@@ -33,19 +34,23 @@ export class Bells {
       const rows = ready.map(({ row }) => row).filter((row) => row !== worker.row && !worker.bells.has(row));
       for (let from = 0; from < rows.length; from += PER_MESSAGE) {
         const part = rows.slice(from, from + PER_MESSAGE);
-        worker.send({ type: 'bells', rows: part }, part.map((row) => this.#of(row)));
+        // Of what cannot be sent it hears at the next change, and until then from the conductor.
+        if (worker.send({ type: 'bells', rows: part }, part.map((row) => this.#bells.get(row)!)) >= 0) for (const row of part) worker.bells.add(row);
       }
-      for (const row of rows) worker.bells.add(row);
     }
   }
 
   #of(row: number): number {
-    let bell = this.#bells.get(row);
-    if (bell === undefined) {
-      bell = check('eventfd', native.createBell());
-      check('dup', this.#conductor.setBell(row, bell));
-      this.#bells.set(row, bell);
+    const known = this.#bells.get(row);
+    if (known !== undefined) return known;
+    const bell = native.createBell();
+    if (bell < 0) return bell;
+    const status = this.#conductor.setBell(row, bell);
+    if (status < 0) {
+      closeFd(bell);
+      return status;
     }
+    this.#bells.set(row, bell);
     return bell;
   }
 }

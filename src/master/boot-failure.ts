@@ -13,10 +13,10 @@ export function bootErrorCode(worker: Pick<WorkerHandle, 'killed' | 'bootFailed'
 export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'loaded'>, cause: string): DroverError {
   const code = bootErrorCode(worker);
   const { config, sources } = worker.loaded;
-  if (worker.bootFailed !== undefined) return new DroverError(code, worker.bootFailed.message, worker.bootFailed.remedy);
+  if (worker.bootFailed !== undefined) return new DroverError(code, worker.bootFailed.message, worker.bootFailed.remedy, worker.bootFailed.stack);
   if (code === 'ERR_DROVER_BOOT_TIMEOUT') {
     const message = `app ${config.app} was not ready within ${config.bootTimeoutMs} ms (--boot-timeout, ${sources.bootTimeout.where})`;
     return new DroverError(code, message, 'A worker is ready when its app has loaded and, for a script, listens. Raise --boot-timeout, or look for what the app waits for.');
   }
-  return new DroverError(code, `app ${config.app} could not boot: ${cause}`, 'See what it wrote above, or run it with plain node.');
+  return new DroverError(code, `app ${config.app} could not boot: ${cause}`, 'See what it wrote to standard error, or run it with plain node.');
 }

@@ -9,6 +9,7 @@ import type { BoundAddress, ListenRequest } from '../ipc/messages.js';
 import { check, closeFd, native } from '../native.js';
 import { bootFailure } from './boot-failure.js';
 import { explainDeath } from './death.js';
+import { TicketKeys } from './ticket-keys.js';
 import { WorkerHandle } from './worker-handle.js';
 
 /** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
@@ -29,7 +30,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       worker.spawn(
-        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined, wake: undefined },
+        { loaded, reportDir: null, boardFd, inflightFd, heartbeat: undefined, ticketKeys: new TicketKeys().keys, wake: undefined },
         {
           message(_, message) {
             switch (message.type) {
@@ -51,7 +52,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
           exit(_, code, signal, spawnError) {
             if (isReady) return resolve();
             const { bootFailed, killed, fatal } = worker;
-            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnError, bootFailed, fatal, heap: undefined, cgroup: undefined });
+            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnError, nodeArgs: loaded.config.nodeArgs, bootFailed, fatal, heap: undefined, cgroup: undefined });
             reject(bootFailure(worker, death.cause));
           },
         },
@@ -69,7 +70,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
 /** Grant a socket that listens where nobody can know: an abstract name of our own. The app is told the address it asked for. */
 function answer(worker: WorkerHandle, request: ListenRequest): void {
   const fd = native.listenUnix(`@drover-check-${process.pid}-${request.id}`, 1);
-  if (fd < 0) return void worker.send({ type: 'listen-failed', id: request.id, errno: fd, message: 'no socket for the check' });
+  if (fd < 0) return void worker.send({ type: 'listen-failed', id: request.id, errno: fd, message: 'cannot listen: no socket for the check' });
   const address: BoundAddress =
     request.path === null
       ? { family: request.address === null || request.address.includes(':') ? 'IPv6' : 'IPv4', address: request.address ?? '::', port: request.port }

@@ -8,6 +8,7 @@ import type { Bells } from './bells.js';
 import type { Heartbeats } from './heartbeat.js';
 import type { NativeConductor } from '../native.js';
 import type { Reports } from './report.js';
+import type { TicketKeys } from './ticket-keys.js';
 
 /** The arguments of a hook after its first, the server. */
 export type HookArgs<Name extends HookName> = Parameters<NonNullable<Hooks[Name]>> extends [unknown, ...infer Rest] ? Rest : never;
@@ -19,12 +20,13 @@ export interface Context {
   inflight: ArrayBuffer;
   inflightFd: number;
   heartbeats: Heartbeats;
-  /** Runs while serving; there where a strategy in use needs it. */
+  /** Runs while serving; there where a strategy in use needs it: all but `shared`. */
   conductor: NativeConductor | undefined;
   /** The workers' bells, where a strategy in use needs the conductor. */
   bells: Bells | undefined;
   listeners: Listeners;
   reports: Reports;
+  ticketKeys: TicketKeys;
   /** Monotonic milliseconds. */
   now: () => number;
 }

@@ -6,7 +6,7 @@
 export type DeathKind = 'exit' | 'uncaught' | 'heap-limit' | 'out-of-memory' | 'signal' | 'timeout' | 'boot';
 
 /** Why the master killed it. */
-export type KillReason = 'stuck' | 'boot-timeout' | 'grace' | 'quick-stop' | 'stopping' | 'reload-failed' | 'nonsense' | 'surplus';
+export type KillReason = 'stuck' | 'boot-timeout' | 'grace' | 'quick-stop' | 'nonsense';
 
 export interface Evidence {
   code: number | null;
@@ -19,6 +19,8 @@ export interface Evidence {
   killed: { reason: KillReason; signals: readonly NodeJS.Signals[]; detail: string } | undefined;
   /** The process could not even be started. */
   spawnError: string | undefined;
+  /** --node-args. */
+  nodeArgs: readonly string[];
   bootFailed: { message: string; stack?: string | undefined } | undefined;
   fatal: { origin: 'uncaughtException' | 'unhandledRejection'; message: string; stack: string } | undefined;
   /** What V8 reported when it ran out of heap. */
@@ -34,6 +36,9 @@ export interface Death {
   /** Nothing went wrong: it did as it was told. */
   expected: boolean;
 }
+
+/** What node exits with when it is given an option that it does not know, or a value that it does not take. */
+const BAD_OPTION = 9;
 
 export function explainDeath(evidence: Evidence): Death {
   const { code, signal, killed, phase } = evidence;
@@ -75,6 +80,11 @@ export function explainDeath(evidence: Evidence): Death {
 
   if (evidence.asked && code === 0) return death('exit', 'as told, exit code 0', undefined, true);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
+  // A worker that has begun says so itself when it exits (bootFailed). One that has not, and exits with 9, is a node that took offence at its own options.
+  if (phase === 'starting' && code === BAD_OPTION) {
+    const given = evidence.nodeArgs.length === 0 ? 'NODE_OPTIONS, as there are no --node-args' : `--node-args ${JSON.stringify(evidence.nodeArgs.join(' '))}`;
+    return death('boot', `node did not take its options and exited with code ${BAD_OPTION} before the app was begun: look at ${given}`);
+  }
   if (phase === 'starting') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
   return death('exit', `it exited by itself with code ${String(code)}`);
 }

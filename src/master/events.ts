@@ -1,5 +1,5 @@
 /** What can happen to the master: the events of its loop (master.ts). Types only. */
-import type { Grants } from '../accept/listeners.js';
+import type { GrantResult } from '../accept/listeners.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { WorkerMessage } from '../ipc/messages.js';
 import type { Heartbeat } from './heartbeat.js';
@@ -7,9 +7,6 @@ import type { Exit } from './reaper.js';
 import type { SignalName } from './signals.js';
 import type { Stack } from './stack.js';
 import type { WorkerHandle } from './worker-handle.js';
-
-/** What Listeners.grant() answers. */
-export type GrantResult = ({ key: string } & Grants) | { errno: number; message: string };
 
 export type MasterEvent =
   | { type: 'tick' }
@@ -22,6 +19,8 @@ export type MasterEvent =
   /** The sockets a worker asked for are open, or cannot be. */
   | { type: 'granted'; worker: WorkerHandle; id: number; result: GrantResult }
   | { type: 'stack'; worker: WorkerHandle; stuckMs: number; stack: Stack }
+  /** The keys of TLS session tickets are to change. */
+  | { type: 'rotate-tickets' }
   /** HUP: the config has been read again. */
   | { type: 'config'; config: LoadedConfig | Error }
   /** The onReload hook is done. */

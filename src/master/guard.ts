@@ -11,6 +11,9 @@ import { stackOf, type Stack } from './stack.js';
 import { periodMs, Watchdog } from './watchdog.js';
 import { ABORT_MS, QUIT_MS, type WorkerHandle } from './worker-handle.js';
 
+/** A timer of node's is set by the time at which its loop's turn began, and so fires too early by what the turn has taken: near enough, or it would fire twice. */
+const NEAR_MS = 20;
+
 export class Guard {
   readonly #context: Context;
   readonly #pool: Pool;
@@ -36,7 +39,7 @@ export class Guard {
     for (const worker of this.#pool.workers) {
       if (worker.deadline !== undefined && worker.deadline.at <= now) this.#enforce(worker, now);
     }
-    if (now < this.#nextLook()) return;
+    if (now < this.#nextLook() - NEAR_MS) return;
     this.#lookedAt = now;
     for (const worker of this.#pool.workers) this.#look(worker, now);
     this.#context.heartbeats.read();

@@ -9,7 +9,7 @@ import { chooseSteering } from '../accept/steering/choose.js';
 import { permitsOf } from '../accept/strategies.js';
 import { runHook } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
-import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
+import { DroverError, EXIT_CODES } from '../errors.js';
 import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
 import { Logger } from '../log/logger.js';
@@ -17,15 +17,20 @@ import { check, native } from '../native.js';
 import type { CallHook, Context } from './context.js';
 import { Bells } from './bells.js';
 import { Heartbeats } from './heartbeat.js';
+import { checkAccessLogFile, checkLogFile } from './log-files.js';
 import { Master } from './master.js';
 import { Pidfile } from './pidfile.js';
 import { Reports } from './report.js';
+import { TicketKeys } from './ticket-keys.js';
+import { warnOfExpiry } from './certificates.js';
 import { SIGNALS, watchSignals, type SignalName } from './signals.js';
+import { atTerminal, ownTerminal } from './terminal.js';
 
 /** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew. */
 export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedConfig>): Promise<number> {
   const { config } = loaded;
   process.title = `drover: master [${config.name}]`;
+  checkLogFile(loaded);
   const log = new Logger({ level: config.logLevel, format: config.logFormat, file: config.logFile });
   // Recorded from the first moment: a signal that comes while sockets are opened is not lost, and USR1 opens no inspector here.
   const early: SignalName[] = [];
@@ -38,7 +43,7 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
   });
   const unwatch = watchSignals((signal) => record(signal));
 
-  const pidfile = config.pidfile === null ? undefined : new Pidfile(config.pidfile);
+  const pidfile = config.pidfile === null ? undefined : new Pidfile(config.pidfile, loaded.sources.pidfile.where);
   const reports = new Reports();
   let context: Context | undefined;
   let hook: CallHook | undefined;
@@ -52,17 +57,23 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
   process.on('uncaughtException', onBug);
 
   try {
+    checkAccessLogFile(loaded);
     pidfile?.write();
     log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
+    warnOfExpiry(loaded, log);
     context = openContext(loaded, log, reports);
     const master = new Master(
       context,
       loaded,
-      reload,
+      async () => {
+        const next = await reload();
+        checkAccessLogFile(next);
+        return next;
+      },
       (server, current) =>
         (name, ...args) =>
           runHook(current().hooks, name, (failure) => log.emit('hook.failed', { ...failure }), ...([server, ...args] as never)),
-      process.stderr.isTTY === true || process.stdout.isTTY === true,
+      ownTerminal(),
     );
     hook = master.hook;
     await hook('onStarting');
@@ -74,13 +85,17 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
     }
     record = (signal) => master.post({ type: 'signal', signal });
     const code = master.run();
+    const { tlsTicketRotateMs } = config;
+    if (tlsTicketRotateMs > 0) setInterval(() => master.post({ type: 'rotate-tickets' }), tlsTicketRotateMs).unref();
     early.forEach(record);
     return finish(await code);
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
-    // The command prints the error for people; this is for who reads the log.
-    if (!log.readable) log.emit('master.failed', { message: error.message, remedy: error.remedy, code: error.code, exitCode: error.exitCode });
-    finish(EXIT_CODES[ERRORS[error.code]].code);
+    // The command prints the error for people; this is for who reads the log. A log on standard error is where people would read both: where no
+    // terminal is about (systemd, a container, cron) the record is all.
+    if (!log.readable) log.emit('master.failed', { message: error.message, remedy: error.remedy, stack: error.appStack, code: error.code, exitCode: error.exitCode });
+    const code = finish(error.exitCode);
+    if (!log.readable && log.file === null && !atTerminal()) return code;
     throw error;
   } finally {
     await hook?.('onExit');
@@ -107,6 +122,7 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
   const { board, fd: boardFd, kernelReadable } = createBoard();
   const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
   const { acceptStrategy, acceptPermits, steer, stallMs } = config;
+  board.setStallMs(stallMs);
   const exclusiveWorks = native.exclusiveWorks();
   const permits = permitsOf(acceptStrategy, acceptPermits);
   const conducted = isConducted(acceptStrategy, exclusiveWorks);
@@ -139,6 +155,7 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
       emit: (event, fields) => log.emit(event, fields),
     }),
     reports,
+    ticketKeys: new TicketKeys(),
     now: () => performance.now(),
   };
 }

@@ -5,14 +5,16 @@
  * verbs: reap the dead, kill the stuck, restore the count, publish the state. Nothing in a turn waits. Between events a single timer wakes it, when
  * the nearest deadline is over, and there is none when nothing is pending.
  */
+import { getSystemErrorName } from 'node:util';
 import type { ListenRequest, WorkerMessage } from '../ipc/messages.js';
 import { isEventName } from '../log/logger.js';
 import { type DroverError, ERRORS, EXIT_CODES } from '../errors.js';
+import type { GrantResult } from '../accept/listeners.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { ServerInfo } from '../config/hooks.js';
 import { bootFailure } from './boot-failure.js';
 import type { CallHook, Context, HookCaller } from './context.js';
-import type { GrantResult, MasterEvent } from './events.js';
+import type { MasterEvent } from './events.js';
 import { Guard } from './guard.js';
 import { OverflowWatch } from './overflow.js';
 import { Pool } from './pool.js';
@@ -20,7 +22,8 @@ import { Publisher } from './publish.js';
 import { ADOPTED_MS, Reaper, type Buried, type Exit } from './reaper.js';
 import { Rollouts } from './rollout.js';
 import { Scale } from './scale.js';
-import { SIGNALS, type SignalName } from './signals.js';
+import { SIGNALS, type Action, type SignalName } from './signals.js';
+import type { Terminal } from './terminal.js';
 import type { WorkerEvents, WorkerHandle } from './worker-handle.js';
 
 type Stopping = { quick: boolean; exitCode: number; failure: DroverError | undefined };
@@ -36,16 +39,16 @@ export class Master {
   readonly #publisher: Publisher;
   readonly #overflows: OverflowWatch;
   readonly #events: MasterEvent[] = [];
-  readonly #onTerminal: boolean;
+  readonly #terminal: Terminal;
   #turning = false;
   #timer: NodeJS.Timeout | undefined;
   #lookForAdoptedAt = Infinity;
   #stopping: Stopping | undefined;
   #finish: (stopping: Stopping) => void = () => {};
 
-  constructor(context: Context, loaded: LoadedConfig, reload: () => Promise<LoadedConfig>, hooks: HookCaller, onTerminal: boolean) {
+  constructor(context: Context, loaded: LoadedConfig, reload: () => Promise<LoadedConfig>, hooks: HookCaller, terminal: Terminal) {
     this.#context = context;
-    this.#onTerminal = onTerminal;
+    this.#terminal = terminal;
     const server: ServerInfo = {
       pid: process.pid,
       get config() {
@@ -111,13 +114,13 @@ export class Master {
       this.pool.restore(now);
       this.#rollouts.settle(now);
     } else if (this.pool.workers.size === 0) this.#finish(this.#stopping);
-    this.#publisher.publish();
+    this.#publisher.publish(now);
   }
 
   #setTimer(): void {
     clearTimeout(this.#timer);
     const now = this.#context.now();
-    const at = Math.min(this.#guard.nextWake(), this.#lookForAdoptedAt, this.#stopping === undefined ? this.pool.nextWake(now) : Infinity);
+    const at = Math.min(this.#guard.nextWake(), this.#lookForAdoptedAt, this.#publisher.nextWake(), this.#stopping === undefined ? this.pool.nextWake() : Infinity);
     if (at !== Infinity) this.#timer = setTimeout(() => this.post({ type: 'tick' }), Math.max(Math.ceil(at - now), 1));
   }
 
@@ -137,9 +140,11 @@ export class Master {
         this.pool.start(event.worker, event.heartbeat, this.#workerEvents, now);
         return this.#reaper.locate(event.worker, now);
       case 'granted':
-        return this.#granted(event.worker, event.id, event.result);
+        return this.#granted(event.worker, event.id, event.result, now);
       case 'stack':
         return void this.#guard.abort(event.worker, event.stuckMs, event.stack, now);
+      case 'rotate-tickets':
+        return this.#rotateTickets();
       case 'config':
         return this.#stopping === undefined ? this.#rollouts.configured(event.config) : undefined;
       case 'roll':
@@ -160,9 +165,12 @@ export class Master {
       this.#lookForAdoptedAt = Math.min(this.#lookForAdoptedAt, now);
       return;
     }
-    const ignored = action === 'retire' && this.#onTerminal ? 'ignored on a terminal' : this.#stopping !== undefined && !['stop', 'quick-stop', 'reopen-logs'].includes(action) ? 'ignored: drover is stopping' : undefined;
-    log.emit('master.signal', { signal, action: ignored ?? says });
+    const ignored = this.#ignores(action);
+    // A terminal sends it to what runs on it when it is closed.
+    const isHangup = action === 'reload' && this.#terminal.isClosed();
+    log.emit('master.signal', { signal, action: ignored ?? (isHangup ? 'graceful stop: the terminal was closed' : says) });
     if (ignored !== undefined) return;
+    if (isHangup) return this.#stop(false, signal, now);
     switch (action) {
       case 'stop':
       case 'quick-stop':
@@ -174,11 +182,19 @@ export class Master {
       case 'retire':
         return this.#scale[action]();
       case 'reopen-logs': {
+        for (const worker of this.pool.workers) worker.send({ type: 'reopen-logs' });
         const error = log.reopen();
         if (error === undefined) log.emit('log.reopened');
         else log.emit('log.reopen-failed', { file: log.file, error: error.code ?? error.message });
       }
     }
+  }
+
+  /** Why a signal does nothing now. */
+  #ignores(action: Action): string | undefined {
+    if (this.#stopping !== undefined) return ['stop', 'quick-stop', 'reopen-logs'].includes(action) ? undefined : 'ignored: drover is stopping';
+    if (action === 'retire' && this.#terminal.is) return 'ignored on a terminal';
+    return action === 'more' || action === 'fewer' ? this.#scale.refuses(action) : undefined;
   }
 
   #message(worker: WorkerHandle, message: WorkerMessage, now: number): void {
@@ -200,7 +216,7 @@ export class Master {
         worker.fatal = message;
         return;
       case 'closed':
-        this.#context.listeners.release(message.key, worker.slot);
+        this.#context.listeners.release(message.key, worker.row);
         return this.#publisher.forget(worker, message.key);
       case 'recycle':
         if (worker.state !== 'ready' || worker.recycle) return;
@@ -212,27 +228,40 @@ export class Master {
         if (worker.state === 'ready') worker.state = 'draining';
         worker.deadline = { at: now + this.pool.loaded.config.gracefulTimeoutMs, then: 'grace' };
         return log.emit('worker.draining', { slot: worker.slot, worker: worker.pid, reason: message.reason });
+      case 'not-taken':
+        worker.introduced.clear();
+        worker.bells.clear();
+        return;
       case 'left':
         worker.left = true;
-        return;
+        return this.#context.listeners.leave(worker.row);
       case 'log':
         if (!isEventName(message.event)) return this.post({ type: 'nonsense', worker, why: `a log message with the unknown event ${JSON.stringify(message.event)}` });
         return log.emit(message.event, { ...message.fields, slot: worker.slot, worker: worker.pid });
     }
   }
 
+  #rotateTickets(): void {
+    const { ticketKeys } = this.#context;
+    ticketKeys.rotate();
+    for (const worker of this.pool.workers) worker.send({ type: 'ticket-keys', keys: ticketKeys.keys });
+  }
+
   #listen(worker: WorkerHandle, request: ListenRequest): void {
     void this.#context.listeners
-      .grant(request, worker.slot, worker.loaded.bindGiven)
+      .grant(request, worker.slot, worker.loaded.bindGiven, worker.row)
       .then((result) => this.post({ type: 'granted', worker, id: request.id, result }));
   }
 
-  #granted(worker: WorkerHandle, id: number, result: GrantResult): void {
+  #granted(worker: WorkerHandle, id: number, result: GrantResult, now: number): void {
+    if (!('errno' in result)) this.#publisher.socketsChanged();
     if (worker.state === 'gone') return;
     if ('errno' in result) worker.send({ type: 'listen-failed', id, ...result });
     else {
-      worker.send({ type: 'listening', id, key: result.key, sockets: result.sockets }, result.fds);
-      if (worker.state === 'ready') this.#publisher.socketsChanged();
+      worker.listensAt ??= now;
+      const status = worker.send({ type: 'listening', id, key: result.key, sockets: result.sockets }, result.fds);
+      // Too many descriptors under way (ETOOMANYREFS): it waits for an answer.
+      if (status < 0) worker.send({ type: 'listen-failed', id, errno: status, message: `cannot listen: the sockets cannot be handed over: ${getSystemErrorName(status)}` });
     }
   }
 
@@ -241,11 +270,12 @@ export class Master {
     const readyMs = worker.readyAt === undefined ? 0 : now - worker.readyAt;
     const buried = this.#reaper.bury(worker, exit, now);
     void this.#hook('childExit', { ...info, state: 'gone' }, { code: exit.code, signal: exit.signal, expected: buried.expected, kind: buried.kind, cause: buried.cause });
-    if (exit.code !== 0) for (const other of this.pool.inState('ready')) other.send({ type: 'recheck' });
+    // Not one that had stopped accepting in order: what the kernel had woken this one for waits for somebody.
+    if (exit.code !== 0 || !worker.left) for (const other of this.pool.inState('ready')) other.send({ type: 'recheck' });
     if (this.#stopping !== undefined || buried.expected) return;
     if (buried.phase === 'starting') {
       if (!this.pool.started) return this.#fail(worker, buried, now);
-      if (this.#rollouts.failed(worker, buried)) return;
+      if (this.#rollouts.failed(worker, buried, now)) return;
     }
     const respawn = this.pool.respawn(worker.slot);
     const delayMs = respawn.died(now, readyMs);

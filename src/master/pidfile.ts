@@ -4,22 +4,36 @@
  * Written beside its place and renamed, so that nobody reads half a number; a file left behind by a dead master is replaced, that of
  * a live one is refused; removed only while it still holds our own id.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DroverError } from '../errors.js';
 
 export class Pidfile {
   readonly path: string;
   readonly #pid: number;
+  readonly #where: string;
 
-  constructor(path: string, pid = process.pid) {
+  /** `where`: where the path came from, for people. */
+  constructor(path: string, where: string, pid = process.pid) {
     this.path = path;
+    this.#where = where;
     this.#pid = pid;
+  }
+
+  /** Whether it could be written, as far as can be told without doing so: for --check-config, which may be asked beside the master that has it. Throws DroverError. */
+  check(): void {
+    try {
+      accessSync(`${dirname(this.path)}/.`, constants.W_OK | constants.X_OK);
+      if (statSync(this.path, { throwIfNoEntry: false })?.isDirectory() === true) throw this.#unwritable('EISDIR');
+    } catch (error) {
+      throw error instanceof DroverError ? error : this.#unwritable((error as NodeJS.ErrnoException).code ?? String(error));
+    }
   }
 
   write(): void {
     const holder = readPid(this.path);
     if (holder !== undefined && holder !== this.#pid && isRunning(holder)) {
-      throw new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} names process ${holder}, which is running`, 'Stop that drover first, or give this one another --pidfile.');
+      throw new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} names process ${holder}, which is running (${this.#where})`, 'Stop that drover first, or give this one another --pidfile.');
     }
     const temporary = `${this.path}.${this.#pid}`;
     try {
@@ -27,7 +41,7 @@ export class Pidfile {
       renameSync(temporary, this.path);
     } catch (error) {
       rmSync(temporary, { force: true });
-      throw new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, 'Give a path in a directory that exists and is writable.');
+      throw this.#unwritable((error as NodeJS.ErrnoException).code ?? String(error));
     }
   }
 
@@ -37,6 +51,10 @@ export class Pidfile {
     } catch {
       // Its directory may have become read-only: a stale file is recognized at the next start.
     }
+  }
+
+  #unwritable(why: string): DroverError {
+    return new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} cannot be written: ${why} (${this.#where})`, 'Give a path in a directory that exists and is writable.');
   }
 }
 

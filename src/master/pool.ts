@@ -38,6 +38,8 @@ export class Pool {
   /** Tells the loop that a worker may be spawned now: its hook has run, its heartbeat file is open. */
   readonly #prepared: (worker: WorkerHandle, heartbeat: Heartbeat | undefined) => void;
   readonly #respawns = new Map<number, Respawn>();
+  /** When restore() was called last. */
+  #restoredAt = 0;
 
   constructor(context: Context, loaded: LoadedConfig, hook: CallHook, prepared: (worker: WorkerHandle, heartbeat: Heartbeat | undefined) => void) {
     this.#context = context;
@@ -69,6 +71,7 @@ export class Pool {
 
   restore(now: number): void {
     const { rollout } = this;
+    this.#restoredAt = now;
     const occupied = new Set(this.inState('starting', 'ready').map((worker) => worker.slot));
     const delayed = new Set([...this.#respawns].filter(([, respawn]) => respawn.notBefore > now).map(([slot]) => slot));
 
@@ -96,7 +99,8 @@ export class Pool {
   /** Let a worker go that is not needed any more. */
   retire(worker: WorkerHandle, reason: string, now: number, close: 'all' | string[] = []): void {
     if (worker.asked || worker.killed !== undefined) return;
-    if (worker.state === 'starting') return this.dismiss(worker, reason, now);
+    // It may have accepted connections as soon as it listens.
+    if (worker.state === 'starting' && worker.listensAt === undefined) return this.dismiss(worker, reason, now);
     const graceMs = this.loaded.config.gracefulTimeoutMs;
     worker.drain({ graceMs, close, reason }, now);
     this.#context.log.emit('worker.draining', { slot: worker.slot, worker: worker.pid, reason });
@@ -128,12 +132,12 @@ export class Pool {
 
   /** The second half of spawning. */
   start(worker: WorkerHandle, heartbeat: Heartbeat | undefined, events: WorkerEvents, now: number): void {
-    const { log, board, boardFd, inflightFd, heartbeats, reports, bells } = this.#context;
+    const { log, board, boardFd, inflightFd, heartbeats, reports, bells, ticketKeys } = this.#context;
     if (!this.workers.has(worker)) {
       if (heartbeat !== undefined) heartbeats.close(heartbeat);
       return;
     }
-    worker.spawn({ loaded: worker.loaded, reportDir: reports.dir, boardFd, inflightFd, heartbeat, wake: bells?.forWorker(worker.row) }, events, now);
+    worker.spawn({ loaded: worker.loaded, reportDir: reports.dir, boardFd, inflightFd, heartbeat, ticketKeys: ticketKeys.keys, wake: bells?.forWorker(worker.row) }, events, now);
     worker.deadline = { at: now + worker.loaded.config.bootTimeoutMs, then: 'boot-timeout' };
     board.set(worker.row, 'pid', worker.pid);
     log.emit('worker.spawned', { slot: worker.slot, worker: worker.pid, generation: worker.generation });
@@ -141,21 +145,23 @@ export class Pool {
 
   #freeRow(): number | undefined {
     const taken = new Set([...this.workers].map((worker) => worker.row));
-    for (let row = 0; row < MAX_ROWS; row += 1) if (!taken.has(row)) return row;
+    // The last one stays free: steering could not tell its owner from nobody (native/steer_least.cc).
+    for (let row = 0; row < MAX_ROWS - 1; row += 1) if (!taken.has(row)) return row;
     return undefined;
   }
 
   /** The worker is gone, and its row is free. */
   remove(worker: WorkerHandle): void {
     this.workers.delete(worker);
+    this.#context.listeners.forget(worker.row);
     worker.state = 'gone';
     this.#context.board.clear(worker.row);
     if (worker.heartbeat !== undefined) this.#context.heartbeats.close(worker.heartbeat);
   }
 
-  /** When restore() will want to be called again without any event: a pause between deaths ends. */
-  nextWake(now: number): number {
-    const waits = [...this.#respawns.values()].map((respawn) => respawn.notBefore).filter((at) => at > now);
+  /** When restore() will want to be called again without any event: a pause between deaths ends, or has ended since it was called. */
+  nextWake(): number {
+    const waits = [...this.#respawns.values()].map((respawn) => respawn.notBefore).filter((at) => at > this.#restoredAt);
     return Math.min(...waits);
   }
 }

@@ -2,20 +2,30 @@
  * The verb *publish the state*: which slots serve goes to the listeners (steering) and to the workers (siblings' sockets), that all are
  * ready goes to the log. Runs in the master. Does nothing where nothing has changed.
  */
+import { constants } from 'node:os';
 import type { SocketGrant } from '../ipc/messages.js';
 import { formatBound } from '../accept/bound.js';
 import type { CallHook, Context } from './context.js';
 import type { Pool } from './pool.js';
 import type { WorkerHandle } from './worker-handle.js';
 
+/**
+ * For so long the first worker of a slot has the row of waiters at its socket to itself, since owners are to stand first there. Not for longer: while nobody is
+ * ready, or all are stalled, the kernel puts connections there, and the worker may take long or never get so far.
+ */
+const FIRST_IN_ROW_MS = 500;
+
 export class Publisher {
   readonly #context: Context;
   readonly #pool: Pool;
   readonly #hook: CallHook;
+  /** Slots that have been served. */
   readonly #registered = new Set<number>();
   /** By slot. */
   #owners: ReadonlyMap<number, WorkerHandle> = new Map();
   #serving = '';
+  /** When sockets that are held back from siblings shall be handed to them. */
+  #heldUntil = Infinity;
 
   constructor(context: Context, pool: Pool, hook: CallHook) {
     this.#context = context;
@@ -23,7 +33,7 @@ export class Publisher {
     this.#hook = hook;
   }
 
-  /** A worker that is ready already has got sockets: its siblings shall have them too. */
+  /** There may be sockets that are new: who is ready shall have them too. */
   socketsChanged(): void {
     this.#serving = '';
   }
@@ -33,18 +43,23 @@ export class Publisher {
     for (const name of worker.introduced) if (name.startsWith(`${key} `)) worker.introduced.delete(name);
   }
 
-  publish(): void {
+  /** When publish() will want to be called again without any event. */
+  nextWake(): number {
+    return this.#heldUntil;
+  }
+
+  publish(now: number): void {
     // By worker, not by slot: a successor has to be introduced to its siblings although the slots are the same.
     const ready = this.#pool.inState('ready');
     const serving = ready.map((worker) => worker.pid).join(' ');
-    if (serving === this.#serving) return;
+    if (serving === this.#serving && now < this.#heldUntil) return;
     this.#serving = serving;
     const slots = this.#pool.servingSlots();
     this.#setOwners(ready);
     this.#context.listeners.setServing(slots);
     // Also where the slots are the same, and a successor serves one of them.
     this.#context.conductor?.boardChanged();
-    this.#introduce(slots);
+    this.#introduce(slots, now);
     this.#context.bells?.introduce(ready);
     this.#announce();
   }
@@ -67,22 +82,27 @@ export class Publisher {
     this.#owners = owners;
   }
 
-  /**
-   * Hand every ready worker the sockets of slots it does not watch yet. Not those of a slot whose first worker still boots: owners stand
-   * first in the row of waiters.
-   */
-  #introduce(slots: readonly number[]): void {
+  /** Hand every ready worker the sockets of slots it does not watch yet. */
+  #introduce(slots: readonly number[], now: number): void {
     for (const slot of slots) this.#registered.add(slot);
-    const booting = new Set(this.#pool.inState('starting').map((worker) => worker.slot));
+    /** Until when, by slot. */
+    const held = new Map<number, number>();
+    for (const { slot, listensAt = -Infinity } of this.#pool.inState('starting')) {
+      const until = listensAt + FIRST_IN_ROW_MS;
+      if (now < until && !this.#registered.has(slot)) held.set(slot, until);
+    }
+    this.#heldUntil = Math.min(...held.values());
     for (const worker of this.#pool.inState('ready')) {
       const { sockets, fds } = this.#context.listeners.siblings(worker.slot, slots);
-      const fresh = sockets.flatMap((grant, index) => (worker.introduced.has(nameOf(grant)) || (booting.has(grant.slot) && !this.#registered.has(grant.slot)) ? [] : [{ grant, fd: fds[index]! }]));
+      const fresh = sockets.flatMap((grant, index) => (worker.introduced.has(nameOf(grant)) || held.has(grant.slot) ? [] : [{ grant, fd: fds[index]! }]));
       // A message carries a limited number of descriptors (SCM_MAX_FD is 253).
       for (let from = 0; from < fresh.length; from += 128) {
         const part = fresh.slice(from, from + 128);
-        worker.send({ type: 'siblings', sockets: part.map(({ grant }) => grant) }, part.map(({ fd }) => fd));
+        const status = worker.send({ type: 'siblings', sockets: part.map(({ grant }) => grant) }, part.map(({ fd }) => fd));
+        if (status >= 0) for (const { grant } of part) worker.introduced.add(nameOf(grant));
+        // Too much is under way: at the next turn of the loop again. A worker that is gone is told nothing.
+        else if (status !== EPIPE) this.#serving = '';
       }
-      for (const { grant } of fresh) worker.introduced.add(nameOf(grant));
     }
   }
 
@@ -94,6 +114,8 @@ export class Publisher {
     this.#context.log.emit('master.ready', { workers: target, addresses: this.#context.listeners.addresses().map(formatBound).join(', ') });
   }
 }
+
+const EPIPE = -constants.errno.EPIPE;
 
 function nameOf({ key, bind, slot }: SocketGrant): string {
   return `${key} ${bind} ${slot}`;

@@ -67,6 +67,7 @@ export class Reaper {
       asked: worker.asked,
       killed: worker.killed,
       spawnError: exit.spawnError,
+      nodeArgs: worker.loaded.config.nodeArgs,
       bootFailed: worker.bootFailed,
       fatal: worker.fatal,
       heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid),

@@ -4,10 +4,12 @@
  * Read the config → onReload hook → successors boot beside the old workers, --reload-parallel at a time (pool.ts) → finished. A second HUP
  * meanwhile is remembered, once, and done after.
  */
-import { changedOptions, reloadable, type LoadedConfig } from '../config/load.js';
+import type { LoadedConfig } from '../config/load.js';
+import { changedOptions, reloadable } from '../config/reload.js';
 import { kebab } from '../config/options.js';
 import { DroverError } from '../errors.js';
 import { bootErrorCode } from './boot-failure.js';
+import { warnOfExpiry } from './certificates.js';
 import type { Context } from './context.js';
 import type { MasterEvent } from './events.js';
 import type { Pool } from './pool.js';
@@ -64,6 +66,7 @@ export class Rollouts {
     }
     const next = reloadable(this.#pool.loaded, config);
     this.#next = next;
+    warnOfExpiry(next, this.#context.log);
     void this.#onReload(next).then(() => this.#post({ type: 'roll' }));
   }
 
@@ -97,17 +100,16 @@ export class Rollouts {
   }
 
   /** A worker could not boot. True when that was a successor of the reload under way, which it ends. */
-  failed(worker: WorkerHandle, death: Buried): boolean {
+  failed(worker: WorkerHandle, death: Buried, now: number): boolean {
     const { rollout } = this.#pool;
     if (rollout === undefined || worker.generation !== rollout.generation) return false;
     this.#pool.rollout = undefined;
     const replaced = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
     for (const other of this.#pool.inState('starting')) {
-      if (other.generation !== rollout.generation) continue;
-      if (other.pid === 0) this.#pool.remove(other);
-      else other.kill('SIGKILL', 'reload-failed', 'the reload it was spawned for has failed');
+      if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);
     }
-    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker), ...(death.stack === undefined ? {} : { stack: death.stack }) });
+    // Its stack is in worker.boot-failed, just before.
+    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker) });
     this.#end();
     return true;
   }

@@ -18,13 +18,21 @@ export class Scale {
     this.#hook = hook;
   }
 
+  /** Why it can't be one more or fewer; undefined: it can. */
+  refuses(action: 'more' | 'fewer'): string | undefined {
+    const count = this.#pool.rollout?.target ?? this.#pool.target;
+    if (action === 'more') return this.#retired === undefined && count >= MAX_WORKERS ? `ignored: more than ${MAX_WORKERS} workers there can't be` : undefined;
+    if (this.#retired !== undefined) return 'ignored: the workers are retired';
+    return count <= 1 ? 'ignored: the last worker stays' : undefined;
+  }
+
   more(): void {
     this.#pool.forgive();
     if (!this.back()) this.#change((count) => Math.min(count + 1, MAX_WORKERS));
   }
 
   fewer(): void {
-    if (this.#retired === undefined) this.#change((count) => Math.max(count - 1, 1));
+    this.#change((count) => Math.max(count - 1, 1));
   }
 
   /** WINCH: no workers, but the sockets stay. */

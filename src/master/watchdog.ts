@@ -21,7 +21,7 @@ export type Verdict =
   | { is: 'disk-stalled'; stalledMs: number }
   | { is: 'disk-recovered' };
 
-/** How often a worker's native timer turns its loop and its file is touched, and how often the master looks: the same formula on both sides. */
+/** How often the master looks, and a worker's thread touches its file (worker/main.ts has the same formula). An idle worker's loop turns less often. */
 export function periodMs(timeoutMs: number): number {
   return Math.min(Math.max(timeoutMs / 4, 250), 5000);
 }
@@ -50,12 +50,14 @@ export class Watchdog {
     this.#lookedAt = now;
     const turned = turns !== this.#turns;
     this.#turns = turns;
-    this.#stillMs = turned ? 0 : this.#stillMs + passed;
+    const sinceTurnMs = this.#stillMs + passed;
+    this.#stillMs = turned ? 0 : sinceTurnMs;
     const beaten = beat !== this.#beat;
     this.#beat = beat;
-    // A loop that stands still makes no beats: that is not the file's fault, and the file's clock stands still with the loop.
+    // A loop that stands still makes no beats: that is not the file's fault, and the file's clock stands still with the loop. An idle loop turns at
+    // every second look only, and that is no standing still.
     if (beaten || beat === undefined) this.#fileStillMs = 0;
-    else if (turned) this.#fileStillMs += passed;
+    else if (turned) this.#fileStillMs += Math.min(sinceTurnMs, 2 * this.#periodMs);
 
     if (this.#stillMs >= this.#timeoutMs) return { is: 'stuck', stuckMs: Math.round(this.#stillMs) };
     if (this.#diskStalled && beaten) {

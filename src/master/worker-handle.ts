@@ -11,15 +11,17 @@ import type { WorkerInfo } from '../config/hooks.js';
 import { Channel } from '../ipc/channel.js';
 import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
 import { closeFd, native, systemError } from '../native.js';
+import { sealCertificates } from './certificates.js';
 import type { MemoryCgroup } from './cgroup.js';
 import type { KillReason } from './death.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { Watchdog } from './watchdog.js';
 
-const WORKER_MAIN = new URL('../worker/main.js', import.meta.url).pathname;
+/** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
+const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
 
 /** Types a worker may send. A worker that sends another is not trusted further. */
-const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'log'] as const satisfies readonly WorkerMessage['type'][];
+const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'not-taken', 'log'] as const satisfies readonly WorkerMessage['type'][];
 type Missing = Exclude<WorkerMessage['type'], (typeof WORKER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;
@@ -42,8 +44,9 @@ export interface SpawnOptions {
   boardFd: number;
   inflightFd: number;
   heartbeat: Heartbeat | undefined;
-  /** Its bell and the conductor's, where a strategy in use needs them. */
-  wake: { bell: number; conductor: number } | undefined;
+  ticketKeys: string[];
+  /** Its bell and the conductor's, where a strategy in use needs them; -errno when there is no descriptor for them. */
+  wake: { bell: number; conductor: number } | number | undefined;
 }
 
 /** What is told to the master's loop. */
@@ -62,6 +65,8 @@ export class WorkerHandle {
   readonly generation: number;
   readonly loaded: LoadedConfig;
   state: 'starting' | 'ready' | 'draining' | 'gone' = 'starting';
+  /** When it was given its first socket. */
+  listensAt: number | undefined;
   /** It asked to be replaced. */
   recycle = false;
   /** It was told to stop. */
@@ -105,12 +110,21 @@ export class WorkerHandle {
   spawn(options: SpawnOptions, events: WorkerEvents, now: number): void {
     this.spawnedAt = now;
     this.heartbeat = options.heartbeat;
-    const { config } = options.loaded;
+    const { config, certificates } = options.loaded;
+    // Out of descriptors: a worker that could not be started, and tried again as one that died.
+    const giveUp = (error: Error): void => queueMicrotask(() => events.exit(this, null, null, error.message));
+    const { wake } = options;
+    if (typeof wake === 'number') return giveUp(systemError('eventfd', wake));
+    let certificatesFd: number | undefined;
+    try {
+      if (certificates !== null) certificatesFd = sealCertificates(certificates.certificates);
+    } catch (error) {
+      return giveUp(error as Error);
+    }
     const pair = native.socketPair();
     if (typeof pair === 'number') {
-      // Out of descriptors: a worker that could not be started, and tried again as one that died.
-      queueMicrotask(() => events.exit(this, null, null, systemError('socketpair', pair).message));
-      return;
+      if (certificatesFd !== undefined) closeFd(certificatesFd);
+      return giveUp(systemError('socketpair', pair));
     }
     const [ours, theirs] = pair;
     const channel = new Channel<WorkerMessage, MasterMessage>(ours, WORKER_MESSAGES);
@@ -125,8 +139,8 @@ export class WorkerHandle {
       });
     } catch (error) {
       channel.close();
-      queueMicrotask(() => events.exit(this, null, null, (error as Error).message));
-      return;
+      if (certificatesFd !== undefined) closeFd(certificatesFd);
+      return giveUp(error as Error);
     } finally {
       closeFd(theirs);
     }
@@ -159,11 +173,17 @@ export class WorkerHandle {
       fds.push(options.heartbeat.fd);
       names.push('heartbeat');
     }
-    if (options.wake !== undefined) {
-      fds.push(options.wake.bell, options.wake.conductor);
+    if (wake !== undefined) {
+      fds.push(wake.bell, wake.conductor);
       names.push('wake', 'conductor');
     }
-    this.send({ type: 'init', slot: this.slot, row: this.row, generation: this.generation, config: workerConfig(options.loaded, options.reportDir), fds: names }, fds);
+    if (certificatesFd !== undefined) {
+      fds.push(certificatesFd);
+      names.push('certificates');
+    }
+    const { slot, row, generation } = this;
+    this.send({ type: 'init', slot, row, generation, config: workerConfig(options.loaded, options.reportDir), ticketKeys: options.ticketKeys, fds: names }, fds);
+    if (certificatesFd !== undefined) closeFd(certificatesFd);
   }
 
   #drainChannel(events: WorkerEvents): void {

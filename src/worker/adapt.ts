@@ -97,7 +97,8 @@ function server(server: Server): Servable {
 }
 
 async function handler(listener: RequestListener): Promise<Servable> {
-  const { createServer } = await import('node:http');
+  // Not import(), which would bring up node's loader of ES modules for it.
+  const { createServer } = process.getBuiltinModule('node:http');
   return server(createServer(listener));
 }
 

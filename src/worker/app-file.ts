@@ -129,12 +129,31 @@ export function hasPreloads(): boolean {
 }
 
 async function notFound(target: string, path: string, cwd: string): Promise<DroverError> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return noMain(target, path);
   const near = await nearestFile(path, cwd);
   const isPath = isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target) || /\.[cm]?[jt]s$/.test(target);
   return new DroverError(
     'ERR_DROVER_APP_NOT_FOUND',
     isPath ? `app ${target} does not exist: there is no ${path}` : `app ${target} is neither a file nor a package in ${cwd}`,
     near === undefined ? 'APP is a path, relative to the working directory (--chdir), or the name of an installed package.' : `Did you mean ${near}?`,
+  );
+}
+
+/** A directory that says nowhere which of its files is the app. */
+function noMain(target: string, directory: string): DroverError {
+  let main: unknown;
+  try {
+    main = (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { main?: unknown }).main;
+  } catch {
+    // There is none, or none that can be read.
+  }
+  const why = typeof main === 'string' ? `"main" of its package.json is ${main}, which is not there, and it has no index file` : 'it has no index file and no package.json with a "main"';
+  const names = readdirSync(directory).filter((name) => isScript(name) && !/\.(config|test|spec)\./.test(name));
+  const likely = names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
+  return new DroverError(
+    'ERR_DROVER_APP_NOT_FOUND',
+    `app ${target} is a directory, and which of its files to run is told nowhere: ${why} (${directory})`,
+    likely === undefined ? 'Give the path of the file.' : `Did you mean ${target.replace(/\/*$/, '/')}${likely}?`,
   );
 }
 
@@ -146,7 +165,7 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
     names = readdirSync(directory, { withFileTypes: true })
       // A link that points nowhere has the very name.
       .filter((entry) => existsSync(join(directory, entry.name)))
-      .filter((entry) => /\.[cm]?[jt]s$/.test(entry.name) || (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules'))
+      .filter((entry) => isScript(entry.name) || (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules'))
       .map((entry) => entry.name);
   } catch {
     return undefined;
@@ -157,6 +176,10 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
   if (near === '' || distance(name, near) > Math.max(2, name.length / 3)) return undefined;
   const full = join(directory, near);
   return full.startsWith(`${cwd}/`) ? `./${full.slice(cwd.length + 1)}${statSync(full).isDirectory() ? '/' : ''}` : full;
+}
+
+function isScript(name: string): boolean {
+  return /(?<!\.d)\.[cm]?[jt]s$/.test(name);
 }
 
 function firstLine(error: unknown): string {

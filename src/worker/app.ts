@@ -6,9 +6,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkerConfig } from '../config/worker-config.js';
 import { defaultPlace } from '../config/address.js';
 import { DroverError } from '../errors.js';
+import type { ListenRefusal } from '../ipc/messages.js';
 import { toServable, type Servable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName } from './app-name.js';
+import { listenRefused } from './boot-error.js';
 import { chooseExport, describe, describeExports, namedExport } from './exports.js';
 import { runAsMain } from './run-main.js';
 
@@ -16,6 +18,8 @@ import { runAsMain } from './run-main.js';
 export interface App {
   /** The error for an app that listens neither by itself nor by what it exports. */
   unusable(): DroverError;
+  /** Why it is waited for while nothing listens: `it exports nothing to serve …`. */
+  waitsFor: string;
   /** The framework's own closing, if it has one and drover made it listen. */
   close(): Promise<void>;
 }
@@ -23,12 +27,14 @@ export interface App {
 export interface Surroundings {
   /** Whether a server of the app listens at drover's sockets. */
   listens(): boolean;
-  /** True once one does; false when the event loop has run empty. */
-  untilListensOrIdle(): Promise<boolean>;
+  /** True once one does; false when the event loop has run empty. `why`: what there is to serve meanwhile, told when it takes long. */
+  untilListensOrIdle(why: string): Promise<boolean>;
+  /** Why the last listen() failed, if it did. */
+  refused(): ListenRefusal | undefined;
 }
 
 /** Rejects with what the app threw, or with a DroverError. */
-export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, untilListensOrIdle }: Surroundings): Promise<App> {
+export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, untilListensOrIdle, refused }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
   const { file, argv1, command } = await findAppFile(name.target, cwd);
   process.argv.splice(1, Infinity, argv1, ...appArgs);
@@ -37,15 +43,20 @@ export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, un
   await turn();
 
   let found = `it exports ${describeExports(main)}`;
-  const unusable = (): DroverError =>
-    new DroverError(
-      'ERR_DROVER_APP_UNUSABLE',
-      `app ${app} never called listen(), and there is nothing to serve: ${found}`,
+  const unusable = (): DroverError => {
+    const remedy =
       command === undefined
         ? 'Export a handler (req, res), a server, a framework\'s app or { fetch }, or a function of no parameters that makes one; or call listen().'
-        : `The package has a command, ${command}; perhaps that is the app: give its path.`,
-    );
-  const byItself: App = { unusable, close: async () => {} };
+        : `The package has a command, ${command}; perhaps that is the app: give its path.`;
+    return listenRefused(app, refused()) ?? new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
+  };
+  const byItself: App = {
+    unusable,
+    get waitsFor() {
+      return `there is nothing to serve (${found}), and it has not called listen()`;
+    },
+    close: async () => {},
+  };
   if (listens()) return byItself;
 
   let chosen: { value: unknown; called: boolean } | undefined;
@@ -54,7 +65,9 @@ export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, un
   } else {
     const choice = chooseExport(main);
     // Express apps that export themselves for their tests, and listen when the database has answered.
-    if (choice !== undefined && mentionsListen(file) && (await untilListensOrIdle())) return byItself;
+    if (choice !== undefined && (refused() !== undefined || mentionsListen(file)) && (await untilListensOrIdle('it exports something to serve, but its code also calls listen()'))) return byItself;
+    // It wanted to listen and could not: served elsewhere, nobody would find it.
+    if (choice !== undefined && refused() !== undefined) throw unusable();
     if (choice !== undefined) chosen = { value: choice.value, called: false };
   }
   if (chosen === undefined) return byItself;
@@ -70,7 +83,7 @@ export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, un
   if (listens()) return byItself;
   // With --bind the master puts that in its place.
   await servable.listen(defaultPlace(process.env));
-  return { unusable, close: async () => closeServable(servable) };
+  return { unusable, waitsFor: 'drover has made it listen, and it does not', close: async () => closeServable(servable) };
 }
 
 async function closeServable(servable: Servable): Promise<void> {

@@ -2,9 +2,12 @@
  * What went wrong while an app was loaded, in a line or two for people: what was thrown, and at which file and line. In the worker.
  */
 import { existsSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
+import type { ListenRefusal } from '../ipc/messages.js';
+import { missingModule } from './missing-module.js';
+import { appStack, placeInApp, plainPath, stackText } from './app-stack.js';
 
 export interface BootError {
   code: ErrorCode;
@@ -13,26 +16,42 @@ export interface BootError {
   stack?: string;
 }
 
-/** `file`: the app's main file, once it is known. */
-export function toBootError(thrown: unknown, app: string, file: string | undefined): BootError {
+export interface BootErrorContext {
+  app: string;
+  /** The app's main file, once it is known. */
+  file: string | undefined;
+  /** Why the last listen() failed, if it did. */
+  refused: ListenRefusal | undefined;
+}
+
+export function toBootError(thrown: unknown, { app, file, refused }: BootErrorContext): BootError {
   if (thrown instanceof DroverError) {
     return { code: thrown.code, message: thrown.message, ...(thrown.remedy === undefined ? {} : { remedy: thrown.remedy }) };
   }
   if (!(thrown instanceof Error)) {
     return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} threw while loading, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}` };
   }
-  const stack = thrown.stack ?? String(thrown);
-  const { code, syscall } = thrown as NodeJS.ErrnoException;
+  const stack = appStack(thrown);
+  const { code, syscall, errno } = thrown as NodeJS.ErrnoException;
   if (syscall === 'listen' || syscall === 'bind') {
+    const byMaster = errno === refused?.errno ? listenRefused(app, refused) : undefined;
+    if (byMaster !== undefined) return toBootError(byMaster, { app, file, refused });
     return { code: 'ERR_DROVER_LISTEN', message: `app ${app} cannot listen: ${thrown.message}`, stack };
   }
   const where = locate(thrown, file);
+  const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
-    ...(code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? { remedy: 'Is it installed? Run npm install where the app is.' } : {}),
-    stack,
+    ...(missing === undefined ? {} : { remedy: missing }),
+    // Of a syntax error that had to be looked for, and of a missing import, it has nothing but Node's own frames.
+    ...(placeInApp(stack) === undefined && (where !== undefined || missing !== undefined) ? {} : { stack }),
   };
+}
+
+/** A listen() that the master has refused, if it has, however the app took it. */
+export function listenRefused(app: string, refused: ListenRefusal | undefined): DroverError | undefined {
+  return refused === undefined ? undefined : new DroverError('ERR_DROVER_LISTEN', `app ${app} ${refused.message}`, refused.remedy);
 }
 
 /** What was thrown, and where, in one line. */
@@ -50,29 +69,7 @@ function headline(error: Error): string {
 
 /** `file:line` where it happened: from the stack, else, for a syntax error in an ESM module, by looking for it. */
 function locate(error: Error, file: string | undefined): string | undefined {
-  const lines = (error.stack ?? '').split('\n');
-  // Syntax errors: node puts the place first.
-  const first = /^(file:\/\/\/.*|\/.*):(\d+)$/.exec(lines[0] ?? '');
-  if (first !== null) return `${plainPath(first[1]!)}:${first[2]}`;
-  if (error instanceof SyntaxError && file !== undefined && !lines.some((line) => isAppFrame(line))) return findSyntaxError(file);
-  const frame = lines.map((line) => FRAME.exec(line)).find((match) => match !== null && !isOurs(match[1]!));
-  return frame ? `${plainPath(frame[1]!)}:${frame[2]}` : undefined;
-}
-
-const FRAME = /^ {4}at (?:.* \()?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/;
-const OURS = new URL('../', import.meta.url).href;
-
-function isOurs(path: string): boolean {
-  return (path.startsWith('file:') ? path : pathToFileURL(path).href).startsWith(OURS);
-}
-
-function isAppFrame(line: string): boolean {
-  const match = FRAME.exec(line);
-  return match !== null && !isOurs(match[1]!);
-}
-
-function plainPath(path: string): string {
-  return path.startsWith('file:') ? fileURLToPath(path) : path;
+  return placeInApp(stackText(error)) ?? (error instanceof SyntaxError && file !== undefined ? findSyntaxError(file) : undefined);
 }
 
 /**
@@ -85,7 +82,7 @@ function findSyntaxError(file: string): string | undefined {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { stderr } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {
     encoding: 'utf8',
-    timeout: 5_000,
+    timeout: 15_000,
     env: { PATH: process.env['PATH'] },
   });
   const match = /^(file:\/\/\/.*):(\d+)$/m.exec(stderr ?? '');

@@ -7,6 +7,7 @@
 import { getSystemErrorName } from 'node:util';
 import { EXIT_CODES } from '../errors.js';
 import { installIntercept } from '../accept/intercept.js';
+import type { ProxyProtocol } from '../accept/proxy-protocol.js';
 import { permitsOf } from '../accept/strategies.js';
 import { Admission } from '../http/admission.js';
 import { Connections } from '../http/connections.js';
@@ -25,14 +26,16 @@ import { watchExceptions } from './exceptions.js';
 import { Worker, type Init } from './worker.js';
 
 const CHANNEL_FD = 3;
-const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'bells', 'recheck', 'drain', 'quit', 'reopen-logs'] as const satisfies readonly MasterMessage['type'][];
+const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'bells', 'recheck', 'drain', 'quit', 'reopen-logs', 'ticket-keys'] as const satisfies readonly MasterMessage['type'][];
 type Missing = Exclude<MasterMessage['type'], (typeof MASTER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;
 
 const INIT_TIMEOUT_MS = 30_000;
+/** Of --timeout: a beat each quarter, as often as the master looks, and an idle loop turns each third. Within bounds, and at the upper ones without --timeout. */
 const MIN_BEAT_MS = 250;
 const MAX_BEAT_MS = 5_000;
+const MAX_TURN_MS = 10_000;
 
 const parentPid = process.ppid;
 const channel: MasterChannel = new Channel(CHANNEL_FD, MASTER_MESSAGES);
@@ -47,8 +50,9 @@ check('startLoopStamp', native.startLoopStamp(board.buffer, rowOffset(row)));
 if (fds.wake !== undefined && fds.conductor !== undefined) {
   check('startWake', native.startWake(board.buffer, row, permitsOf(config.acceptStrategy, config.acceptPermits), fds.wake, fds.conductor));
 }
-const periodMs = config.timeoutMs === 0 ? MAX_BEAT_MS : Math.min(Math.max(config.timeoutMs / 4, MIN_BEAT_MS), MAX_BEAT_MS);
-check('startHeartbeat', native.startHeartbeat(fds.heartbeat ?? -1, Math.round(periodMs), parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code));
+const everyMs = (part: number, maxMs: number): number => (config.timeoutMs === 0 ? maxMs : Math.round(Math.min(Math.max(config.timeoutMs / part, MIN_BEAT_MS), maxMs)));
+const [beatMs, turnMs] = [everyMs(4, MAX_BEAT_MS), everyMs(3, MAX_TURN_MS)];
+check('startHeartbeat', native.startHeartbeat(fds.heartbeat ?? -1, beatMs, turnMs, parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code));
 
 const countAt = recycleAfter(config.maxRequests, config.maxRequestsJitter, Math.random());
 const limits = { connections: config.workerConnections, requests: config.workerConcurrency };
@@ -57,7 +61,7 @@ const admission = new Admission(board, row, { ...limits, hold: () => intercept.h
 const asked = limits.connections > 0 || limits.requests > 0 ? admission : undefined;
 const requests = new Requests(board, row, new InflightWriter(inflight, row), countAt, () => worker.onRequestLimit(countAt), asked);
 const connections = new Connections(board, row, asked);
-const worker = new Worker({ init, channel, board, requests, connections });
+const worker = new Worker({ init, channel, board, requests, connections, certificatesFd: fds.certificates });
 
 setProcessUp(init);
 takeSignals(() => worker.onTerm());
@@ -74,22 +78,31 @@ const intercept = installIntercept({
   boardBuffer: board.buffer,
   row,
   slot,
-  onListening: () => {},
+  onListening: (server) => worker.onListening(server),
   onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
   onServer: (server) => worker.onServer(server),
   onClosed: (key) => worker.onServerClosed(key),
+  proxy: () => proxy,
 });
 worker.start(intercept);
+let proxy: ProxyProtocol | undefined;
 // The app is a main module of its own: it begins when this one has ended.
-setImmediate(() => void worker.boot());
+setImmediate(() => void boot());
 
-type InitFds = { board: number; inflight: number; heartbeat?: number; wake?: number; conductor?: number };
+async function boot(): Promise<void> {
+  const { proxyProtocol } = config;
+  if (proxyProtocol !== 'off') proxy = (await import('./proxy.js')).readProxyHeaders(proxyProtocol, config, { board, row, connections, worker });
+  await worker.boot();
+}
+
+type InitFds = { board: number; inflight: number; heartbeat?: number; wake?: number; conductor?: number; certificates?: number };
 
 function receiveInit(): { init: Init; fds: InitFds } {
   const received = channel.receiveSync(INIT_TIMEOUT_MS);
   if (typeof received === 'string') process.exit(EXIT_CODES.masterGone.code);
   const { message, fds } = received;
   if (message.type !== 'init') throw new Error(`the master began with ${message.type}`);
+  if (fds.length < message.fds.length) throw new Error('this process may open no more files: the limit is too low (ulimit -n)');
   const named = Object.fromEntries(message.fds.map((name, i) => [name, fds[i]!])) as unknown as InitFds;
   return { init: message, fds: named };
 }

@@ -5,6 +5,8 @@ import type { Init } from './worker.js';
 
 export function setProcessUp({ slot, config }: Init): void {
   if (process.cwd() !== config.cwd) process.chdir(config.cwd);
+  // The app is what node calls the main module, not the file that the process was started with (which is CommonJS: .ci/bundle.mjs).
+  Reflect.deleteProperty(process, 'mainModule');
   process.title = `drover: worker [${config.name}] #${slot}`;
   // PM2's name for it, which apps and libraries look for (to run a cron job in one worker only, for instance).
   process.env['NODE_APP_INSTANCE'] = String(slot);

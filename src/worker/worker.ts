@@ -2,23 +2,30 @@
  * A worker's own view of itself: boot → ready → serve → drain → exit. The only state machine of the process, in the worker.
  *
  * The master tells it when to go (`drain`, `quit`); it goes by itself when the master has gone or when somebody else sends it TERM.
- * What it has to say it sends; it writes no log. Loading the app is left to run-main and exports, the order of the way out to drain.
+ * What it has to say it sends; it writes no log. Loading the app is left to app.ts, asking for sockets to ask.ts, what its servers get from
+ * drover to app-servers.ts, the order of the way out to drain.ts.
  */
+import { constants } from 'node:os';
 import type { Server } from 'node:net';
-import { DroverError, ERRORS, EXIT_CODES } from '../errors.js';
+import { DroverError, ERRORS, EXIT_CODES, type ErrorCode } from '../errors.js';
 import type { Intercept, ListenAnswer } from '../accept/intercept.js';
-import type { HandedSocket } from '../accept/strategy.js';
-import type { Hooks, WorkerInfo } from '../config/hooks.js';
+import type { ProxyRefused } from '../accept/proxy-protocol.js';
+import type { WorkerInfo } from '../config/hooks.js';
+import type { EventName } from '../log/events.js';
 import type { Connections } from '../http/connections.js';
 import type { Requests } from '../http/requests.js';
 import { State, type Board } from '../ipc/board.js';
-import type { ListenRequest, MasterMessage, SocketGrant } from '../ipc/messages.js';
+import type { ListenQuestion, MasterMessage } from '../ipc/messages.js';
 import { closeFd, native } from '../native.js';
 import type { WorkerClass } from '../config/worker-class.js';
 import { loadApp, type App } from './app.js';
-import { toBootError } from './boot-error.js';
+import { AppServers } from './app-servers.js';
+import { Asker, handed } from './ask.js';
+import { listenRefused, toBootError } from './boot-error.js';
 import { startDrain } from './drain.js';
+import { WorkerHooks } from './hooks.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
+import { ListeningWait } from './listening-wait.js';
 import { appListensToTerm, runAppTermListeners } from './signals.js';
 import { loadWorkerClass } from './worker-class.js';
 
@@ -30,9 +37,9 @@ export interface WorkerParts {
   board: Board;
   requests: Requests;
   connections: Connections;
+  /** Certificates (config/certificates.ts) as JSON, where drover does TLS. Owned. */
+  certificatesFd: number | undefined;
 }
-
-type WorkerHook = 'postSpawn' | 'postWorkerInit' | 'workerInt' | 'workerExit';
 
 /** A drain somebody asked for. */
 interface DrainOrder {
@@ -43,8 +50,6 @@ interface DrainOrder {
   bounded: boolean;
 }
 
-/** The master retries a port that is in use for 5 s. */
-const LISTEN_TIMEOUT_MS = 60_000;
 /** After TERM from outside: a master that was told to stop as well says so within this time, and what to do with queued connections. */
 const TERM_WAIT_MS = 250;
 /** An app that closed its last server may be about to open another. */
@@ -56,22 +61,41 @@ export class Worker {
   readonly #parts: WorkerParts;
   #state: 'booting' | 'ready' | 'draining' | 'exiting' = 'booting';
   #intercept!: Intercept;
-  /** Replaced when there is a config file with hooks. */
-  #runHook: (name: WorkerHook) => Promise<void> = async () => {};
+  readonly #hooks = new WorkerHooks(
+    (failure) => this.#log('hook.failed', { ...failure }),
+    () => this.#info,
+  );
   #app: App | undefined;
+  readonly #servers: AppServers;
   #class: WorkerClass = {};
-  #listenId = 0;
-  /** Messages that came while listen() waited for its answer. */
-  #deferred: { message: MasterMessage; fds: number[] }[] = [];
-  /** Fulfils the wait for a listening server, or for the loop to run empty. */
-  #wake: ((why: 'listening' | 'idle') => void) | undefined;
+  readonly #asker: Asker;
+  /** Whether a server of the app is served by drover's sockets now. */
+  readonly #listening = new ListeningWait(
+    () => this.#intercept.listeners > 0,
+    (why) => this.#log('worker.waiting', { app: this.#parts.init.config.app, why: this.#intercept.refused?.message ?? why }),
+  );
   #order: DrainOrder | undefined;
-  #exitHookDone = false;
   #saidBootFailed = false;
   #acceptErrorAt = -Infinity;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
+    this.#asker = new Asker({
+      channel: parts.channel,
+      onMessage: (message, fds) => this.#onMessage(message, fds),
+      onQuit: () => this.#intercept.drain([]),
+    });
+    const { init, requests, connections, certificatesFd } = parts;
+    this.#servers = new AppServers({
+      config: init.config.edge,
+      slot: init.slot,
+      requests,
+      connections,
+      certificatesFd,
+      ticketKeys: init.ticketKeys,
+      log: (event, fields) => this.#log(event, fields),
+      countRefused: () => this.#countRefused(),
+    });
   }
 
   get booting(): boolean {
@@ -103,12 +127,17 @@ export class Worker {
   async boot(): Promise<void> {
     const { config } = this.#parts.init;
     try {
-      await this.#loadHooks();
-      await this.#runHook('postSpawn');
+      await this.#hooks.load(config.configFile);
+      await this.#hooks.run('postSpawn');
+      await this.#servers.open(this.#hooks.ofConfigFile);
       this.#class = await loadWorkerClass(this.#parts.init);
-      this.#app = await loadApp(config, { listens: () => this.#listens(), untilListensOrIdle: () => this.#untilListensOrIdle() });
+      this.#app = await loadApp(config, {
+        listens: () => this.#listening.now(),
+        untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
+        refused: () => this.#intercept.refused,
+      });
       await this.#untilListens(this.#app);
-      await this.#runHook('postWorkerInit');
+      await this.#hooks.run('postWorkerInit');
       if (this.#state !== 'booting') return;
       this.#state = 'ready';
       this.#parts.board.set(this.#parts.init.row, 'state', State.ready);
@@ -123,36 +152,32 @@ export class Worker {
   bootFailed(thrown: unknown): never {
     // It was told to go before it was there.
     if (this.#state !== 'booting') process.exit(this.#order?.exitCode ?? EXIT_CODES.ok.code);
-    const error = toBootError(thrown, this.#parts.init.config.app, process.argv[1]);
+    process.exit(EXIT_CODES[ERRORS[this.#sayBootFailed(thrown)]].code);
+  }
+
+  #sayBootFailed(thrown: unknown): ErrorCode {
+    const error = toBootError(thrown, { app: this.#parts.init.config.app, file: process.argv[1], refused: this.#intercept.refused });
     this.#saidBootFailed = true;
     sendBootFailed(this.#parts.channel, error);
-    process.exit(EXIT_CODES[ERRORS[error.code]].code);
+    return error.code;
   }
 
   // What the intercept calls.
 
-  /** Ask the master for sockets, blocking: listen() is synchronous. */
-  ask(request: Omit<ListenRequest, 'type' | 'id'>): ListenAnswer {
-    const { channel } = this.#parts;
-    const id = this.#listenId++;
-    channel.send({ type: 'listen', id, ...request });
-    for (;;) {
-      const received = channel.receiveSync(LISTEN_TIMEOUT_MS);
-      if (received === 'timeout') return { errno: -ETIMEDOUT, message: 'the master does not answer' };
-      if (received === 'closed') return { errno: -EPIPE, message: 'the master is gone' };
-      const { message, fds } = received;
-      if (message.type === 'listening' && message.id === id) return { key: message.key, sockets: handed(message.sockets, fds) };
-      if (message.type === 'listen-failed' && message.id === id) return { errno: message.errno, message: message.message };
-      if (this.#deferred.push({ message, fds }) === 1) setImmediate(() => this.#handleDeferred());
-    }
+  ask(question: ListenQuestion): ListenAnswer {
+    return this.#asker.ask(question);
   }
 
   onServer(server: Server): void {
     this.#class.onServer?.(server);
-    this.#parts.connections.watch(server);
-    this.#parts.requests.watchStreams(server);
+    this.#servers.watch(server);
     // One turn later: a server that was opened only to find a free port has been closed by then.
-    server.on('listening', () => setImmediate(() => this.#wake?.('listening')));
+    server.on('listening', () => setImmediate(() => this.#listening.wake('listening')));
+  }
+
+  /** It is served by drover's sockets. */
+  onListening(server: Server): void {
+    this.#servers.take(server);
   }
 
   onServerClosed(key: string): void {
@@ -169,6 +194,10 @@ export class Worker {
     if (now - this.#acceptErrorAt < ACCEPT_ERROR_EVERY_MS) return;
     this.#acceptErrorAt = now;
     this.#log('worker.accept-error', { error, errno });
+  }
+
+  onProxyRefused(fields: ProxyRefused & { count: number }): void {
+    this.#log('proxy.refused', { ...fields });
   }
 
   /** --max-requests is reached. */
@@ -188,9 +217,12 @@ export class Worker {
 
   #onMessage(message: MasterMessage, fds: number[]): void {
     switch (message.type) {
-      case 'siblings':
-        return this.#intercept.siblings(handed(message.sockets, fds));
+      case 'siblings': {
+        const sockets = handed(message.sockets, fds);
+        return sockets === undefined ? this.#couldNotTake() : this.#intercept.siblings(sockets);
+      }
       case 'bells':
+        if (fds.length < message.rows.length) return this.#couldNotTake();
         return message.rows.forEach((row, i) => void native.setWakePeer(row, fds[i]!));
       case 'recheck':
         return this.#intercept.recheck();
@@ -199,15 +231,18 @@ export class Worker {
       case 'quit':
         return void this.#quit();
       case 'reopen-logs':
-        // A worker writes no log file; the message is for the access log.
-        return;
+        return this.#servers.reopen();
+      case 'ticket-keys':
+        return this.#servers.changeTicketKeys(message.keys);
       default:
         for (const fd of fds) closeFd(fd);
     }
   }
 
-  #handleDeferred(): void {
-    for (const { message, fds } of this.#deferred.splice(0)) this.#onMessage(message, fds);
+  /** Out of descriptors: what was in the message is sent again with the next change. */
+  #couldNotTake(): void {
+    this.#parts.channel.send({ type: 'not-taken' });
+    this.onAcceptError(-constants.errno.EMFILE, 'EMFILE');
   }
 
   #onMasterGone(): void {
@@ -266,40 +301,40 @@ export class Worker {
   async #quit(): Promise<void> {
     if (this.#state === 'exiting') return;
     this.#state = 'exiting';
-    await this.#runHook('workerInt');
-    await this.#runExitHook();
+    await this.#hooks.run('workerInt');
+    await this.#hooks.runExit();
     process.exit(EXIT_CODES.ok.code);
   }
 
   async #exit(code: number): Promise<void> {
     if (this.#state === 'exiting') return;
     this.#state = 'exiting';
-    await this.#runExitHook();
+    await this.#hooks.runExit();
     process.exit(code);
   }
 
   #onExit(code: number): void {
     if (this.#state === 'booting' && !this.#saidBootFailed) this.#exitedInBoot(code);
-    void this.#runExitHook();
+    void this.#hooks.runExit();
+    this.#servers.flush();
   }
 
   /** The app ended its process before it listened. */
   #exitedInBoot(code: number): void {
     const { app } = this.#parts.init.config;
-    this.#saidBootFailed = true;
-    sendBootFailed(this.#parts.channel, {
-      code: 'ERR_DROVER_WORKER_EXITED',
-      message: `app ${app} exited with code ${code} before it listened`,
-      remedy: 'APP has to export something to serve, or call listen(); see docs/apps.md.',
-    });
+    // Fastify's own examples catch what listen() rejects with, and exit.
+    this.#sayBootFailed(
+      listenRefused(app, this.#intercept.refused) ??
+        new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} exited with code ${code} before it listened`, 'APP has to export something to serve, or call listen(); see docs/apps.md.'),
+    );
   }
 
   /** The loop has nothing left to wait for. */
   #onIdle(): void {
     if (this.#state === 'booting') {
-      if (this.#wake !== undefined) return this.#wake('idle');
+      if (this.#listening.wake('idle')) return;
       const { app } = this.#parts.init.config;
-      this.bootFailed(new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} waits for a promise or a top-level await that never settles`));
+      this.bootFailed(listenRefused(app, this.#intercept.refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} waits for a promise or a top-level await that never settles`));
     } else if (this.#order !== undefined) {
       // The app's TERM listeners closed all there was: an end as good as an exit.
       void this.#exit(this.#order.exitCode);
@@ -307,21 +342,6 @@ export class Worker {
   }
 
   // Small things.
-
-  /** Whether a server of the app is served by drover's sockets now. */
-  #listens(): boolean {
-    return this.#intercept.listeners > 0;
-  }
-
-  /** True once a server listens; false when the loop has run empty, and so none ever will by itself. */
-  async #untilListensOrIdle(): Promise<boolean> {
-    while (!this.#listens()) {
-      const why = await new Promise<'listening' | 'idle'>((resolve) => (this.#wake = resolve));
-      this.#wake = undefined;
-      if (why === 'idle') return this.#listens();
-    }
-    return true;
-  }
 
   /**
    * An app that something keeps alive may listen yet. When --boot-timeout has nearly passed we end it ourselves, for we know what it
@@ -332,7 +352,7 @@ export class Worker {
     const momentMs = Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
     const timer = setTimeout(() => this.bootFailed(app.unusable()), bootTimeoutMs - momentMs - performance.now());
     timer.unref();
-    const listens = await this.#untilListensOrIdle();
+    const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
     clearTimeout(timer);
     if (!listens) throw app.unusable();
   }
@@ -341,32 +361,16 @@ export class Worker {
     this.#parts.channel.send({ type: 'recycle', reason });
   }
 
-  #log(event: 'worker.app-exit' | 'worker.accept-error' | 'hook.failed', fields: Record<string, unknown>): void {
+  #log(event: EventName, fields: Record<string, unknown>): void {
     const { slot } = this.#parts.init;
     this.#parts.channel.send({ type: 'log', event, fields: { slot, worker: process.pid, ...fields } });
   }
 
-  async #loadHooks(): Promise<void> {
-    const { configFile } = this.#parts.init.config;
-    if (configFile === null) return;
-    const [{ readConfigFile }, { runHook }] = await Promise.all([import('../config/config-file.js'), import('../config/hooks.js')]);
-    const hooks = (await readConfigFile(configFile)) as Hooks;
-    this.#runHook = (name) => runHook(hooks, name, (failure) => this.#log('hook.failed', { ...failure }), this.#info);
-  }
-
-  /** Once, whichever way out is taken; at `exit` only what it does synchronously is done. */
-  async #runExitHook(): Promise<void> {
-    if (this.#exitHookDone) return;
-    this.#exitHookDone = true;
-    await this.#runHook('workerExit');
+  #countRefused(): void {
+    const { board, init } = this.#parts;
+    board.set(init.row, 'refused', board.get(init.row, 'refused') + 1);
   }
 }
 
-const ETIMEDOUT = 110;
-const EPIPE = 32;
 /** So that the exit comes before the master's KILL. */
 const LAST_MOMENT_MS = 100;
-
-function handed(sockets: readonly SocketGrant[], fds: readonly number[]): HandedSocket[] {
-  return sockets.map((grant, i) => ({ grant, fd: fds[i]! }));
-}

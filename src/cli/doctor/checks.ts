@@ -6,6 +6,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import type { Config } from '../../config/options.js';
+import { counted } from '../../config/plural.js';
 import type { Sight } from './sight.js';
 
 export type Status = 'ok' | 'warn' | 'bad';
@@ -58,11 +59,11 @@ function descriptors({ read }: Sight, config: Config): Finding[] {
   const wanted = (config.workerConnections || MANY_CONNECTIONS) + sockets + SPARE_DESCRIPTORS;
   const master = sockets + 2 * config.workers + SPARE_DESCRIPTORS;
   const fix = `ulimit -Hn ${Math.max(wanted, 65_536)}   (systemd: LimitNOFILE=${Math.max(wanted, 65_536)})`;
-  if (limit < master) return [{ name, value, status: 'bad', meaning: `the master needs ${master} for ${config.workers} workers`, fix }];
-  if (limit >= wanted) return [{ name, value, status: 'ok', meaning: `per process; Node raises soft to hard; a worker needs ${wanted} for ${config.workerConnections || MANY_CONNECTIONS} connections` }];
+  if (limit < master) return [{ name, value, status: 'bad', meaning: `the master needs ${master} for ${counted(config.workers, 'worker')}`, fix }];
+  if (limit >= wanted) return [{ name, value, status: 'ok', meaning: `per process; Node raises soft to hard; a worker needs ${wanted} for ${counted(config.workerConnections || MANY_CONNECTIONS, 'connection')}` }];
   const left = Math.max(0, limit - sockets - SPARE_DESCRIPTORS);
-  if (config.workerConnections > 0) return [{ name, value, status: 'bad', meaning: `a worker runs out of them at about ${left} connections, before its --worker-connections ${config.workerConnections}`, fix }];
-  return [{ name, value, status: 'warn', meaning: `a worker runs out of them at about ${left} connections, and then pauses accepting`, fix: `${fix}, or --worker-connections ${left}` }];
+  if (config.workerConnections > 0) return [{ name, value, status: 'bad', meaning: `a worker runs out of them at about ${counted(left, 'connection')}, before its --worker-connections ${config.workerConnections}`, fix }];
+  return [{ name, value, status: 'warn', meaning: `a worker runs out of them at about ${counted(left, 'connection')}, and then pauses accepting`, fix: `${fix}, or --worker-connections ${left}` }];
 }
 
 function backlog({ read }: Sight, config: Config): Finding[] {
@@ -143,7 +144,7 @@ function heartbeat({ defaultTmpDir, diskOf }: Sight, config: Config): Finding[] 
 }
 
 function cpu({ cpus }: Sight, { workers, workerClass }: Config): Finding[] {
-  const value = `${cpus} for ${workers} workers`;
+  const value = `${cpus} for ${counted(workers, 'worker')}`;
   const finding = { name: 'CPUs', value };
   if (workers > 2 * cpus && workerClass !== 'sync') return [{ ...finding, status: 'warn', meaning: 'more than two workers per CPU that the cgroup grants: they wait for each other', fix: '-w auto' }];
   return [{ ...finding, status: 'ok', meaning: workers < cpus ? `-w auto would start ${cpus}` : 'all are used' }];
@@ -155,7 +156,7 @@ function memory({ memory: { limit, totalBytes } }: Sight, { workers, reloadParal
   const processes = workers + Math.min(reloadParallel, workers) + 1;
   const each = Math.floor(bytes / processes);
   const finding = { name: 'memory', value: `${Math.floor(bytes / MIB)} MiB${limit !== undefined && limit.bytes <= totalBytes ? ' (cgroup)' : ''}` };
-  const meaning = `${Math.floor(each / MIB)} MiB for each of ${processes} processes: master, ${workers} workers, ${processes - workers - 1} more in a reload`;
+  const meaning = `${Math.floor(each / MIB)} MiB for each of ${processes} processes: master, ${counted(workers, 'worker')}, ${processes - workers - 1} more in a reload`;
   if (each >= COMFORTABLE_WORKER_BYTES) return [{ ...finding, status: 'ok', meaning }];
   const fit = Math.max(1, Math.floor(bytes / COMFORTABLE_WORKER_BYTES) - 2);
   const fix = fit < workers ? `-w ${fit}, or a higher limit` : `A higher limit, or --node-args --max-old-space-size=${Math.max(16, Math.floor(each / MIB / 2))}`;
@@ -175,7 +176,7 @@ function ports({ read }: Sight, config: Config): Finding[] {
       const all = [...reserved.map(([from, to]) => (from === to ? from : `${from}-${to}`)), ...taken].join(',');
       findings.push({ name, value: `${low}-${high}`, status: 'warn', meaning: `holds port ${taken.join(', ')} of --bind: an outgoing connection may have it when drover starts`, fix: sysctl('net.ipv4.ip_local_reserved_ports', all) });
     } else if (high - low < 10_000) {
-      findings.push({ name, value: `${low}-${high}`, status: 'warn', meaning: `${high - low + 1} connections at most from here to one address: a proxy on this machine, or the app to its database, may run out`, fix: sysctl(name, '"10240 65535"') });
+      findings.push({ name, value: `${low}-${high}`, status: 'warn', meaning: `${counted(high - low + 1, 'connection')} at most from here to one address: a proxy on this machine, or the app to its database, may run out`, fix: sysctl(name, '"10240 65535"') });
     } else findings.push({ name, value: `${low}-${high}`, status: 'ok', meaning: 'outgoing connections to one address: enough, and no port of --bind among them' });
   }
   const privileged = number(read, 'proc/sys/net/ipv4/ip_unprivileged_port_start') ?? 1024;

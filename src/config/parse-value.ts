@@ -1,13 +1,14 @@
 /**
- * Values of options: from what a flag, an environment variable or a config file gives to what `Config` holds, and the texts that
- * describe them. Pure; where the value came from is load.ts's.
+ * Values of options as they are given (a flag, an environment variable, a config file) to what `Config` holds. Pure; where the value came
+ * from is load.ts's, how a value is shown format-value.ts's.
  *
  * Rank 1. In the master.
  */
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { ADDRESS_SET_FORMS, parseAddressSet } from './address-set.js';
 import { ADDRESS_FORMS, formatAddress, parseAddress, type ListenAddress } from './address.js';
-import { kebab, type Option } from './options.js';
+import { boundsOfDuration, boundsOfInteger, formatBytes, UNITS_BYTES, UNITS_MS } from './format-value.js';
+import { kebab, type Option, type StaticMount } from './options.js';
 import { splitWords } from './shell-words.js';
 
 /** What is wrong with a value, and what would be right. Both end up in one message. */
@@ -32,34 +33,61 @@ export function parseValue(option: Option, given: unknown, directory: string): u
       return parseInteger(option, given);
     case 'duration':
       return parseDuration(option, given);
+    case 'bytes':
+      return parseBytes(option, given);
+    case 'fieldNames':
+      return parseFieldNames(given);
+    case 'fieldValues':
+      return parseFieldValues(given);
     case 'bool':
-      if (given === true || given === 'true') return true;
-      if (given === false || given === 'false') return false;
+      if (given === true || (typeof given === 'string' && /^(?:true|yes|y|on|1)$/i.test(given))) return true;
+      if (given === false || (typeof given === 'string' && /^(?:false|no|n|off|0)$/i.test(given))) return false;
       return new Unfit('neither true nor false', 'Give true or false.');
     case 'enum': {
-      if (typeof given === 'string') {
+      if (typeof given === 'string' || typeof given === 'number') {
         const value = option.synonyms?.[given] ?? given;
-        if (option.values.includes(value)) return value;
+        if (typeof value === 'string' && option.values.includes(value)) return value;
       }
       return new Unfit('no such choice', `Choose one of ${option.values.join(', ')}.`);
     }
     case 'path':
       return parsePath(option, given, directory);
-    case 'string':
+    case 'string': {
       if (typeof given !== 'string') return new Unfit('not a text', 'Give a text.');
       if (given === '' || given.includes('\0')) return new Unfit(given === '' ? 'an empty text' : 'a text with a NUL byte', 'Give a text, or leave the option out.');
-      return given;
+      const problem = option.check?.(given);
+      return problem === undefined ? given : new Unfit(problem.what, problem.remedy, problem.piece);
+    }
     case 'mode':
       return parseMode(given);
     case 'module':
       return parseModule(option, given, directory);
     case 'addresses':
       return parseAddresses(given);
+    case 'addressSet':
+      return parseTrusted(given);
     case 'args':
       return parseArgs(given);
+    case 'choices':
+      return parseChoices(option, given);
     case 'envMap':
       return parseEnvMap(given);
+    case 'mounts':
+      return parseMounts(given, directory);
   }
+}
+
+function parseChoices(option: Extract<Option, { type: 'choices' }>, given: unknown): readonly string[] | Unfit {
+  const { values, refused } = option;
+  const remedy = `Give one or several of ${values.join(', ')}, with commas between: ${values.join(',')}.`;
+  const words = typeof given === 'string' ? given.split(',').map((word) => word.trim()) : given;
+  if (!Array.isArray(words) || words.length === 0 || !words.every((word) => typeof word === 'string')) return new Unfit('not a list of choices', remedy);
+  for (const [i, word] of (words as string[]).entries()) {
+    if (refused !== undefined && Object.hasOwn(refused, word)) return new Unfit(refused[word]!, remedy, word);
+    if (!values.includes(word)) return new Unfit('no such choice', remedy, word);
+    if (words.indexOf(word) !== i) return new Unfit('given twice', remedy, word);
+  }
+  return words as string[];
 }
 
 function parseInteger(option: Extract<Option, { type: 'int' }>, given: unknown): number | Unfit {
@@ -72,14 +100,9 @@ function parseInteger(option: Extract<Option, { type: 'int' }>, given: unknown):
   return value;
 }
 
-export function boundsOfInteger({ min, max }: { min: number; max: number }): string {
-  return max >= Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-}
-
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function parseDuration(option: Extract<Option, { type: 'duration' }>, given: unknown): number | Unfit {
-  const remedy = `Give ${option.zero === undefined ? '' : `0 (${option.zero}), or `}a duration ${boundsOfDuration(option)}: a number of seconds, or with a unit as in 500ms, 30s, 2m.`;
+  if (typeof given === 'string' && Object.hasOwn(option.words ?? {}, given)) return option.words![given]!;
+  const remedy = `Give ${option.zero === undefined ? '' : `0 (${option.zero}), or `}${Object.keys(option.words ?? {}).map((word) => `${word}, or `).join('')}a duration ${boundsOfDuration(option)}: a number of seconds, or with a unit as in 500ms, 30s, 2m.`;
   const [, number, unit] = /^([+-]?\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(String(given).trim()) ?? [];
   if ((typeof given !== 'string' && typeof given !== 'number') || number === undefined) return new Unfit('not a duration', remedy);
   const ms = Math.round(Number(number) * UNITS_MS[unit ?? 's']!);
@@ -88,15 +111,45 @@ function parseDuration(option: Extract<Option, { type: 'duration' }>, given: unk
   return ms;
 }
 
-export function boundsOfDuration({ minMs, maxMs }: { minMs: number; maxMs: number }): string {
-  return `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+function parseBytes({ max }: { max: number }, given: unknown): number | Unfit {
+  const remedy = `Give a number of bytes up to ${formatBytes(max)}, or with a unit as in 64k, 10m, 1g.`;
+  const [, number, unit] = /^(\d+)\s*([kmg]?)$/i.exec(String(given).trim()) ?? [];
+  if ((typeof given !== 'string' && typeof given !== 'number') || number === undefined) return new Unfit('not a number of bytes', remedy);
+  const bytes = Number(number) * UNITS_BYTES[unit!.toLowerCase()]!;
+  return bytes <= max ? bytes : new Unfit('out of bounds', remedy);
 }
 
-/** In the largest unit that needs no fraction. */
-export function formatDuration(ms: number): string {
-  if (ms === 0) return '0';
-  const [unit, size] = Object.entries(UNITS_MS).findLast(([, unitMs]) => ms % unitMs === 0) ?? ['ms', 1];
-  return `${ms / size}${unit}`;
+/** RFC 9110's `token`. */
+const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+
+function parseFieldNames(given: unknown): readonly string[] | Unfit {
+  const remedy = 'Give names of headers with commas between them, or *.';
+  const items: unknown[] = Array.isArray(given) ? given : [given];
+  const names = new Set<string>();
+  for (const item of items) {
+    if (typeof item !== 'string') return new Unfit('not a text', remedy);
+    for (const name of item.split(',').map((piece) => piece.trim())) {
+      if (name === '' && item.trim() === '') continue;
+      if (!FIELD_NAME.test(name)) return new Unfit('not the name of a header', remedy, name);
+      names.add(name.toLowerCase());
+    }
+  }
+  return [...names];
+}
+
+function parseFieldValues(given: unknown): Readonly<Record<string, string>> | Unfit {
+  const remedy = 'Give NAME=VALUE, or in the config file an object of texts.';
+  const items: unknown[] = Array.isArray(given) ? given : typeof given === 'string' ? [given] : [];
+  const isPlain = isPlainObject(given);
+  if (items.length === 0 && !isPlain && !Array.isArray(given)) return new Unfit('neither a plain object nor a list', remedy);
+  const values: Record<string, string> = {};
+  const pairs: [unknown, unknown][] = isPlain ? Object.entries(given) : items.map((item) => (typeof item === 'string' ? split(item) : [item, undefined]));
+  for (const [name, value] of pairs) {
+    if (typeof name !== 'string' || typeof value !== 'string') return new Unfit('not of the form NAME=VALUE', remedy, typeof name === 'string' ? name : typeof name);
+    if (!FIELD_NAME.test(name)) return new Unfit('not the name of a header', remedy, name);
+    values[name.toLowerCase()] = value;
+  }
+  return values;
 }
 
 function parsePath(option: Extract<Option, { type: 'path' }>, given: unknown, directory: string): string | Unfit {
@@ -112,15 +165,6 @@ function parseModule(option: Extract<Option, { type: 'module' }>, given: unknown
   if (typeof given !== 'string' || given.includes('\0')) return new Unfit('neither a name nor a path', remedy);
   if (option.names.includes(given)) return given;
   return /\/|\.[cm]?[jt]s$/.test(given) ? resolve(directory, given) : new Unfit('no such choice', remedy);
-}
-
-/** What is wrong with a directory that must be there, or undefined. */
-export function directoryProblem(path: string): string | undefined {
-  try {
-    return statSync(path).isDirectory() ? undefined : 'not a directory';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such directory' : `cannot be used (${(error as NodeJS.ErrnoException).code})`;
-  }
 }
 
 function parseMode(given: unknown): number | Unfit {
@@ -152,6 +196,14 @@ function parseAddresses(given: unknown): readonly ListenAddress[] | Unfit {
   return addresses;
 }
 
+function parseTrusted(given: unknown): readonly string[] | Unfit {
+  const remedy = `Give ${ADDRESS_SET_FORMS}.`;
+  const items: unknown[] = Array.isArray(given) ? given : [given];
+  if (!items.every((item) => typeof item === 'string')) return new Unfit('not a text', remedy);
+  const parsed = parseAddressSet(items as string[]);
+  return 'piece' in parsed ? new Unfit(parsed.what, remedy, parsed.piece) : parsed;
+}
+
 function parseArgs(given: unknown): readonly string[] | Unfit {
   const remedy = 'Give a text that is split as a shell does, or in the config file a list of texts.';
   if (typeof given === 'string') {
@@ -173,7 +225,7 @@ function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
       if (cut < 1) return new Unfit('not of the form NAME=VALUE', remedy, cut === 0 ? '=...' : item);
       entries.push([item.slice(0, cut), item.slice(cut + 1)]);
     }
-  } else if (typeof given === 'object' && given !== null && [Object.prototype, null].includes(Object.getPrototypeOf(given) as object | null)) {
+  } else if (isPlainObject(given)) {
     entries.push(...Object.entries(given));
   } else {
     return new Unfit('neither a plain object nor a list', remedy, typeof given);
@@ -187,23 +239,31 @@ function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Record<string, string>;
 }
 
-/** A value of `Config` as a person reads it. */
-export function formatValue(option: Option, value: unknown): string {
-  if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) return '(none)';
-  switch (option.type) {
-    case 'duration':
-      return value === 0 && option.zero !== undefined ? `0 (${option.zero})` : formatDuration(value as number);
-    case 'mode':
-      return value === 0 ? '0' : `0${(value as number).toString(8)}`;
-    case 'addresses':
-      return (value as ListenAddress[]).map(formatAddress).join(' ');
-    case 'args':
-      return (value as string[]).map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
-    case 'envMap': {
-      const entries = Object.entries(value as Record<string, string>);
-      return entries.length === 0 ? '(none)' : entries.map(([name, text]) => `${name}=${option.secret === true ? '***' : text}`).join(' ');
-    }
-    default:
-      return option.secret === true ? '***' : String(value);
+function parseMounts(given: unknown, directory: string): readonly StaticMount[] | Unfit {
+  const remedy = 'Give PREFIX=DIR, as in /assets=./public.';
+  const isObject = isPlainObject(given);
+  const items: unknown[] = isObject ? Object.entries(given) : Array.isArray(given) ? given : [given];
+  const mounts: StaticMount[] = [];
+  for (const item of items) {
+    if (!isObject && typeof item !== 'string') return new Unfit('not PREFIX=DIR', remedy);
+    const [prefix, path] = isObject ? (item as [string, unknown]) : split(item as string);
+    const piece = isObject ? prefix : (item as string);
+    if (typeof path !== 'string' || path === '' || path.includes('\0')) return new Unfit('no directory', remedy, piece);
+    // Compared with paths as they come in, before anything is decoded.
+    if (!/^\/(?:[\w~!$&'()*+,;:@-][\w.~!$&'()*+,;:@-]*\/?)*$/.test(prefix)) return new Unfit('the prefix is no plain path of a URL', 'Begin it with a slash, without escapes, empty names or dots at the begin of a name.', piece);
+    const mount = { prefix: prefix === '/' ? prefix : prefix.replace(/\/$/, ''), directory: resolve(directory, path) };
+    if (mounts.some((other) => other.prefix === mount.prefix)) return new Unfit('given twice', 'Give each prefix once.', piece);
+    mounts.push(mount);
   }
+  return mounts;
+}
+
+function split(item: string): [string, string | undefined] {
+  const cut = item.indexOf('=');
+  return cut === -1 ? [item, undefined] : [item.slice(0, cut), item.slice(cut + 1)];
+}
+
+/** An object literal, and not an instance of anything. */
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null);
 }

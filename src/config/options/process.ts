@@ -1,0 +1,28 @@
+/** Rows of the table of options (../options.ts): the master process. */
+import type { Option } from '../option.js';
+
+export const PROCESS = [
+  {
+    name: 'name',
+    short: 'n',
+    type: 'string',
+    default: (context) => context.app,
+    defaultSays: 'the app as given',
+    section: 'process',
+    reload: 'restart',
+    help: `name in the process titles: \`drover: master [NAME]\`.
+Tells several drovers on one machine apart.`,
+  },
+  {
+    name: 'pidfile',
+    short: 'p',
+    aliases: ['pid'],
+    type: 'path',
+    kind: 'file',
+    default: null,
+    section: 'process',
+    reload: 'restart',
+    help: `file to write the master's process id to.
+Refused when it names a master that is running.`,
+  },
+] as const satisfies readonly Option[];

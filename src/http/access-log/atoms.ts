@@ -1,0 +1,180 @@
+/**
+ * The text formats of the access log, compiled: a format becomes one function from an exchange to its line. In the worker.
+ *
+ * Decided once, called for every request: nothing here looks at a name or at the format when a request ends.
+ */
+import type { AtomName, NamedKind, Piece } from '../../config/access-log-format.js';
+import type { LogClock } from './clock.js';
+import { escapeText, escapeWord } from './escape.js';
+import { pathOf, queryOf, requestIdOf, UNKNOWN, type Exchange } from './exchange.js';
+
+export type Formatter = (exchange: Exchange) => string;
+
+/** The worker a line is of. */
+export interface Origin {
+  pid: number;
+  slot: number;
+}
+
+/** The line, with its end. */
+export function compileFormat(pieces: readonly Piece[], origin: Origin, clock: LogClock): Formatter {
+  /** What stands before each atom, and after the last. */
+  const texts: string[] = [''];
+  const atoms: Formatter[] = [];
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      texts[atoms.length] += Buffer.from(piece, 'utf8').toString('latin1');
+      continue;
+    }
+    const atom = 'atom' in piece ? atomNamed(piece.atom, origin, clock) : named(piece.kind, piece.name);
+    if (typeof atom === 'string') {
+      texts[atoms.length] += atom;
+      continue;
+    }
+    atoms.push(atom);
+    texts[atoms.length] = '';
+  }
+  texts[atoms.length] += '\n';
+  const [first = ''] = texts;
+  return (exchange) => {
+    let line = first;
+    for (let i = 0; i < atoms.length; i++) line += atoms[i]!(exchange) + texts[i + 1]!;
+    return line;
+  };
+}
+
+/**
+ * The same for a value that is often the one before, whoever's it was: to see that costs a tenth of looking at each of its bytes. Compared as a whole, so nobody
+ * gets what is another's.
+ */
+function remembering(escape: (value: string) => string): (value: string) => string {
+  let last = '';
+  let escaped = '';
+  return (value) => {
+    if (value === last) return escaped;
+    escaped = escape(value);
+    last = value;
+    return escaped;
+  };
+}
+
+/** A text, for what is always the same. */
+function atomNamed(name: AtomName, { pid, slot }: Origin, clock: LogClock): Formatter | string {
+  switch (name) {
+    case 'h': {
+      const escaped = remembering(escapeWord);
+      return ({ client }) => (client === '' ? '-' : escaped(client));
+    }
+    case 'l':
+      return '-';
+    case 'u':
+      return ({ headers }) => (headers.authorization === undefined ? '-' : escapeWord(userOf(headers.authorization)) || '-');
+    case 't':
+      return ({ endMs }) => clock.common(endMs);
+    case 'r':
+      return ({ line, method, url, protocol }) => (line === null ? `${method} ${escapeText(url)} ${protocol}` : escapeText(line) || '-');
+    case 'm':
+      return ({ method }) => method || '-';
+    case 'U':
+      return ({ url }) => escapeText(pathOf(url)) || '-';
+    case 'q':
+      return ({ url }) => escapeText(queryOf(url));
+    case 'H':
+      return ({ protocol }) => protocol || '-';
+    case 's':
+      return ({ status }) => String(status);
+    case 'B':
+      return ({ bytes }) => (bytes === UNKNOWN ? '-' : String(bytes));
+    case 'b':
+      return ({ bytes }) => (bytes > 0 ? String(bytes) : '-');
+    case 'f': {
+      const escaped = remembering(escapeText);
+      return ({ headers: { referer } }) => (referer === undefined ? '-' : escaped(referer));
+    }
+    case 'a': {
+      const escaped = remembering(escapeText);
+      return ({ headers: { 'user-agent': agent } }) => (agent === undefined ? '-' : escaped(agent));
+    }
+    case 'T':
+      return (exchange) => String(Math.floor(exchange.durationMs / 1000));
+    case 'M':
+      return (exchange) => String(Math.floor(exchange.durationMs));
+    case 'D':
+      return (exchange) => String(Math.floor(exchange.durationMs * 1000));
+    case 'L':
+      return (exchange) => (exchange.durationMs / 1000).toFixed(6);
+    case 'p':
+      return `<${pid}>`;
+    case 'id':
+      return (exchange) => escapeText(requestIdOf(exchange) ?? '-');
+    case 'slot':
+      return String(slot);
+  }
+}
+
+/** The name in `Authorization: Basic`, or ''. */
+export function userOf(authorization: string): string {
+  const [, encoded] = /^basic +(\S+)/i.exec(authorization) ?? [];
+  return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('latin1').split(':', 1)[0]!;
+}
+
+function named(kind: NamedKind, name: string): Formatter | string {
+  switch (kind) {
+    case 'i':
+      return ({ headers }) => orDash(headers[name]);
+    case 'o': {
+      // HTTP/1: looked up in what was sent, as headers given to writeHead() are kept nowhere else.
+      const sent = new RegExp(`^${name.replace(/[^a-z0-9-]/g, '\\$&')}: (.*?)\\r?$`, 'gim');
+      return ({ response }) => orDash(response === null ? undefined : 'sentHeaders' in response ? response.sentHeaders?.[name] : sentValues(response as unknown as Sent, sent));
+    }
+    case 'e':
+      return variable(name);
+  }
+}
+
+/** A ServerResponse whose head is made: it holds the text. */
+interface Sent {
+  readonly _header?: string | null;
+}
+
+function sentValues({ _header }: Sent, pattern: RegExp): string[] {
+  return Array.from((_header ?? '').matchAll(pattern), ([, value]) => value!);
+}
+
+function orDash(value: string | number | readonly string[] | undefined): string {
+  const text = Array.isArray(value) ? value.join(', ') : (value as string | number | undefined);
+  return text === undefined || text === '' ? '-' : escapeText(String(text));
+}
+
+/** The names WSGI gives to what a request has; `http_` is a header; anything else is a variable of the environment, as it was at start. */
+const VARIABLES: Readonly<Record<string, (exchange: Exchange) => string | number | undefined>> = {
+  remote_addr: ({ client }) => client,
+  remote_port: ({ request }) => request?.socket.remotePort,
+  remote_user: ({ headers }) => (headers.authorization === undefined ? undefined : userOf(headers.authorization)),
+  request_method: ({ method }) => method,
+  request_uri: ({ url }) => url,
+  raw_uri: ({ url }) => url,
+  path_info: ({ url }) => pathOf(url),
+  query_string: ({ url }) => queryOf(url),
+  server_protocol: ({ protocol }) => protocol,
+  server_name: ({ headers }) => hostOf(headers)?.replace(/:\d+$/, ''),
+  server_port: ({ request }) => request?.socket.localPort,
+  content_type: ({ headers }) => headers['content-type'],
+  content_length: ({ headers }) => headers['content-length'],
+};
+
+/** HTTP/2 has it in a pseudo-header. */
+export function hostOf(headers: Exchange['headers']): string | undefined {
+  return headers.host ?? (headers[':authority'] as string | undefined);
+}
+
+function variable(name: string): Formatter | string {
+  const known = VARIABLES[name];
+  if (known !== undefined) return (exchange) => orDash(known(exchange));
+  if (name.startsWith('http_')) {
+    const header = name.slice('http_'.length).replaceAll('_', '-');
+    return ({ headers }) => orDash(headers[header]);
+  }
+  const [, value] = Object.entries(process.env).find(([key]) => key.toLowerCase() === name) ?? [];
+  return orDash(value === undefined ? undefined : Buffer.from(value, 'utf8').toString('latin1'));
+}

@@ -1,0 +1,206 @@
+/**
+ * Files below a root that were asked for lately: open, with their headers made, the small ones with their bytes. In the worker.
+ *
+ * What is kept is compared with the disk before it is used, at most every CHECK_EVERY_MS: a file that was replaced, changed, removed or newly compressed is seen within that
+ * time. Bounded in entries, descriptors and bytes; what was not used for longest goes first (the clock algorithm).
+ */
+import type { Coding } from './encoding.js';
+import { mediaTypeOf } from './media-type.js';
+import type { OpenFile } from './open-file.js';
+import type { Root } from './root.js';
+
+export const CHECK_EVERY_MS = 100;
+/** A file this small is kept with its bytes: one write then sends head and body. */
+export const CONTENT_BYTES = 64 * 1024;
+
+/** A file as it is sent: as it is, or compressed beforehand. */
+export interface Variant {
+  readonly file: OpenFile;
+  readonly coding: Coding | undefined;
+  /** Made by who sends it: the head, and the bytes where they are kept. */
+  wire?: Wire | undefined;
+}
+
+export interface Wire {
+  /** The head, and the body of a small file. */
+  bytes: Buffer;
+  /** The head as text, and what of it is before and after the date. */
+  head: string;
+  before: string;
+  after: string;
+  /** For which second the date is. */
+  second: number;
+  keepAliveTimeoutMs: number;
+}
+
+export interface Entry {
+  readonly root: Root;
+  /** Below the root; of a directory, that of its index. */
+  readonly path: string;
+  /** The URL names a directory without its slash. */
+  readonly redirect: boolean;
+  readonly contentType: string;
+  readonly plain: Variant;
+  readonly compressed: readonly Variant[];
+  /** Whether its time stamp could not hide a change any more when it was opened. */
+  readonly settled: boolean;
+  checkedAt: number;
+  used: boolean;
+}
+
+export interface Limits {
+  entries: number;
+  descriptors: number;
+  bytes: number;
+}
+
+const LIMITS: Limits = { entries: 4096, descriptors: 512, bytes: 32 * 1024 * 1024 };
+const MISSES = 1024;
+/** Coarser than any clock of a filesystem (a tick is 10 ms at most). */
+const SETTLED_MS = 50;
+const SUFFIXES: readonly [string, Coding][] = [['.br', 'br'], ['.gz', 'gzip']];
+
+/** Where a URL path may lead: for each root in turn, the path of a file, and whether the URL names a directory. */
+export type Places = (urlPath: string) => Iterable<{ root: Root; path: string; directory: boolean }>;
+
+export class FileCache {
+  readonly #entries = new Map<string, Entry>();
+  readonly #misses = new Map<string, number>();
+  readonly #places: Places;
+  readonly #limits: Limits;
+  readonly #now: () => number;
+  #descriptors = 0;
+  #bytes = 0;
+
+  constructor(places: Places, limits: Limits = LIMITS, now: () => number = () => performance.now()) {
+    this.#places = places;
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  get size(): Readonly<Limits> {
+    return { entries: this.#entries.size, descriptors: this.#descriptors, bytes: this.#bytes };
+  }
+
+  /** What a URL path leads to; undefined: nothing. Its files are the cache's: who uses one beyond this turn says so to it. */
+  get(urlPath: string): Entry | undefined {
+    const now = this.#now();
+    const known = this.#entries.get(urlPath);
+    if (known !== undefined) {
+      if (now - known.checkedAt < CHECK_EVERY_MS) {
+        known.used = true;
+        return known;
+      }
+      if (known.settled && isStill(known)) {
+        known.checkedAt = now;
+        known.used = true;
+        return known;
+      }
+      this.#remove(urlPath, known);
+    }
+    const missedAt = this.#misses.get(urlPath);
+    if (missedAt !== undefined && now - missedAt < CHECK_EVERY_MS) return undefined;
+    const entry = this.#find(urlPath, now);
+    if (entry === undefined) {
+      if (this.#misses.size >= MISSES) this.#misses.clear();
+      this.#misses.set(urlPath, now);
+      return undefined;
+    }
+    this.#add(urlPath, entry);
+    return entry;
+  }
+
+  clear(): void {
+    for (const [urlPath, entry] of this.#entries) this.#remove(urlPath, entry);
+    this.#misses.clear();
+  }
+
+  #find(urlPath: string, now: number): Entry | undefined {
+    for (const place of this.#places(urlPath)) {
+      const found = openPlace(place);
+      if (found === undefined) continue;
+      const { root } = place;
+      const { path, redirect, file } = found;
+      const compressed: Variant[] = [];
+      for (const [suffix, coding] of redirect ? [] : SUFFIXES) {
+        const variant = root.open(path + suffix);
+        if (typeof variant === 'number') continue;
+        if (variant.isFile) compressed.push({ file: variant, coding });
+        else variant.drop();
+      }
+      const entry: Entry = {
+        root, path, redirect, compressed,
+        contentType: mediaTypeOf(path),
+        plain: { file, coding: undefined },
+        settled: [file, ...compressed.map((variant) => variant.file)].every(({ modifiedMs }) => Date.now() - modifiedMs > SETTLED_MS),
+        checkedAt: now,
+        used: false,
+      };
+      for (const variant of variantsOf(entry)) if (variant.file.size <= CONTENT_BYTES) variant.file.load();
+      return entry;
+    }
+    return undefined;
+  }
+
+  #add(urlPath: string, entry: Entry): void {
+    this.#entries.set(urlPath, entry);
+    this.#count(entry, 1);
+    const { entries, descriptors, bytes } = this.#limits;
+    while (this.#entries.size > entries || this.#descriptors > descriptors || this.#bytes > bytes) {
+      const [oldest, candidate] = this.#entries.entries().next().value!;
+      if (candidate === entry && this.#entries.size === 1) break;
+      if (candidate.used || candidate === entry) {
+        // Once more around.
+        candidate.used = false;
+        this.#entries.delete(oldest);
+        this.#entries.set(oldest, candidate);
+      } else {
+        this.#remove(oldest, candidate);
+      }
+    }
+  }
+
+  #remove(urlPath: string, entry: Entry): void {
+    this.#entries.delete(urlPath);
+    this.#count(entry, -1);
+    for (const { file } of variantsOf(entry)) file.drop();
+  }
+
+  #count(entry: Entry, sign: 1 | -1): void {
+    for (const { file } of variantsOf(entry)) {
+      if (file.content === undefined) this.#descriptors += sign;
+      // The bytes, and what is made of them to be sent.
+      else this.#bytes += sign * 2 * file.size;
+    }
+  }
+}
+
+function* variantsOf(entry: Entry): Iterable<Variant> {
+  yield entry.plain;
+  yield* entry.compressed;
+}
+
+/** The file of a place, or a directory's index. Undefined: nothing that can be served. */
+function openPlace({ root, path, directory }: { root: Root; path: string; directory: boolean }): { file: OpenFile; path: string; redirect: boolean } | undefined {
+  const file = root.open(path);
+  if (typeof file === 'number') return undefined;
+  if (file.isFile && !directory) return { file, path, redirect: false };
+  const isDirectory = file.isDirectory;
+  file.drop();
+  if (!isDirectory) return undefined;
+  const indexPath = path === '' ? 'index.html' : `${path}/index.html`;
+  const index = root.open(indexPath);
+  if (typeof index === 'number') return undefined;
+  if (index.isFile) return { file: index, path: indexPath, redirect: !directory };
+  index.drop();
+  return undefined;
+}
+
+function isStill(entry: Entry): boolean {
+  const { root, path, plain, compressed } = entry;
+  if (!root.isStill(path, plain.file)) return false;
+  return entry.redirect || SUFFIXES.every(([suffix, coding]) => {
+    const variant = compressed.find((candidate) => candidate.coding === coding);
+    return variant === undefined ? !root.has(path + suffix) : root.isStill(path + suffix, variant.file);
+  });
+}

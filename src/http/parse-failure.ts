@@ -1,0 +1,58 @@
+/** What Node's parser and its timers report as `clientError`, as a refusal: status and reason. Pure. In the worker. */
+
+/** An error of `clientError`. */
+export interface ClientError extends Error {
+  code?: string;
+  /** What llhttp says of it. */
+  reason?: string;
+  bytesParsed?: number;
+  /** What was read from the socket last. */
+  rawPacket?: Buffer;
+}
+
+export interface ParseFailure {
+  status: number;
+  reason: string;
+  requestLine?: string;
+}
+
+/** undefined: an error of the connection, to which there is nothing to say. */
+export function parseFailureOf(error: ClientError): ParseFailure | undefined {
+  const { code = '', rawPacket } = error;
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { status: 408, reason: 'the request took too long to arrive' };
+  if (!code.startsWith('HPE_')) return undefined;
+  const requestLine = rawPacket === undefined ? undefined : lineOf(rawPacket);
+  return { ...judged(error), ...(requestLine === undefined ? {} : { requestLine }) };
+}
+
+function judged({ code, reason, rawPacket, bytesParsed = 0 }: ClientError): { status: number; reason: string } {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return inRequestLine(rawPacket, bytesParsed) ? { status: 414, reason: 'the request line is too long' } : { status: 431, reason: 'the head of the request is too large' };
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return { status: 413, reason: 'the chunk extensions are too large' };
+    case 'HPE_INVALID_EOF_STATE':
+      return { status: 400, reason: 'the request is not complete' };
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return { status: 505, reason: 'a version of HTTP that is not served' };
+    default:
+      // llhttp's own words: constants, none of the client's.
+      return { status: 400, reason: `malformed request: ${reason ?? code}` };
+  }
+}
+
+/** Whether the parser gave up in a request line. One that began in an earlier packet cannot be told from a header. */
+function inRequestLine(packet: Buffer | undefined, end: number): boolean {
+  if (packet === undefined) return false;
+  const begin = packet.lastIndexOf('\n', Math.max(end - 1, 0)) + 1;
+  return /^[A-Z-]+ /.test(packet.toString('latin1', begin, begin + 32));
+}
+
+/** The first line of a packet, if it is the start of a request line. */
+function lineOf(packet: Buffer): string | undefined {
+  const end = packet.indexOf('\r');
+  const line = packet.toString('latin1', 0, Math.min(end === -1 ? packet.length : end, LINE_SHOWN));
+  return /^[A-Z-]+ [!-~]+( HTTP\/\d\.\d)?$/.test(line) ? line : undefined;
+}
+
+const LINE_SHOWN = 4096;

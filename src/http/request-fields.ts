@@ -1,0 +1,69 @@
+/**
+ * Takes header fields out of a request, or puts one in, so that every view of them agrees: rawHeaders, headers and headersDistinct. In the worker.
+ *
+ * node:http makes `headers` and `headersDistinct` from rawHeaders when they are first read, by a count taken at parsing. So what is made is changed with
+ * rawHeaders, and of what is not the count. Where a Node keeps them in a way we do not know, both are made first.
+ */
+import { IncomingMessage, type IncomingHttpHeaders } from 'node:http';
+import { Socket } from 'node:net';
+
+/** The names under which node:http keeps them; undefined: it does not, or a message is not as expected. */
+const kept = findKept();
+
+type Kept = Record<symbol, object | number | null | undefined>;
+
+function findKept(): { headers: symbol; distinct: symbol; count: symbol } | undefined {
+  const message = new IncomingMessage(new Socket());
+  const parts = message as unknown as Kept;
+  const named = (name: string): symbol | undefined => Object.getOwnPropertySymbols(message).find(({ description }) => description === name);
+  const [headers, count] = [named('kHeaders'), named('kHeadersCount')];
+  if (headers === undefined || count === undefined || parts[headers] !== null || parts[count] !== 0) return undefined;
+  const { headersDistinct } = message;
+  const distinct = named('kHeadersDistinct');
+  return distinct !== undefined && parts[distinct] === headersDistinct ? { headers, distinct, count } : undefined;
+}
+
+/** Removes every field whose name (in lower case) is to go; the names removed, in lower case. */
+export function removeFields(request: IncomingMessage, goes: (lowerName: string) => boolean): string[] {
+  const { rawHeaders } = request;
+  const message = request as unknown as Kept;
+  // Of an HTTP/2 request these are not there.
+  const counted = kept === undefined ? undefined : message[kept.count];
+  const isKnown = counted === rawHeaders.length;
+  const views = isKnown ? [message[kept!.headers], message[kept!.distinct]] : viewsOf(request);
+  const removed = new Set<string>();
+  let to = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const lower = rawHeaders[at]!.toLowerCase();
+    if (goes(lower)) {
+      removed.add(lower);
+      continue;
+    }
+    rawHeaders[to] = rawHeaders[at]!;
+    rawHeaders[to + 1] = rawHeaders[at + 1]!;
+    to += 2;
+  }
+  rawHeaders.length = to;
+  if (isKnown) message[kept!.count] = to;
+  for (const view of views) {
+    if (view === null || view === undefined) continue;
+    for (const name of removed) delete (view as Record<string, unknown>)[name];
+  }
+  return [...removed];
+}
+
+/** Sets a field to one value; whatever had the name before is gone. */
+export function setField(request: IncomingMessage, name: string, value: string): void {
+  const lower = name.toLowerCase();
+  if (request.headers[lower] !== undefined) removeFields(request, (other) => other === lower);
+  const [headers, distinct] = viewsOf(request);
+  request.rawHeaders.push(name, value);
+  headers[lower] = value;
+  if (distinct !== undefined) distinct[lower] = [value];
+}
+
+/** HTTP/2 requests have no headersDistinct. */
+function viewsOf(request: IncomingMessage): [IncomingHttpHeaders] | [IncomingHttpHeaders, NodeJS.Dict<string[]>] {
+  const distinct = request.headersDistinct as NodeJS.Dict<string[]> | undefined;
+  return distinct === undefined ? [request.headers] : [request.headers, distinct];
+}

@@ -1,0 +1,61 @@
+/**
+ * Asking the master for sockets, blocking: listen() is synchronous. What the master says meanwhile is kept for the next turn of the loop.
+ * In the worker.
+ */
+import { constants } from 'node:os';
+import type { ListenAnswer } from '../accept/intercept.js';
+import type { HandedSocket } from '../accept/strategy.js';
+import type { ListenQuestion, MasterMessage, SocketGrant } from '../ipc/messages.js';
+import type { MasterChannel } from './last-words.js';
+
+/** The master retries a port that is in use for 5 s. */
+const LISTEN_TIMEOUT_MS = 60_000;
+
+export interface AskOptions {
+  channel: MasterChannel;
+  /** A message that came while listen() waited, one turn later. */
+  onMessage: (message: MasterMessage, fds: number[]) => void;
+  /** One of these is `quit`, and the turn in between may accept. */
+  onQuit: () => void;
+}
+
+export class Asker {
+  readonly #options: AskOptions;
+  #id = 0;
+  #deferred: { message: MasterMessage; fds: number[] }[] = [];
+
+  constructor(options: AskOptions) {
+    this.#options = options;
+  }
+
+  ask(question: ListenQuestion): ListenAnswer {
+    const { channel, onQuit } = this.#options;
+    const id = this.#id++;
+    channel.send({ type: 'listen', id, ...question });
+    for (;;) {
+      const received = channel.receiveSync(LISTEN_TIMEOUT_MS);
+      if (received === 'timeout') return { errno: -constants.errno.ETIMEDOUT, message: 'cannot listen: the master does not answer' };
+      if (received === 'closed') return { errno: -constants.errno.EPIPE, message: 'cannot listen: the master is gone' };
+      const { message, fds } = received;
+      if (message.type === 'listening' && message.id === id) {
+        const sockets = handed(message.sockets, fds);
+        if (sockets !== undefined) return { key: message.key, sockets };
+        channel.send({ type: 'closed', key: message.key });
+        return { errno: -constants.errno.EMFILE, message: 'cannot listen: this process may open no more files', remedy: 'Raise the limit: ulimit -n (systemd: LimitNOFILE).' };
+      }
+      if (message.type === 'listen-failed' && message.id === id) return message;
+      if (message.type === 'quit') onQuit();
+      if (this.#deferred.push({ message, fds }) === 1) setImmediate(() => this.#handleDeferred());
+    }
+  }
+
+  #handleDeferred(): void {
+    for (const { message, fds } of this.#deferred.splice(0)) this.#options.onMessage(message, fds);
+  }
+}
+
+/** Sockets of a message, each with its descriptor; undefined when this process may not open so many, and so got none. */
+export function handed(sockets: readonly SocketGrant[], fds: readonly number[]): HandedSocket[] | undefined {
+  if (fds.length < sockets.length) return undefined;
+  return sockets.map((grant, i) => ({ grant, fd: fds[i]! }));
+}
