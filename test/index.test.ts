@@ -23,6 +23,6 @@ test('the types refuse what the loader would refuse', (t) => {
 test('the package exports it under its name', async (t) => {
   const name = 'drover';
   const exported = (await import(name)) as Record<string, unknown>;
-  t.deepEqual(Object.keys(exported).sort(), ['EXIT_CODES', 'defineConfig']);
+  t.deepEqual(Object.keys(exported).sort(), ['EXIT_CODES', 'defineConfig', 'sendFile']);
   t.is(EXIT_CODES.usage.code, 2);
 });

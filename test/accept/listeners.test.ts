@@ -1,21 +1,20 @@
 /** The master's table of sockets: whom it gives which, what it refuses, what it leaves behind. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { constants } from 'node:os';
 import test, { type ExecutionContext } from 'ava';
 import { DroverError } from '../../src/errors.js';
 import { check, closeFd, native } from '../../src/native.js';
 import { Listeners, type Grants, type ListenersOptions } from '../../src/accept/listeners.js';
 import { inodeOf } from '../../src/accept/holder.js';
-import type { BoundAddress, ListenRequest } from '../../src/ipc/messages.js';
+import type { BoundAddress, ListenQuestion } from '../../src/ipc/messages.js';
 
 const { EACCES, EADDRINUSE, EADDRNOTAVAIL } = constants.errno;
 type Event = [event: string, fields: Record<string, unknown>];
-type Ask = Omit<ListenRequest, 'type' | 'id'>;
 
 function open(t: ExecutionContext, options: Partial<ListenersOptions> = {}): { listeners: Listeners; events: Event[] } {
   const events: Event[] = [];
@@ -24,16 +23,16 @@ function open(t: ExecutionContext, options: Partial<ListenersOptions> = {}): { l
   return { listeners, events };
 }
 
-const ask = (request: Partial<Ask>): Ask => ({ ordinal: 0, first: false, address: null, port: 0, path: null, backlog: 0, ipv6Only: false, ...request });
+const ask = (request: Partial<ListenQuestion>): ListenQuestion => ({ ordinal: 0, first: false, address: null, port: 0, path: null, backlog: 0, ipv6Only: false, ...request });
 
 /** A grant that must be given. */
-async function granted(t: ExecutionContext, listeners: Listeners, request: Partial<Ask>, slot: number, bindGiven = false): Promise<{ key: string } & Grants> {
-  const answer = await listeners.grant(ask(request), slot, bindGiven);
+async function granted(t: ExecutionContext, listeners: Listeners, request: Partial<ListenQuestion>, slot: number, bindGiven = false, row = slot): Promise<{ key: string } & Grants> {
+  const answer = await listeners.grant(ask(request), slot, bindGiven, row);
   if ('key' in answer) return answer;
   return t.fail(answer.message);
 }
 
-async function refused(listeners: Listeners, request: Partial<Ask>, slot = 0): Promise<{ errno: number; message: string }> {
+async function refused(listeners: Listeners, request: Partial<ListenQuestion>, slot = 0): Promise<{ errno: number; message: string }> {
   const answer = await listeners.grant(ask(request), slot, false);
   if (!('errno' in answer)) throw new Error(`it was granted ${answer.key}`);
   return answer;
@@ -164,7 +163,7 @@ test('in use: told at once, tried again, then the process that has it is named',
   const [output] = (await once(child.stdout, 'data')) as [Buffer];
   const port = Number(output);
   for (const strategy of ['reuseport', 'shared'] as const) {
-    const { listeners, events } = open(t, { strategy, retryMs: 200 });
+    const { listeners, events } = open(t, { strategy, retryMs: 1_500 });
     const error = await refusedBind(t, listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port }]));
     t.regex(error.message, new RegExp(`^cannot listen at --bind 127\\.0\\.0\\.1:${port}: the address is in use by process ${child.pid} \\(`));
     t.is(error.exitCode, 5);
@@ -312,6 +311,11 @@ test('unix: abstract names', async (t) => {
   const error = await refusedBind(t, open(t).listeners.openBinds([{ kind: 'unix', path: `@${name}` }]));
   t.regex(error.message, /in use/);
   t.false(existsSync(`@${name}`));
+
+  // As a worker on Node 20 asks for it.
+  const padded = `@${name}-padded`.padEnd(108, '\0');
+  await granted(t, listeners, { path: padded }, 0);
+  t.regex((await refused(open(t).listeners, { path: padded })).message, new RegExp(`^cannot listen at unix:@${name}-padded: the address is in use`));
 });
 
 test('fd://: served as one socket for all; what does not listen is refused', async (t) => {
@@ -387,6 +391,109 @@ test('an address of the app\'s own is freed when it is closed everywhere, and is
   t.is(listeners.addresses().length, 1);
   listeners.release('bind', 0);
   listeners.release('nonsense', 0);
+});
+
+test('users are counted by worker: after a reload, closing in every worker closes the sockets', async (t) => {
+  const { listeners } = open(t);
+  const { key } = await granted(t, listeners, { address: '127.0.0.1' }, 0, false, 10);
+  await granted(t, listeners, { address: '127.0.0.1' }, 1, false, 11);
+  // Successors listen beside their predecessors, which drain, and go without a word of closing.
+  await granted(t, listeners, { address: '127.0.0.1' }, 0, false, 12);
+  listeners.leave(10);
+  listeners.forget(10);
+  await granted(t, listeners, { address: '127.0.0.1' }, 1, false, 13);
+  listeners.leave(11);
+  listeners.forget(11);
+  t.is(listeners.addresses().length, 1);
+  listeners.release(key, 12);
+  t.is(listeners.addresses().length, 1);
+  listeners.release(key, 13);
+  t.deepEqual(listeners.addresses(), []);
+});
+
+test('a worker that dies keeps its address for its successor; one that drains last gives a closed one up', async (t) => {
+  const { listeners } = open(t);
+  const { key } = await granted(t, listeners, { address: '127.0.0.1' }, 0, false, 10);
+  listeners.forget(10);
+  t.is(listeners.addresses().length, 1);
+  t.is((await granted(t, listeners, { address: '127.0.0.1' }, 0, false, 11)).key, key);
+  await granted(t, listeners, { address: '127.0.0.1' }, 1, false, 12);
+  listeners.release(key, 11);
+  t.is(listeners.addresses().length, 1);
+  listeners.leave(12);
+  t.deepEqual(listeners.addresses(), []);
+});
+
+const EMFILE = -constants.errno.EMFILE;
+/** A conductor that has no descriptor left. */
+const starved = { grant: () => EMFILE, ungrant: () => 0, permit: () => EMFILE, unpermit: () => 0, rescue: () => EMFILE, unrescue: () => 0 };
+
+test('no descriptor for the conductor: the listen() fails, --bind is refused, and nothing stays open', async (t) => {
+  for (const strategy of ['grant', 'lock'] as const) {
+    const { listeners } = open(t, { strategy, conductor: starved });
+    const path = join(tempDir(t), 'a.sock');
+    for (const request of [{ address: '127.0.0.1' }, { path }]) {
+      const answer = await refused(listeners, request);
+      t.is(answer.errno, EMFILE);
+      t.regex(answer.message, /out of file descriptors/);
+    }
+    t.false(existsSync(path));
+    t.regex((await refusedBind(t, listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]))).format(), /out of file descriptors\n.*ulimit/);
+    t.deepEqual(listeners.addresses(), []);
+  }
+});
+
+test('no descriptor for the net under the wake-ups: served all the same, and told', async (t) => {
+  const { listeners, events } = open(t, { strategy: 'exclusive', conductor: starved });
+  await granted(t, listeners, { address: '127.0.0.1' }, 0);
+  t.deepEqual(events.map(([event, fields]) => [event, fields['error']]), [['listen.unwatched', 'EMFILE'], ['master.listening', undefined]]);
+});
+
+test('no descriptor for the steering: the kernel spreads by hash, and it is told', async (t) => {
+  const failing = (what: string): never => {
+    throw Object.assign(new Error(what), { errno: EMFILE });
+  };
+  // At the first socket of the address, and at a later one, when the steering has the others already.
+  let room = 1;
+  const closed: string[] = [];
+  const steering = { name: 'weighted' as const, add: () => (room-- > 0 ? 0 : EMFILE), serving: () => 0, close: () => closed.push('closed') };
+  for (const choice of [() => failing('openWeightedGroup'), () => steering]) {
+    const { listeners, events } = open(t, { steering: { name: 'weighted', reason: 'test', open: choice as () => typeof steering } });
+    const fds: number[] = [];
+    for (const slot of [0, 1]) fds.push((await granted(t, listeners, { address: '127.0.0.1' }, slot)).fds[0]!);
+    listeners.setServing([1]);
+    t.deepEqual(events.filter(([event]) => event === 'listen.steer-failed').map(([, fields]) => fields['error']), ['EMFILE']);
+    const port = portOf(listeners.addresses()[0]);
+    await Promise.all(Array.from({ length: 10 }, () => reaches(t, { host: '127.0.0.1', port })));
+    // By hash among those that serve, which takes both sockets to be in the group, in their order.
+    t.deepEqual(queues(fds), [0, 10]);
+  }
+  t.deepEqual(closed, ['closed']);
+});
+
+test("unix: a file that the app has removed before it listens is put back, to the same queue", async (t) => {
+  const { listeners, events } = open(t);
+  const path = join(tempDir(t), 'a.sock');
+  const first = await granted(t, listeners, { path }, 0);
+  await reaches(t, { path });
+  for (let worker = 1; worker <= 2; worker += 1) {
+    rmSync(path);
+    const next = await granted(t, listeners, { path }, worker);
+    t.is(next.key, first.key);
+    t.deepEqual(next.fds, first.fds);
+    await reaches(t, { path });
+  }
+  t.deepEqual(events.map(([event]) => event).filter((event) => event.startsWith('listen.file')), ['listen.file-restored']);
+  // Not over somebody else's.
+  rmSync(path);
+  writeFileSync(path, 'precious');
+  t.is(readFileSync(path, 'utf8'), 'precious');
+  await granted(t, listeners, { path }, 3);
+  t.is(readFileSync(path, 'utf8'), 'precious');
+  rmSync(path);
+  await granted(t, listeners, { path }, 4);
+  listeners.closeAll();
+  t.deepEqual(readdirSync(dirname(path)), [], 'neither name is left');
 });
 
 test('--bind stays when an app closes its server', async (t) => {

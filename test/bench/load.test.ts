@@ -4,7 +4,7 @@ import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createServer as createNet, type AddressInfo, type Server, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { countOf, quantile } from '../../bench/histogram.js';
-import { load, lost } from '../../bench/load.js';
+import { attempt, load, lost } from '../../bench/load.js';
 
 async function listening(t: ExecutionContext, server: Server): Promise<string> {
   server.listen(0, '127.0.0.1');
@@ -65,19 +65,24 @@ test('errors are told apart: refused, closed without an answer, reset, timed out
   const address = await listening(t, closed);
   closed.close();
   await once(closed, 'close');
-  t.like((await load({ mode: 'closed', address, requests: 3 })).errors, { refused: 3 });
+  t.like((await attempt({ mode: 'closed', address, requests: 3 })).errors, { refused: 3 });
 
   const ends = await listening(t, createNet((socket) => socket.on('error', () => {}).once('data', () => socket.end())));
-  t.like((await load({ mode: 'closed', address: ends, requests: 3 })).errors, { eof: 3, reset: 0 });
+  t.like((await attempt({ mode: 'closed', address: ends, requests: 3 })).errors, { eof: 3, reset: 0 });
 
   const resets = await listening(t, createNet((socket) => socket.on('error', () => {}).once('data', () => socket.resetAndDestroy())));
-  t.like((await load({ mode: 'closed', address: resets, requests: 3 })).errors, { reset: 3, eof: 0 });
+  t.like((await attempt({ mode: 'closed', address: resets, requests: 3 })).errors, { reset: 3, eof: 0 });
 
   const silent = await listening(t, createNet((socket) => socket.on('error', () => {}).resume()));
-  t.like((await load({ mode: 'closed', address: silent, requests: 2, connections: 2, timeoutMs: 60 })).errors, { timeout: 2 });
+  t.like((await attempt({ mode: 'closed', address: silent, requests: 2, connections: 2, timeoutMs: 60 })).errors, { timeout: 2 });
 
   const fails = await http(t, (_req, res) => res.writeHead(503).end());
-  t.like((await load({ mode: 'closed', address: fails, requests: 3 })).errors, { status: 3 });
+  t.like((await attempt({ mode: 'closed', address: fails, requests: 3 })).errors, { status: 3 });
+});
+
+test('a measurement that nobody answered is an error', async (t) => {
+  const address = await listening(t, createNet((socket) => socket.on('error', () => {}).once('data', () => socket.end())));
+  await t.throwsAsync(load({ mode: 'closed', address, requests: 3 }), { message: /no request was answered.*"eof":3/ });
 });
 
 test('a keep-alive connection closed when it is used again is counted apart', async (t) => {

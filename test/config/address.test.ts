@@ -1,5 +1,5 @@
 import test from 'ava';
-import { formatAddress, parseAddress, parsePort, type ListenAddress } from '../../src/config/address.js';
+import { ADDRESS_FORMS, formatAddress, parseAddress, parsePort, type ListenAddress } from '../../src/config/address.js';
 
 const VALID: [string, ListenAddress, string?][] = [
   ['127.0.0.1:8000', { kind: 'tcp', host: '127.0.0.1', port: 8000 }],
@@ -32,6 +32,12 @@ for (const [text, address, formatted] of VALID) {
     t.deepEqual(parseAddress(formatAddress(address)), address);
   });
 }
+
+test('every form that errors and the manual tell of is one', (t) => {
+  const forms = ADDRESS_FORMS.replace('(port 8000)', '').split(/, | or /).map((form) => form.trim());
+  t.true(forms.includes('HOST') && forms.includes('[IPV6]'));
+  for (const form of forms) t.not(typeof parseAddress(form.replace('IPV6', '::1').replace('PORT', '80').replace('fd://N', 'fd://3')), 'string', form);
+});
 
 const INVALID: [string, RegExp][] = [
   ['', /empty/],

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { parseCommandLine } from '../../src/config/command-line.js';
-import { options } from '../../src/config/options.js';
+import { foreignFlags, hintForFlag } from '../../src/config/foreign-flags.js';
+import { longFlags, options } from '../../src/config/options.js';
 import { DroverError } from '../../src/errors.js';
 
 function parse(...words: string[]): [string, string, unknown][] {
@@ -61,6 +62,34 @@ test('the app and its arguments', (t) => {
   t.deepEqual(parse('--'), [['appArgs', '--', []]]);
 });
 
+test('a flag that may stand without a value takes the next word only if it is one', (t) => {
+  t.deepEqual(parse('--proxy-protocol'), [['proxyProtocol', '--proxy-protocol', 'auto']]);
+  t.deepEqual(parse('--proxy-protocol', 'app.js'), [
+    ['proxyProtocol', '--proxy-protocol', 'auto'],
+    ['app', 'APP', 'app.js'],
+  ]);
+  t.deepEqual(parse('--proxy-protocol', '-w', '2').slice(0, 1), [['proxyProtocol', '--proxy-protocol', 'auto']]);
+  t.deepEqual(parse('--proxy-protocol', 'v2'), [['proxyProtocol', '--proxy-protocol', 'v2']]);
+  t.deepEqual(parse('--proxy-protocol=app.js'), [['proxyProtocol', '--proxy-protocol', 'app.js']]);
+});
+
+test('a word after a flag that may stand without a value, and looks like one, is told of with the flag', (t) => {
+  const protocol = 'Choose one of off, v1, v2, auto; alone it means auto. An app of that name comes before the flag.';
+  for (const word of ['v3', '2', 'on', 'V2', 'true']) {
+    t.is(errorOf(['h.cjs', '--proxy-protocol', word]).format(), `--proxy-protocol: no such choice: "${word}"\n  ${protocol}`);
+    t.is(errorOf(['--proxy-protocol', word, 'h.cjs'], ' in X').format(), `--proxy-protocol: no such choice: "${word}" in X\n  ${protocol}`);
+  }
+  t.is(errorOf(['h.cjs', '--proxy-protocol', 'haproxy']).format(), 'unexpected argument "haproxy": the app is "h.cjs" already\n  Arguments for the app come after --. --proxy-protocol takes off, v1, v2, auto; alone it means auto.');
+  t.is(errorOf(['--proxy-protocol', 'haproxy', 'h.cjs']).format(), 'unexpected argument "h.cjs": the app is "haproxy" already\n  Arguments for the app come after --. --proxy-protocol takes off, v1, v2, auto; alone it means auto.');
+  for (const app of ['app', 'server', './v3', 'v3.js', 'app:v1', 'main.mjs']) t.deepEqual(parse('--proxy-protocol', app).at(-1), ['app', 'APP', app]);
+  t.deepEqual(parse('v3', '--proxy-protocol').at(0), ['app', 'APP', 'v3']);
+
+  t.is(errorOf(['a', '--sendfile', 'off']).format(), '--sendfile takes no value after a blank: "off"\n  Write --sendfile=off, or --sendfile alone, or --no-sendfile.');
+  t.is(errorOf(['--check-config', 'true', 'a']).format(), '--check-config takes no value after a blank: "true"\n  Write --check-config=true, or --check-config alone.');
+  t.deepEqual(parse('--check-config', 'a.js').at(-1), ['app', 'APP', 'a.js']);
+  t.notRegex(errorOf(['--check-config', 'a.js', 'b.js']).format(), /takes/);
+});
+
 test('a second app', (t) => {
   const error = errorOf(['app.js', 'other.js']);
   t.is(error.code, 'ERR_DROVER_VALUE');
@@ -72,6 +101,35 @@ test('unknown flags name the nearest', (t) => {
   t.is(errorOf(['--bnid=x'], ' in environment variable DROVER_CMD_ARGS').format(), 'unknown flag --bnid in environment variable DROVER_CMD_ARGS\n  Did you mean --bind?');
   t.regex(errorOf(['-Z']).format(), /^unknown flag -Z\n {2}drover --help/);
   t.regex(errorOf(['--certificate']).format(), /^unknown flag --certificate\n {2}drover --help/);
+});
+
+test('flags of other servers: what to give instead', (t) => {
+  const unknown = (...words: string[]): string => errorOf(words).format();
+  const port = 'That is --bind 127.0.0.1:3000; for all interfaces --bind :3000, or PORT=3000 in the environment.';
+  for (const words of [['--port', '3000'], ['--port=3000'], ['-P3000']]) t.regex(unknown(...words), new RegExp(`^unknown flag (--port|-P)\n {2}${port.replaceAll('.', '\\.')}$`));
+  t.regex(unknown('--port'), /--bind 127\.0\.0\.1:PORT/);
+  t.regex(unknown('--host', '0.0.0.0'), /--bind 0\.0\.0\.0:8000, or HOST=0\.0\.0\.0/);
+  t.regex(unknown('--host', '::'), /--bind \[::\]:8000/);
+  t.is(unknown('-p', '3000'), `-p is --pidfile, and "3000" looks like a port\n  ${port} For a pid file of that name: -p ./3000`);
+  t.deepEqual(parse('-p', './3000', '--pidfile', '3000').map(([, flag]) => flag), ['-p', '--pidfile']);
+  t.regex(unknown('-i', 'max', 'app.js'), /That is --workers auto\.$/);
+  t.regex(unknown('-i4'), /That is --workers 4\.$/);
+  t.regex(unknown('--instances', 'app.js'), /That is --workers N\.$/);
+  t.regex(unknown('--threads', '4'), /--workers N, or auto/);
+  t.regex(unknown('--daemon'), /foreground.*systemd/);
+  for (const flag of ['--reload', '--watch']) t.regex(unknown(flag), /HUP.*node --watch/);
+  t.regex(unknown('--require', './x.js'), /--node-args "--require \.\/x\.js"/);
+  t.regex(unknown('--kill-timeout', '1600'), /--graceful-timeout/);
+  t.regex(errorOf(['--port', '80'], ' in environment variable DROVER_CMD_ARGS').message, /^unknown flag --port in environment variable DROVER_CMD_ARGS$/);
+});
+
+test('what is said of flags of other servers names flags that there are, and none of them is ours', (t) => {
+  const ours = new Set(options.flatMap((option) => [...longFlags(option), ...(option.short === undefined ? [] : [`-${option.short}`])]));
+  const others = new Set(['--watch', '--user', '--max-old-space-size', '--inspect', '--require', '--import', '--env-file']);
+  for (const flag of foreignFlags) {
+    t.false(ours.has(flag), flag);
+    for (const value of [undefined, '3']) for (const [named] of hintForFlag(flag, value)!.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)) t.true(ours.has(named) || others.has(named), `${flag}: ${named}`);
+  }
 });
 
 test('no two options share a flag, and no flag reads as a negation', (t) => {

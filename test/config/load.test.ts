@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { grantedCpus } from '../../src/config/cpus.js';
-import { changedOptions, loadConfig, reloadable, workerConfig, type LoadedConfig } from '../../src/config/load.js';
+import { edgeConfig } from '../../src/config/edge-config.js';
+import { loadConfig, workerConfig, type LoadedConfig } from '../../src/config/load.js';
+import { changedOptions, reloadable } from '../../src/config/reload.js';
 import { DroverError } from '../../src/errors.js';
 
 /** A directory with these files. */
@@ -194,6 +196,12 @@ test('unknown keys name the nearest option or hook', async (t) => {
   t.regex(await of('certificate'), /camelCase/);
 });
 
+test('keys that others have say what to give instead', async (t) => {
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is --bind 127\.0\.0\.1:3000/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is --workers auto/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /--graceful-timeout/);
+});
+
 test('undefined and null in a file are as if not there', async (t) => {
   const cwd = tree(t, { 'drover.config.mjs': 'export default { workers: undefined, pidfile: null, onExit: undefined };' });
   const { config, sources, hooks } = await load(cwd, ['a']);
@@ -218,7 +226,8 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
   const without = tree(t, { 'drover.config.mjs': 'export default { whenReady() {} };' });
   const withHook = tree(t, { 'drover.config.mjs': 'export default { workerExit() {} };' });
   const argv = ['a.js', '-t', '3', '--graceful-timeout', '4', '--max-requests', '5', '--max-requests-jitter', '6', '--backlog', '7', '--worker-connections', '9', '--worker-concurrency', '10', '-b', ':8', '--accept-strategy', 'shared', '--', 'x'];
-  const config = workerConfig(await load(without, argv), '/reports');
+  const loaded = await load(without, argv);
+  const config = workerConfig(loaded, '/reports');
   t.deepEqual(config, {
     app: 'a.js',
     appArgs: ['x'],
@@ -228,6 +237,9 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     acceptStrategy: 'shared',
     acceptPermits: 2,
     backlog: 7,
+    proxyProtocol: 'off',
+    proxyAllowFrom: ['127.0.0.1', '::1'],
+    proxyTimeoutMs: 3000,
     workerClass: 'http',
     workerConnections: 9,
     workerConcurrency: 10,
@@ -236,6 +248,7 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     bootTimeoutMs: 60_000,
     timeoutMs: 3000,
     gracefulTimeoutMs: 4000,
+    edge: edgeConfig(loaded.config),
     configFile: null,
     reportDir: '/reports',
   });

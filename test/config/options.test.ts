@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { formatValue } from '../../src/config/format-value.js';
 import { loadConfig, type LoadedConfig } from '../../src/config/load.js';
 import { configKey, kebab, longFlags, options, SECTIONS, type Config, type DefaultContext, type Option, type OptionName } from '../../src/config/options.js';
+import { parseValue, Unfit } from '../../src/config/parse-value.js';
 import { renderConfig, renderHelp, renderOptionsManual } from '../../src/config/render.js';
-import { formatValue, parseValue, Unfit } from '../../src/config/value.js';
 import { DroverError } from '../../src/errors.js';
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-options-')));
@@ -38,6 +39,9 @@ const SAMPLES: Record<OptionName, Sample | 'command line only'> = {
   acceptPermits: { text: '4', file: 4, value: 4, bad: '0', badInFile: 17 },
   steer: { text: 'hash', value: 'hash', bad: 'best', badInFile: 1 },
   stallMs: { text: '50', file: 50, value: 50, bad: '0', badInFile: 1.5 },
+  proxyProtocol: { text: 'v2', value: 'v2', bad: 'v3', badInFile: true },
+  proxyAllowFrom: { text: '10.0.0.0/8,::1', file: ['10.0.0.0/8', '::1'], value: ['10.0.0.0/8', '::1'], bad: '10.0.0.1/8', badInFile: [1] },
+  proxyTimeout: { text: '500ms', value: 500, bad: '0', badInFile: '2h' },
   workers: { text: '4', file: 4, value: 4, bad: '0', badInFile: 257 },
   workerClass: { text: './class.mjs', value: join(directory, 'class.mjs'), bad: 'gevent', badInFile: 5 },
   workerConnections: { text: '1000', file: 1000, value: 1000, bad: '-1', badInFile: 1.5 },
@@ -49,11 +53,50 @@ const SAMPLES: Record<OptionName, Sample | 'command line only'> = {
   bootTimeout: { text: '5', file: 5, value: 5000, bad: '0', badInFile: '5 weeks' },
   timeout: { text: '2m', value: 120_000, bad: '500ms', badInFile: Infinity },
   gracefulTimeout: { text: '500ms', value: 500, bad: '8d', badInFile: -1 },
+  scriptName: { text: '/app', value: '/app', bad: 'app', badInFile: 5 },
+  forwardedAllowIps: { text: '10.0.0.0/8,::1', file: ['10.0.0.0/8', '::1'], value: ['10.0.0.0/8', '::1'], bad: '10.0.0.1/8', badInFile: [5] },
+  untrustedHeaders: { text: 'keep', value: 'keep', bad: 'trust', badInFile: true },
+  secureSchemeHeaders: { text: 'X-Scheme=https', file: { 'X-Scheme': 'https' }, value: { 'x-scheme': 'https' }, bad: 'X-Scheme', badInFile: { 'X-Scheme': 5 } },
+  forwarderHeaders: { text: 'SCRIPT_NAME,REMOTE_USER', file: ['SCRIPT_NAME', 'REMOTE_USER'], value: ['script_name', 'remote_user'], bad: 'a b', badInFile: [5] },
+  headerMap: { text: 'refuse', value: 'refuse', bad: 'keep', badInFile: 1 },
+  strictHttp: { text: 'false', file: false, value: false, bad: 'maybe', badInFile: 2 },
+  requestId: { text: 'echo', value: 'echo', bad: 'off', badInFile: false },
+  requestIdHeader: { text: 'X-Trace', value: 'X-Trace', bad: 'a b', badInFile: 5 },
+  limitRequestLine: { text: '8190', file: 8190, value: 8190, bad: '-1', badInFile: 1.5 },
+  limitRequestFields: { text: '50', file: 50, value: 50, bad: 'many', badInFile: 32_769 },
+  limitRequestFieldSize: { text: '4096', file: 4096, value: 4096, bad: '-1', badInFile: -1 },
+  limitRequestBody: { text: '10m', value: 10 * 1024 ** 2, bad: '10 MB', badInFile: -1 },
+  headerTimeout: { text: '5', file: 5, value: 5000, bad: '1ms', badInFile: -1 },
+  requestTimeout: { text: '2m', value: 120_000, bad: 'never', badInFile: -1 },
+  keepAlive: { text: '2', file: 2, value: 2000, bad: '8d', badInFile: 'node' },
+  writeTimeout: { text: '30s', value: 30_000, bad: '500ms', badInFile: -1 },
+  static: { text: '/a=pub', file: { '/a/': 'pub' }, value: [{ prefix: '/a', directory: join(directory, 'pub') }], bad: 'a=pub', badInFile: { '/../a': 'pub' } },
+  staticMaxAge: { text: '1h', value: 3_600_000, bad: '-1', badInFile: 'for ever' },
+  sendfile: { text: 'false', file: false, value: false, bad: 'maybe', badInFile: 2 },
+  sendfileRoot: { text: 'files', value: join(directory, 'files'), bad: '', badInFile: 5 },
+  certfile: { text: 'tls/cert.pem', value: join(directory, 'tls/cert.pem'), bad: '-', badInFile: 5 },
+  keyfile: { text: 'tls/key.pem', value: join(directory, 'tls/key.pem'), bad: '-', badInFile: [] },
+  keyfilePassword: { text: 'sesame', value: 'sesame', badInFile: 5 },
+  certDir: { text: 'tls', value: join(directory, 'tls'), bad: '-', badInFile: true },
+  caCerts: { text: 'ca.pem', value: join(directory, 'ca.pem'), bad: '-', badInFile: 5 },
+  certReqs: { text: '2', file: 2, value: 'required', bad: '3', badInFile: 3 },
+  ciphers: { text: 'ECDHE+AESGCM', value: 'ECDHE+AESGCM', bad: '', badInFile: [] },
+  tlsMinVersion: { text: 'TLSv1.3', value: 'TLSv1.3', bad: 'TLSv1', badInFile: 1.3 },
+  tlsMaxVersion: { text: 'TLSv1.2', value: 'TLSv1.2', bad: 'SSLv3', badInFile: 1.2 },
+  tlsHandshakeTimeout: { text: '3s', value: 3000, bad: '0', badInFile: -1 },
+  tlsTicketRotate: { text: '1h', value: 3_600_000, bad: '8d', badInFile: 'daily' },
+  httpProtocols: { text: 'h2,h1', file: ['h2', 'h1'], value: ['h2', 'h1'], bad: 'h3', badInFile: ['h1', 'h1'] },
+  http2MaxConcurrentStreams: { text: '10', file: 10, value: 10, bad: '0', badInFile: 1.5 },
+  http2InitialWindowSize: { text: '100000', file: 100_000, value: 100_000, bad: '0', badInFile: 2 ** 31 },
+  http2MaxFrameSize: { text: '20000', file: 20_000, value: 20_000, bad: '16383', badInFile: 2 ** 24 },
+  http2MaxHeaderListSize: { text: '0', file: 0, value: 0, bad: '-1', badInFile: '64k' },
   name: { text: 'shop', value: 'shop', bad: '', badInFile: 5 },
   pidfile: { text: 'run/pid', value: join(directory, 'run/pid'), bad: '-', badInFile: true },
   logFile: { text: 'log', value: join(directory, 'log'), bad: '', badInFile: 5 },
   logLevel: { text: 'critical', value: 'fatal', bad: 'loud', badInFile: 3 },
   logFormat: { text: 'json', value: 'json', bad: 'xml', badInFile: [] },
+  accessLogfile: { text: 'access.log', value: join(directory, 'access.log'), bad: '', badInFile: true },
+  accessLogFormat: { text: '%(h)s %(D)s', value: '%(h)s %(D)s', bad: '%(zz)s', badInFile: '%h' },
   config: 'command line only',
   checkConfig: 'command line only',
   printConfig: 'command line only',
@@ -78,7 +121,9 @@ function load(argv: string[], env: Record<string, string> = {}): Promise<LoadedC
 
 function argvOf(option: Option, text: string): string[] {
   if (option.positional === 'app') return [text];
-  return option.positional === 'rest' ? ['--', text] : [longFlags(option)[0]!, text];
+  if (option.positional === 'rest') return ['--', text];
+  // A flag without value takes one only so.
+  return option.type === 'bool' ? [`${longFlags(option)[0]!}=${text}`] : [longFlags(option)[0]!, text];
 }
 
 function valueOf(loaded: LoadedConfig, option: Option): unknown {
@@ -103,7 +148,7 @@ for (const option of options) {
   test(`${option.name}: the row is complete`, (t) => {
     t.not(sample, undefined);
     t.true(option.section in SECTIONS);
-    t.regex(option.name, /^[a-z]+([A-Z][a-z]+)*$/);
+    t.regex(option.name, /^[a-z]+\d?([A-Z][a-z]+)*$/);
     t.true(option.help.length > 10);
     t.false(option.help.split('\n')[0]!.endsWith('..'));
     if (typeof option.default === 'function') t.truthy(option.defaultSays);
@@ -115,7 +160,7 @@ for (const option of options) {
     if (value === null || value === '') return t.pass();
     if (Array.isArray(value) && value.length === 0) return t.deepEqual(parseValue(option, value, '/start'), value);
     const text = formatValue(option, value).replace(/ \(.*\)$/, '');
-    const parsed = parseValue(option, option.type === 'envMap' ? value : option.type === 'addresses' ? [text] : text, '/start');
+    const parsed = parseValue(option, option.type === 'envMap' || option.type === 'fieldValues' ? value : option.type === 'addresses' || option.type === 'addressSet' ? [text] : text, '/start');
     return t.deepEqual(parsed, value);
   });
 

@@ -22,7 +22,7 @@ function recordHooks(t: ExecutionContext, more = ''): { config: string; calls: (
     config,
     `import { appendFileSync } from 'node:fs';
 const simple = (arg) => arg !== null && typeof arg === 'object' && typeof arg.workers === 'function'
-  ? { server: arg.pid, count: arg.config.workers, workers: arg.workers().map((worker) => worker.slot) } : arg;
+  ? { server: arg.pid, count: arg.config.workers, workers: arg.workers().map((worker) => worker.slot) } : typeof arg?.setHeader === 'function' ? { status: arg.statusCode } : arg?.socket ? { method: arg.method, url: arg.url } : arg;
 const hook = (name) => (...args) => appendFileSync(${JSON.stringify(trace)}, JSON.stringify({ hook: name, pid: process.pid, args: args.map(simple) }) + '\\n');
 export default {
 ${Object.keys(HOOKS).map((name) => `  ${name}: hook('${name}'),`).join('\n')}
@@ -71,6 +71,13 @@ test.serial('a run calls them in the documented order, with the documented argum
   t.deepEqual(named('nworkersChanged').at(-1)!.args.slice(1), [2, 1]);
   d.signal('SIGTTOU');
   await d.count(2, 'worker.exited');
+
+  // A request.
+  await get(await d.address(), '/asked');
+  await poll('postRequest', () => (named('postRequest').length > 0 ? true : undefined));
+  for (const hook of ['preRequest', 'postRequest']) t.is(named(hook)[0]!.pid, reloaded);
+  t.deepEqual(named('preRequest')[0]!.args, [{ method: 'GET', url: '/asked' }]);
+  t.deepEqual(named('postRequest')[0]!.args, [{ method: 'GET', url: '/asked' }, { status: 200 }]);
 
   // A stuck worker.
   await t.throwsAsync(get(await d.address(), '/spin'));

@@ -211,3 +211,27 @@ test.serial('the app finds its arguments where node puts them', async (t) => {
   await d.ready();
   t.deepEqual(JSON.parse((await get(await d.address())).body), [[file, '--verbose', 'a b'], 'hello', dir, true]);
 });
+
+test('an app that removes its unix socket before it listens is served by all its workers, also after a reload', async (t) => {
+  const socketPath = join(scratch(t), 'app.sock');
+  const d = await start(t, [fixture('removes-its-path.cjs'), '-w', '2'], { env: { SOCKET: socketPath } }).ready();
+  const answers = async (): Promise<Set<number>> => new Set(await Promise.all(Array.from({ length: 20 }, async () => Number((await get({ socketPath })).body))));
+  for (const pid of await answers()) t.true(d.workers().includes(pid));
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  // At the start both may have removed it before there was anything to remove.
+  await d.event('listen.file-restored');
+  for (const pid of await answers()) t.true(d.workers().includes(pid));
+  t.is(d.events('listen.file-restored').length, 1);
+});
+
+for (const strategy of ['auto', 'grant']) {
+  test(`a master without descriptors refuses what needs one, and serves on: ${strategy}`, async (t) => {
+    const limit = ['sh', '-c', 'ulimit -n 70; exec "$@"', 'sh'];
+    const d = await start(t, [fixture('listens-everywhere.cjs'), '-w', '1', '--accept-strategy', strategy, ...(strategy === 'auto' ? ['--steer', 'weighted'] : [])], { prefix: limit }).ready();
+    t.is(await d.until('a refusal', () => /refused (\w+)/.exec(d.text)?.[1]), 'EMFILE');
+    const address = await d.address();
+    t.is(Number((await get(address)).body), d.workers()[0]!);
+    t.deepEqual(d.events('master.failed'), []);
+  });
+}

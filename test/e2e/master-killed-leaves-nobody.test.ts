@@ -1,6 +1,6 @@
 /** kill -9 of the master: the workers notice, finish what they have, and go; also one that cannot notice. */
 import test from 'ava';
-import { fixture, start } from '../helpers/drover.js';
+import { fixture, poll, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 test.serial('a killed master leaves no process behind', async (t) => {
@@ -27,8 +27,8 @@ test.serial('a killed master leaves no worker that is blocked', async (t) => {
   await d.ready();
   const spin = get(await d.address(), '/spin');
   spin.catch(() => {});
-  // The other worker answers: so the first one has begun to spin, or will find its master gone.
-  await get(await d.address());
+  await poll('the worker to spin', () => (d.stdout.includes('spinning') ? true : undefined));
+  t.is((await get(await d.address())).status, 200, 'the other one answers');
   process.kill(d.pid, 'SIGKILL');
   await t.throwsAsync(spin);
   await d.finished();

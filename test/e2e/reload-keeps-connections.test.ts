@@ -71,6 +71,7 @@ test.serial('a reload onto an app with a syntax error loses nothing, and the old
   const boot = await d.event('worker.boot-failed');
   t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /SyntaxError/);
   t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /app\.cjs:2/);
+  t.is((await d.event('reload.failed'))['stack'], undefined, 'told once');
   await load.asked(64);
   const { lost, bodies } = await load.stop();
   t.deepEqual(lost, []);

@@ -1,10 +1,11 @@
 /** What each signal does to the running CLI. */
 import test from 'ava';
+import { spawn } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { fixture, poll, scratch, start, type Drover } from '../helpers/drover.js';
+import { CLI, fixture, poll, processState, scratch, start, type Drover } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** slow.cjs with one request running in it: the request's promise, and the worker's pid. */
@@ -119,6 +120,36 @@ test.serial('WINCH retires all workers and keeps the sockets; HUP brings new one
   await d.count(4, 'worker.ready');
   t.true(d.workers().map(String).includes((await waiting).body));
   t.is(d.workers().length, 2);
+});
+
+test.serial('TTOU leaves the last worker, and says so', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']).ready();
+  d.signal('SIGTTOU');
+  await d.event('workers.changed', { to: 1 });
+  d.signal('SIGTTOU');
+  t.like(await d.event('master.signal', { action: /^ignored/ }), { signal: 'SIGTTOU', action: 'ignored: the last worker stays' });
+  await d.event('worker.exited');
+  t.is(d.workers().length, 1);
+});
+
+test.serial('a terminal that is closed ends drover, gracefully', async (t) => {
+  const folder = scratch(t);
+  const [log, pidfile] = [join(folder, 'log'), join(folder, 'pid')];
+  const command = [process.execPath, CLI, fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--log-file', log, '--pidfile', pidfile];
+  // Its terminal goes with it.
+  const terminal = spawn('script', ['-qec', `exec ${command.map((word) => `'${word}'`).join(' ')}`, '/dev/null'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  let pid = 0;
+  t.teardown(() => {
+    terminal.kill('SIGKILL');
+    if (pid !== 0 && processState(pid) !== undefined) process.kill(pid, 'SIGKILL');
+  });
+  await poll('drover to be ready', () => (existsSync(log) && readFileSync(log, 'utf8').includes('"master.ready"') ? true : undefined));
+  pid = Number(readFileSync(pidfile, 'utf8'));
+  terminal.kill('SIGKILL');
+  await poll('the end', () => (processState(pid) === undefined ? true : undefined));
+  const text = readFileSync(log, 'utf8');
+  t.regex(text, /"signal":"SIGHUP","action":"graceful stop: the terminal was closed"/);
+  t.regex(text, /"event":"master.stopped"/);
 });
 
 test.serial('USR1 reopens the log file', async (t) => {

@@ -61,6 +61,7 @@ test.serial('--timeout 0 kills nobody', async (t) => {
   await d.ready();
   const address = await d.address();
   const spin = t.throwsAsync(get(address, '/spin', { timeoutMs: 60_000 }));
+  await poll('the worker to spin', () => (d.stdout.includes('spinning') ? true : undefined));
   for (let n = 0; n < 20; n += 1) t.is((await get(address)).status, 200);
   t.deepEqual(d.events('worker.timeout'), []);
   // The grace bounds its drain all the same.

@@ -1,6 +1,8 @@
 /** TTIN and TTOU under load. */
 import test from 'ava';
+import http from 'node:http';
 import { fixture, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
 import { Load } from '../helpers/load.js';
 
 for (const strategy of ['shared', 'reuseport']) {
@@ -47,6 +49,26 @@ test.serial('from two workers to six and down to one loses nothing', async (t) =
   t.deepEqual(lost, []);
   t.is(d.workers().length, 1);
 });
+
+for (const strategy of ['reuseport', 'lock']) {
+  test.serial(`a worker that is out of descriptors when others come serves on: ${strategy}`, async (t) => {
+    const d = await start(t, [fixture('starves.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', strategy], { prefix: ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'] }).ready();
+    const address = await d.address();
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.teardown(() => agent.destroy());
+    const starved = Number((await get(address, '/starve', { agent })).body);
+    d.signal('SIGTTIN');
+    await d.event('worker.ready', { slot: 2 });
+    await d.event('worker.accept-error', { worker: starved, error: 'EMFILE' });
+    t.is(Number((await get(address, '/relieve', { agent })).body), starved);
+    // What it could not take comes with the next change.
+    d.signal('SIGTTOU');
+    await d.event('worker.exited', { slot: 2 });
+    t.is(Number((await get(address, '/', { agent })).body), starved);
+    t.deepEqual(d.events('worker.draining', { worker: starved }), []);
+    t.deepEqual(d.events('worker.died'), []);
+  });
+}
 
 test.serial('TTIN is kept over a reload', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0']);

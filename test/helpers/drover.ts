@@ -7,7 +7,7 @@
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -260,6 +260,18 @@ export function scratch(t: ExecutionContext<any>): string {
 /** The state letter of a process (`T` stopped, `Z` zombie), or undefined when there is none. */
 export function processState(pid: number): string | undefined {
   return /^State:\s+(\S)/m.exec(readQuietly(`/proc/${pid}/status`))?.[1];
+}
+
+/** How many descriptors of a process, its standard ones aside, have a name with this in it: a file's path, `socket:`. */
+export function openDescriptors(pid: number | 'self', name: string): number {
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      return Number(fd) > 2 && readlinkSync(`/proc/${pid}/fd/${fd}`).includes(name);
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  }).length;
 }
 
 /** Wait for something that no record tells: asked every 20 ms, failing after as long as `event` waits. */

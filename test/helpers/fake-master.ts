@@ -2,6 +2,7 @@
  * Plays the master for one worker process: spawns src/worker/main with a channel, answers its listen()s with real sockets on loopback, and
  * keeps what it says. So that worker tests need no master.
  */
+import { TicketKeys } from '../../src/master/ticket-keys.js';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import type { WorkerConfig } from '../../src/config/worker-config.js';
@@ -11,8 +12,8 @@ import { INFLIGHT_BYTES, readInflight } from '../../src/ipc/inflight.js';
 import type { BoundAddress, ListenRequest, MasterMessage, WorkerMessage } from '../../src/ipc/messages.js';
 import { check, closeFd, native } from '../../src/native.js';
 
-const WORKER_MAIN = new URL('../../src/worker/main.js', import.meta.url).pathname;
-const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'log'];
+const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
+const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'not-taken', 'log'];
 
 export interface FakeMasterOptions {
   app: string;
@@ -23,6 +24,8 @@ export interface FakeMasterOptions {
   slot?: number;
   /** Answer listen() with this errno instead of a socket. */
   listenErrno?: number;
+  /** Before the answer to listen() with a socket. */
+  beforeListening?: (master: FakeMaster, socket: { fd: number; address: BoundAddress }) => Promise<void>;
 }
 
 type MessageOf<Type extends WorkerMessage['type']> = Extract<WorkerMessage, { type: Type }>;
@@ -76,7 +79,7 @@ export class FakeMaster {
       return { code, signal };
     });
     const slot = options.slot ?? 0;
-    this.send({ type: 'init', slot, row: this.row, generation: 1, config: { ...defaults(options), ...options.config }, fds: ['board', 'inflight'] }, [boardFd, inflightFd]);
+    this.send({ type: 'init', slot, row: this.row, generation: 1, config: { ...defaults(options), ...options.config }, ticketKeys: new TicketKeys().keys, fds: ['board', 'inflight'] }, [boardFd, inflightFd]);
     closeFd(boardFd);
     closeFd(inflightFd);
   }
@@ -137,20 +140,21 @@ export class FakeMaster {
   }
 
   #onMessage(message: WorkerMessage): void {
-    if (message.type === 'listen') this.#listen(message);
+    if (message.type === 'listen') void this.#listen(message);
     this.messages.push(message);
     this.#events.emit('change');
   }
 
-  #listen({ id, ordinal }: ListenRequest): void {
-    const { listenErrno } = this.#options;
-    if (listenErrno !== undefined) return this.send({ type: 'listen-failed', id, errno: -listenErrno, message: 'refused by the test' });
+  async #listen({ id, ordinal }: ListenRequest): Promise<void> {
+    const { listenErrno, beforeListening } = this.#options;
+    if (listenErrno !== undefined) return this.send({ type: 'listen-failed', id, errno: -listenErrno, message: 'cannot listen at 127.0.0.1:80: refused by the test', remedy: 'Let it.' });
     let socket = this.sockets.get(ordinal);
     if (socket === undefined) {
       const fd = check('listen', native.listenTcp({ host: '127.0.0.1', port: 0, backlog: 511, reusePort: true, ipv6Only: false }));
       socket = { fd, address: check('getsockname', native.localAddress(fd)) };
       this.sockets.set(ordinal, socket);
     }
+    await beforeListening?.(this, socket);
     const slot = this.#options.slot ?? 0;
     this.send({ type: 'listening', id, key: `listen ${ordinal}`, sockets: [{ key: `listen ${ordinal}`, bind: 0, slot, address: socket.address, strategy: 'reuseport' }] }, [socket.fd]);
   }
@@ -166,6 +170,9 @@ function defaults({ app, cwd }: FakeMasterOptions): WorkerConfig {
     acceptStrategy: 'reuseport',
     acceptPermits: 2,
     backlog: 511,
+    proxyProtocol: 'off',
+    proxyAllowFrom: [],
+    proxyTimeoutMs: 3_000,
     workerClass: 'http',
     workerConnections: 0,
     workerConcurrency: 0,
@@ -174,6 +181,14 @@ function defaults({ app, cwd }: FakeMasterOptions): WorkerConfig {
     bootTimeoutMs: 60_000,
     timeoutMs: 30_000,
     gracefulTimeoutMs: 30_000,
+    edge: {
+      sendfile: true,
+      sendfileRoot: null,
+      static: [],
+      staticMaxAgeMs: 0,
+      tls: { certReqs: 'none', ciphers: '', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', handshakeTimeoutMs: 10_000 },
+      http2: { protocols: ['h1'], maxConcurrentStreams: 100, initialWindowSize: 65_535, maxFrameSize: 16_384, maxHeaderListSize: 65_536 },
+    },
     configFile: null,
     reportDir: null,
   };

@@ -16,6 +16,7 @@ export interface GetOptions {
   tls?: boolean;
   method?: string;
   headers?: Record<string, string>;
+  body?: Buffer;
   /** The client's own address. */
   localAddress?: string;
   /** An answer later than this is an error. */
@@ -61,6 +62,6 @@ export function get(address: Address, path = '/', options: GetOptions = {}): Pro
       clearTimeout(timer);
       reject(error);
     });
-    request.end();
+    request.end(options.body);
   });
 }

@@ -4,6 +4,7 @@
  * answer that is not the right one, no answer at all.
  */
 import http from 'node:http';
+import https from 'node:https';
 import type { ExecutionContext } from 'ava';
 import type { Address } from './drover.js';
 import { get, type Answer } from './http.js';
@@ -13,6 +14,7 @@ export interface LoadOptions {
   /** What a client waits between two requests: keeps two cores from being all client. */
   pauseMs?: number;
   path?: string;
+  tls?: boolean;
   /** Whether an answer is right; status 200 unless told. */
   check?: (answer: Answer) => boolean;
 }
@@ -39,12 +41,12 @@ export class Load {
 
   async #client(address: Address, options: LoadOptions, keepAlive: boolean): Promise<void> {
     const check = options.check ?? ((answer) => answer.status === 200);
-    const agent = keepAlive ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
+    const agent = keepAlive ? new (options.tls === true ? https : http).Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
     if (agent !== undefined) this.#agents.push(agent);
     const kind = keepAlive ? 'keep-alive' : 'new connection';
     while (!this.#stopped) {
       try {
-        const answer = await get(address, options.path ?? '/', agent === undefined ? {} : { agent });
+        const answer = await get(address, options.path ?? '/', { tls: options.tls === true, ...(agent === undefined ? {} : { agent }) });
         if (check(answer)) {
           this.result.ok += 1;
           this.result.bodies.set(answer.body, (this.result.bodies.get(answer.body) ?? 0) + 1);

@@ -21,6 +21,20 @@ test('a sentence has its fields filled in; what is missing leaves nothing', (t) 
   t.is(sentence('worker {slot} of {list}: {gone}.', { slot: 3, list: ['a', 'b'] }), 'worker 3 of a, b: .');
 });
 
+test('a sentence has the word for one or for many', (t) => {
+  t.is(sentence('{n|worker serves|workers serve} {at}', { n: 1, at: 'here' }), '1 worker serves here');
+  t.is(sentence('{n|worker serves|workers serve} {at}', { n: 0, at: 'here' }), '0 workers serve here');
+  t.is(sentence('({n|time|times}; {gone|day|days})', { n: 12 }), '(12 times; )');
+  t.is(sentence(EVENTS['master.ready'].message, { workers: 1, addresses: ['127.0.0.1:1'] }), 'ready: 1 worker serves 127.0.0.1:1');
+});
+
+test('what is counted in a sentence has its word for one', (t) => {
+  for (const [name, { message }] of Object.entries(EVENTS)) {
+    t.notRegex(message, /\{(?:count|workers|connections|limit|dropped|days|lines)\}/, name);
+    t.notRegex(sentence(message, new Proxy({}, { get: () => 1 })), /[|{}]/, name);
+  }
+});
+
 test('event names are those of the table', (t) => {
   t.true(isEventName('worker.ready'));
   t.false(isEventName('worker.unheard-of'));
@@ -94,9 +108,10 @@ test("'-' is stderr, JSON when that is no terminal, and nothing is lost at exit"
 });
 
 test('pretty: the sentence, and the stack below it', (t) => {
-  const { stderr } = stderrOf("const log = new Logger({ level: 'info', format: 'pretty', file: null }); log.emit('worker.died', { slot: 0, worker: 9, cause: 'of boredom', kind: 'exit', stack: 'Error: x\\n    at f (a.js:1:2)', requests: ['GET /'] });");
+  const { stderr } = stderrOf("const log = new Logger({ level: 'info', format: 'pretty', file: null }); log.emit('worker.died', { slot: 0, worker: 9, cause: 'of boredom', kind: 'exit', stack: 'Error: x\\u001b\\n    at f (a.js:1:2)', requests: ['GET /'] });");
   t.regex(stderr, /ERROR.*worker 0 died: pid 9, of boredom/);
-  t.regex(stderr, /at f \(a\.js:1:2\)/);
+  t.regex(stderr, /stack:\s*\n +Error: x\n +at f \(a\.js:1:2\)\n/, 'in lines');
+  t.notRegex(stderr, /\u001b/, 'no control characters of a message');
   t.regex(stderr, /GET \//);
   t.notRegex(stderr, /boredom"/);
 });

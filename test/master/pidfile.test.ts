@@ -19,7 +19,7 @@ function deadPid(): number {
 
 test('holds our pid while we run, leaves nothing beside itself, and goes', (t) => {
   const dir = scratch(t);
-  const file = new Pidfile(join(dir, 'pid'));
+  const file = new Pidfile(join(dir, 'pid'), 'flag -p');
   file.write();
   t.is(readFileSync(file.path, 'utf8'), `${process.pid}\n`);
   t.deepEqual(readdirSync(dir), ['pid']);
@@ -30,7 +30,7 @@ test('holds our pid while we run, leaves nothing beside itself, and goes', (t) =
 test('that of a dead master is replaced', (t) => {
   const path = join(scratch(t), 'pid');
   writeFileSync(path, `${deadPid()}\n`);
-  new Pidfile(path).write();
+  new Pidfile(path, 'flag -p').write();
   t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
 });
 
@@ -38,7 +38,7 @@ for (const text of ['', 'no number', '-1', '0', '99999999999999']) {
   test(`one that holds ${JSON.stringify(text)} is replaced`, (t) => {
     const path = join(scratch(t), 'pid');
     writeFileSync(path, text);
-    new Pidfile(path).write();
+    new Pidfile(path, 'flag -p').write();
     t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
   });
 }
@@ -46,19 +46,32 @@ for (const text of ['', 'no number', '-1', '0', '99999999999999']) {
 test('that of a live process is refused, and stays', (t) => {
   const path = join(scratch(t), 'pid');
   writeFileSync(path, `${process.ppid}\n`);
-  const error = t.throws(() => new Pidfile(path).write(), { instanceOf: DroverError });
+  const error = t.throws(() => new Pidfile(path, 'flag -p').write(), { instanceOf: DroverError });
   t.is(error?.code, 'ERR_DROVER_PIDFILE');
   t.true(error?.message.includes(String(process.ppid)) && error.message.includes(path));
   t.is(readFileSync(path, 'utf8'), `${process.ppid}\n`);
 });
 
 test('one that cannot be written says why', (t) => {
-  const error = t.throws(() => new Pidfile(join(scratch(t), 'no', 'pid')).write(), { instanceOf: DroverError });
+  const error = t.throws(() => new Pidfile(join(scratch(t), 'no', 'pid'), 'flag -p').write(), { instanceOf: DroverError });
   t.regex(error?.message ?? '', /ENOENT/);
 });
 
+test('a check writes nothing, minds no running master, and says what is wrong with the place and where it came from', (t) => {
+  const dir = scratch(t);
+  new Pidfile(join(dir, 'pid'), 'flag -p').check();
+  t.deepEqual(readdirSync(dir), []);
+  writeFileSync(join(dir, 'pid'), `${process.ppid}\n`);
+  t.notThrows(() => new Pidfile(join(dir, 'pid'), 'flag -p').check());
+  for (const [path, why] of [[join(dir, 'no', 'pid'), 'ENOENT'], [join(dir, 'pid', 'pid'), 'ENOTDIR'], [dir, 'EISDIR']] as const) {
+    const error = t.throws(() => new Pidfile(path, 'flag -p').check(), { instanceOf: DroverError });
+    t.is(error?.code, 'ERR_DROVER_PIDFILE');
+    t.is(error?.message, `--pidfile ${path} cannot be written: ${why} (flag -p)`);
+  }
+});
+
 test('one that holds another pid by now is not ours to remove', (t) => {
-  const file = new Pidfile(join(scratch(t), 'pid'));
+  const file = new Pidfile(join(scratch(t), 'pid'), 'flag -p');
   file.write();
   writeFileSync(file.path, '12\n');
   file.remove();
@@ -67,7 +80,7 @@ test('one that holds another pid by now is not ours to remove', (t) => {
 
 test('removing does not throw when the directory is gone or closed', (t) => {
   const dir = scratch(t);
-  const file = new Pidfile(join(dir, 'pid'));
+  const file = new Pidfile(join(dir, 'pid'), 'flag -p');
   t.notThrows(() => file.remove());
   file.write();
   chmodSync(dir, 0o500);

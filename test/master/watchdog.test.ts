@@ -63,6 +63,18 @@ test('no file: no word of disks', (t) => {
   t.deepEqual(looks(new Watchdog(2000, 0), 500, 60_000, (now) => ({ turns: now })), []);
 });
 
+test('an idle loop, which turns at every second look: left alone while its file follows, and the disk is to blame when it does not', (t) => {
+  const turns = (now: number): number => Math.floor(now / 10_000);
+  t.deepEqual(looks(new Watchdog(30_000, 0), 5000, 600_000, (now) => ({ turns: turns(now), beat: String(turns(now - 5000)) })), []);
+  const verdicts = looks(new Watchdog(30_000, 0), 5000, 600_000, (now) => ({ turns: turns(now), beat: 'still' }));
+  t.deepEqual(verdicts, [{ is: 'disk-stalled', stalledMs: 15_000, at: 20_000 }]);
+});
+
+test('after a long block the loop turns before the file follows: nobody is to blame', (t) => {
+  const begun = (now: number): number => (now > 5000 && now < 30_000 ? 1 : now);
+  t.deepEqual(looks(new Watchdog(30_000, 0), 5000, 100_000, (now) => ({ turns: begun(now), beat: String(begun(now - 5000)) })), []);
+});
+
 test('a file that stands still because the loop does is not the fault of the disk', (t) => {
   const verdicts = looks(new Watchdog(30_000, 0), 5000, 29_000, () => ({ turns: 1, beat: 'still' }));
   t.deepEqual(verdicts, []);

@@ -1,12 +1,18 @@
 /** The contract of an accept strategy, from one body: whatever happens to workers and master, every connection is answered, by somebody who can. */
 import test from 'ava';
-import { writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
-import { fixture, poll, processState, scratch, start, type Address, type Drover } from '../helpers/drover.js';
+import { ACCEPT_STRATEGIES } from '../../src/config/options/listening.js';
+import { createBoard } from '../../src/ipc/board-memory.js';
+import { ROOT, fixture, poll, processState, scratch, start, type Address, type Drover } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
-const STRATEGIES = ['reuseport', 'exclusive', 'grant', 'lock', 'semaphore', 'shared', 'auto'];
+/** Those that promise an even burst, not only a fair one; reuseport where it may steer by load. */
+const EVEN = ['exclusive', 'grant', ...(createBoard().kernelReadable === 0 ? ['reuseport', 'auto'] : [])];
 
 async function askAll(address: Address, count: number): Promise<Set<number>> {
   const answers = await Promise.all(Array.from({ length: count }, () => get(address)));
@@ -19,16 +25,22 @@ async function askInTurn(address: Address, count: number): Promise<Set<number>> 
   return pids;
 }
 
-for (const strategy of STRATEGIES) {
+/** Connections of this port in the state SYN_RECV. */
+function handshakes(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/)).filter((fields) => fields[1]?.endsWith(local) && fields[3] === '03').length;
+}
+
+for (const strategy of ACCEPT_STRATEGIES) {
   const up = (t: Parameters<typeof start>[0], ...args: string[]): Promise<Drover> =>
     start(t, [fixture('blocks.cjs'), '-w', '3', '-b', '127.0.0.1:0', '--accept-strategy', strategy, '--timeout', '0', ...args]).ready();
 
   // One at a time: what is compared here is who comes first.
-  test.serial(`a burst is answered, at two addresses: ${strategy}`, async (t) => {
+  test.serial(`a burst is answered, at three addresses: ${strategy}`, async (t) => {
     const path = join(scratch(t), 'socket');
-    const d = await up(t, '-b', `unix:${path}`);
+    const d = await up(t, '-b', `unix:${path}`, '-b', '127.0.0.1:0');
     const workers = new Set(d.workers());
-    for (const pids of await Promise.all([askAll(await d.address(), 200), askAll({ socketPath: path }, 100)])) {
+    for (const pids of await Promise.all([askAll(await d.address(0), 200), askAll({ socketPath: path }, 100), askAll(await d.address(2), 100)])) {
       for (const pid of pids) t.true(workers.has(pid));
     }
   });
@@ -85,12 +97,13 @@ for (const strategy of STRATEGIES) {
     });
     d.signal('SIGHUP');
     await d.event('reload.finished');
-    for (let to = 4; to <= 5; to += 1) {
+    for (let to = 4; to <= 16; to += 1) {
       d.signal('SIGTTIN');
       await d.event('workers.changed', { to });
     }
+    await d.event('worker.ready', { slot: 15 });
     let mark = d.mark();
-    for (let to = 4; to >= 1; to -= 1) {
+    for (let to = 15; to >= 1; to -= 1) {
       d.signal('SIGTTOU');
       await d.event('workers.changed', { to }, mark);
       mark = d.mark();
@@ -115,6 +128,89 @@ for (const strategy of STRATEGIES) {
       });
     }
     t.true((await askAll(address, 20)).size > 0);
+  });
+
+  test.serial(`connections that were reset while nobody could accept them do no harm: ${strategy}`, async (t) => {
+    const d = await up(t);
+    const address = (await d.address()) as { host: string; port: number };
+    const workers = d.workers();
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    await poll('the workers to stop', () => (workers.every((pid) => processState(pid) === 'T') ? true : undefined));
+    await Promise.all(Array.from({ length: 50 }, () => new Promise<void>((resolve) => {
+      const socket = net.connect(address, () => socket.resetAndDestroy());
+      socket.on('error', () => {}).on('close', () => resolve());
+    })));
+    const asked = askAll(address, 10);
+    for (const pid of workers) process.kill(pid, 'SIGCONT');
+    t.true((await asked).size > 0);
+    t.true((await askAll(address, 20)).size > 0);
+  });
+
+  test.serial(`silent connections by the hundred keep nobody waiting: ${strategy}`, async (t) => {
+    const d = await up(t);
+    const address = (await d.address()) as { host: string; port: number };
+    const silent = await Promise.all(Array.from({ length: 300 }, () => new Promise<net.Socket>((resolve, reject) => {
+      const socket = net.connect(address, () => resolve(socket));
+      socket.once('error', reject);
+    })));
+    t.teardown(() => silent.forEach((socket) => socket.destroy()));
+    t.true((await askAll(address, 50)).size > 0);
+  });
+
+  test.serial(`handshakes that nobody completes keep nobody waiting: ${strategy}`, async (t) => {
+    const d = await up(t);
+    const address = (await d.address()) as { host: string; port: number };
+    const flood = spawn('python3', [join(ROOT, 'test/helpers/half-open.py'), address.host, String(address.port), '800'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.teardown(() => flood.kill('SIGKILL'));
+    await once(flood.stdout, 'data');
+    t.true(handshakes(address.port) > 0, 'the kernel waits for some of them');
+    t.true((await askAll(address, 50)).size > 0);
+    flood.stdin.end();
+    await once(flood, 'exit');
+    // Whatever had been meant for a worker and never came does not count against it for long.
+    const left = new Set(d.workers());
+    await poll('each worker to answer', async () => {
+      for (const pid of await askAll(address, 10)) left.delete(pid);
+      return left.size === 0 ? true : undefined;
+    });
+    t.pass();
+  });
+
+  test.serial(`out of descriptors: the others answer, all of them nobody, and the first that is back everybody: ${strategy}`, async (t) => {
+    const d = await start(t, [fixture('starves.cjs'), '-w', '3', '-b', '127.0.0.1:0', '--accept-strategy', strategy, '--timeout', '0'], { prefix: ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'] }).ready();
+    const address = await d.address();
+    // Over a connection that stays, for the word that ends it.
+    const starve = async (): Promise<{ pid: number; agent: http.Agent }> => {
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      t.teardown(() => agent.destroy());
+      return { pid: Number((await get(address, '/starve', { agent })).body), agent };
+    };
+    const starved = [await starve()];
+    t.false((await askInTurn(address, 20)).has(starved[0]!.pid));
+    starved.push(await starve());
+    t.deepEqual([...(await askInTurn(address, 10))], d.workers().filter((pid) => !starved.some((one) => one.pid === pid)));
+    starved.push(await starve());
+    t.deepEqual(starved.map(({ pid }) => pid).sort(), d.workers().sort());
+    const asked = askAll(address, 10);
+    await d.event('worker.accept-error', { error: 'EMFILE' });
+    const back = starved[1]!;
+    await get(address, '/relieve', { agent: back.agent });
+    t.deepEqual(await asked, new Set([back.pid]));
+  });
+
+  test.serial(`a burst of connections that stay is held evenly: ${strategy}`, async (t) => {
+    // Without a stall: on a machine that is busy with other things a worker may wait for its CPU for longer than the 20 ms, and then its connections are rightly taken.
+    const d = await start(t, [fixture('holds.cjs'), '-w', '4', '-b', '127.0.0.1:0', '--accept-strategy', strategy, ...(strategy === 'shared' ? [] : ['--stall-ms', '60000'])]).ready();
+    const address = await d.address();
+    const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 400 });
+    t.teardown(() => agent.destroy());
+    const held = new Map<string, number>();
+    for (const { body } of await Promise.all(Array.from({ length: 400 }, () => get(address, '/', { agent })))) held.set(body, (held.get(body) ?? 0) + 1);
+    const counts = [...held.values(), 0, 0, 0, 0].slice(0, 4);
+    const jain = 400 ** 2 / (4 * counts.reduce((sum, count) => sum + count * count, 0));
+    if (strategy !== 'shared') t.true(jain >= 0.98, `${jain}: ${counts.join(' ')}`);
+    if (EVEN.includes(strategy)) t.true(jain >= 0.999, `${jain}: ${counts.join(' ')}`);
+    t.is(counts.reduce((sum, count) => sum + count, 0), 400);
   });
 
   test.serial(`the master's JavaScript may block: ${strategy}`, async (t) => {

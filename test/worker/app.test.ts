@@ -226,6 +226,67 @@ for (const [app, expected] of Object.entries<Failure>({
   });
 }
 
+for (const [is, files, app, expected, remedy] of [
+  ['a directory with nothing in it', {}, './d', /^app \.\/d is a directory, and .* no index file and no package\.json with a "main" \(\/.*\/d\)$/, /^Give the path of the file\.$/],
+  ['a directory with one script', { 'd/web.js': '', 'd/web.test.js': '', 'd/types.d.ts': '' }, 'd/', /^app d\/ is a directory/, /^Did you mean d\/web\.js\?$/],
+  ['a directory with a likely script', { 'd/a.js': '', 'd/server.mjs': '' }, './d', /is a directory/, /^Did you mean \.\/d\/server\.mjs\?$/],
+  ['a directory whose main is missing', { 'd/package.json': '{"main":"dist/x.js"}' }, './d', /"main" of its package\.json is dist\/x\.js, which is not there/, /Give the path/],
+  ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
+  ['a file beside it of that name', { 'd.js': '', 'd/x': '' }, './dd', /does not exist/, /^Did you mean \.\/d/],
+] as [string, Record<string, string>, string, RegExp, RegExp][]) {
+  test(`APP is a directory: ${is}`, async (t) => {
+    const cwd = scratch(t);
+    mkdirSync(join(cwd, 'd'));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+    const failed = await start(t, { app, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND');
+    t.regex(failed.message, expected);
+    t.regex(failed.remedy!, remedy);
+  });
+}
+
+test('a module that is not there: a package is to be installed, a file is named with who asked for it', async (t) => {
+  const cwd = scratch(t);
+  mkdirSync(join(cwd, 'node_modules/broken/lib'), { recursive: true });
+  mkdirSync(join(cwd, 'dir'));
+  writeFileSync(join(cwd, 'node_modules/broken/index.js'), "require('./lib/gone');");
+  writeFileSync(join(cwd, 'there.js'), '');
+  const remedyOf = async (name: string, text: string): Promise<{ remedy: string; stack: string | undefined }> => {
+    writeFileSync(join(cwd, name), text);
+    const { code, remedy, stack } = await start(t, { app: name, cwd }).bootFailed();
+    t.is(code, 'ERR_DROVER_APP_THREW');
+    return { remedy: remedy!, stack };
+  };
+  const install = 'Is it installed? Run npm install where the app is.';
+  t.is((await remedyOf('a.cjs', "require('no-such-package-anywhere');")).remedy, install);
+  t.is((await remedyOf('b.cjs', "require('broken');")).remedy, install);
+  const required = await remedyOf('c.cjs', "\nrequire('./nothere');");
+  t.is(required.remedy, `${cwd}/c.cjs asks for ${cwd}/nothere, and there is no such file.`);
+  t.regex(required.stack!, /at .*c\.cjs:2:1\)$/);
+  t.is((await remedyOf('d.cjs', "require('./dir');")).remedy, `${cwd}/d.cjs asks for ${cwd}/dir, a directory without an index file.`);
+  const imported = await remedyOf('e.mjs', "import './nothere.js';");
+  t.is(imported.remedy, `${cwd}/e.mjs asks for ${cwd}/nothere.js, and there is no such file.`);
+  t.is(imported.stack, undefined, "Node's frames alone say nothing");
+  t.is((await remedyOf('f.mjs', "import './there';")).remedy, `${cwd}/f.mjs asks for ${cwd}/there, and there is no such file. Did you mean ${cwd}/there.js? An import names the extension.`);
+});
+
+test('an app that is kept alive and serves nothing yet: said after a while', async (t) => {
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'a.cjs'), 'setTimeout(() => {}, 1e6); module.exports = {};');
+  writeFileSync(join(cwd, 'b.cjs'), 'setTimeout(() => {}, 1e6); module.exports = (request, response) => response.end(); const later = (server) => server.listen(1);');
+  writeFileSync(join(cwd, 'c.cjs'), "setTimeout(() => {}, 1e6); require('node:http').createServer().on('error', () => {}).listen(1);");
+  const whyOf = async (app: string, listenErrno?: number): Promise<unknown> => {
+    const { event, fields } = await start(t, { app, cwd, ...(listenErrno === undefined ? {} : { listenErrno }) }).message('log');
+    t.is(event, 'worker.waiting');
+    t.is(fields['app'], app);
+    return fields['why'];
+  };
+  const [a, b, c] = await Promise.all([whyOf('a.cjs'), whyOf('b.cjs'), whyOf('c.cjs', 98)]);
+  t.is(a, 'there is nothing to serve (it exports nothing), and it has not called listen()');
+  t.is(b, 'it exports something to serve, but its code also calls listen()');
+  t.is(c, 'cannot listen at 127.0.0.1:80: refused by the test');
+});
+
 test('a file that may not be read', async (t) => {
   if (process.getuid!() === 0) return void t.pass('root may read all files');
   const cwd = scratch(t);
@@ -235,12 +296,14 @@ test('a file that may not be read', async (t) => {
   t.regex(failed.message, /cannot be read: .*permission denied/);
 });
 
-for (const app of ['cjs-handler.cjs', 'script-two-ports.cjs', 'fastify-plain.cjs']) {
+for (const app of ['cjs-handler.cjs', 'script-two-ports.cjs', 'fastify-plain.cjs', 'express-script.cjs', 'express-exported.cjs', 'refused-exits.cjs', 'refused-waits.mjs']) {
   test(`a listen() that fails: ${app}`, async (t) => {
     const EADDRINUSE = 98;
     const failed = await start(t, { app, listenErrno: EADDRINUSE }).bootFailed();
     t.is(failed.code, 'ERR_DROVER_LISTEN');
-    t.is(failed.exit.code, 5);
-    t.regex(failed.message, /cannot listen: .*EADDRINUSE/);
+    t.is(failed.exit.code, app === 'refused-exits.cjs' ? 1 : 5);
+    t.is(failed.message, `app ${app} cannot listen at 127.0.0.1:80: refused by the test`);
+    t.is(failed.remedy, 'Let it.');
+    t.is(failed.stack, undefined);
   });
 }

@@ -1,4 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { native } from '../../src/native.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
 const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
@@ -80,7 +83,23 @@ test('a client that goes away ends its request', async (t) => {
   t.is(master.board.get(master.row, 'requestsInFlight'), 1);
   abort.abort();
   await t.throwsAsync(asked, { any: true });
-  while (master.board.get(master.row, 'connections') !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  // The connection is counted out first.
+  while (master.board.get(master.row, 'connections') !== 0 || master.inflight.length !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
   t.is(master.board.get(master.row, 'requestsInFlight'), 0);
-  t.deepEqual(master.inflight, []);
+});
+
+test('told to quit while it asks for its sockets: it takes no connection with it', async (t) => {
+  let client: Socket | undefined;
+  t.teardown(() => client?.destroy());
+  const master = start(t, {
+    app: 'listens-at-once.cjs',
+    async beforeListening(self, { address }) {
+      self.send({ type: 'quit', reason: 'test' });
+      client = connect(address as { port: number; address: string });
+      client.on('error', () => {});
+      await once(client, 'connect');
+    },
+  });
+  t.is((await master.exited).code, 0);
+  t.like(native.queueLength(master.sockets.get(0)!.fd), { length: 1 });
 });

@@ -90,6 +90,13 @@ for (const [title, name, config, files, facts, status, meaning] of CASES) {
   });
 }
 
+test('one worker is one worker', (t) => {
+  const findings = examine({ workers: 1, workerConnections: 1 });
+  t.is(findings.get('CPUs')!.value, '4 for 1 worker');
+  t.regex(findings.get('memory')!.meaning, /master, 1 worker, /);
+  t.regex(findings.get('open files')!.meaning, /for 1 connection$/);
+});
+
 test('nothing readable: nothing fails', (t) => {
   t.notThrows(() => examine({}, Object.fromEntries(Object.keys(FILES).map((path) => [path, undefined]))));
 });

@@ -1,0 +1,40 @@
+import test from 'ava';
+import { HeaderScan } from '../../src/http/header-scan.js';
+
+function scan(...fields: string[]): HeaderScan {
+  const scan = new HeaderScan(['x-forwarded-proto', 'front-end-https', 'x-request-id'], 'x-request-id');
+  scan.run(['left', 'over', 'Host', 'x', 'X_Y', 'z']);
+  scan.run(fields);
+  return scan;
+}
+
+test('finds the fields it knows, in any case, and forgets those of the request before', (t) => {
+  const found = scan('hOST', 'a', 'CONTENT-LENGTH', '3', 'Transfer-encoding', 'chunked', 'X-Request-ID', 'i');
+  t.is(found.hosts, 1);
+  t.is(found.host, 1);
+  t.is(found.contentLength, 3);
+  t.is(found.transferEncoding, 5);
+  t.is(found.requestId, 7);
+  t.is(found.underscores, 0);
+  const none = scan('Hos', 'a', 'Hosts', 'b', 'xost', 'c', 'Content-Lengtg', '1');
+  t.deepEqual([none.hosts, none.contentLength, none.forwarding], [0, -1, 0]);
+});
+
+test('counts what proxies send, and what tells the scheme', (t) => {
+  const found = scan('X-Forwarded-For', 'a', 'x-forwarded-proto', 'https', 'X-FORWARDED-ANYTHING', 'b', 'Forwarded', 'for=a', 'X-Real-IP', 'c', 'Front-End-Https', 'on', 'X-Forwarde', 'd', 'X-Foxwarded-For', 'e');
+  t.is(found.forwarding, 6);
+  t.is(found.schemes, 2);
+  t.is(found.rfc7239, 1);
+});
+
+test('counts repeated fields, and names with an underscore', (t) => {
+  const found = scan('Host', 'a', 'host', 'b', 'Transfer-Encoding', 'x', 'Transfer-Encoding', 'y', 'SCRIPT_NAME', '/a', 'x_forwarded_for', 'b', 'X-Forwarded-For_', 'c');
+  t.is(found.hosts, 2);
+  t.is(found.codings, 2);
+  t.is(found.underscores, 3);
+  t.is(found.forwarding, 1);
+});
+
+test('the largest field is counted as on the wire', (t) => {
+  t.is(scan('A', 'bc', 'Host', 'xyz').largest, 'Host: xyz\r\n'.length);
+});
