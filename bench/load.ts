@@ -27,6 +27,8 @@ export interface LoadOptions {
   gapUs?: number;
   timeoutMs?: number;
   seed?: number;
+  /** Header fields beside Host: what a browser sends; with what a proxy adds. */
+  fields?: 'browser' | 'proxied';
   /** Count answers by body. */
   collect?: boolean;
 }
@@ -63,8 +65,14 @@ export function lost(result: LoadResult): number {
   return Object.values(result.errors as unknown as Record<string, number>).reduce((total, count) => total + count, 0);
 }
 
-export function load(options: LoadOptions): Promise<LoadResult> {
-  return run(compile('load'), loadArgs(options)).then((stdout) => JSON.parse(stdout) as LoadResult);
+/** Applies the load and tells what came of it, also when that is nothing but errors. */
+export async function attempt(options: LoadOptions): Promise<LoadResult> {
+  return JSON.parse(await run(compile('load'), loadArgs(options))) as LoadResult;
+}
+
+/** The same for a measurement: throws when no request at all was answered, as there is nothing to divide by. */
+export async function load(options: LoadOptions): Promise<LoadResult> {
+  return answered(await attempt(options));
 }
 
 /**
@@ -77,10 +85,15 @@ export async function loadCounted(options: LoadOptions, pids: readonly number[])
   try {
     const counts = join(dir, 'counts');
     const stdout = await run('perf', ['stat', '-x,', '-e', 'instructions', '-o', counts, '-p', pids.join(','), '--', compile('load'), ...loadArgs(options)]);
-    return { ...(JSON.parse(stdout) as LoadResult), instructions: instructionsIn(readFileSync(counts, 'utf8')) };
+    return { ...answered(JSON.parse(stdout) as LoadResult), instructions: instructionsIn(readFileSync(counts, 'utf8')) };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+function answered(result: LoadResult): LoadResult {
+  if (result.ok === 0) throw new Error(`load: no request was answered: ${JSON.stringify(result.errors)}`);
+  return result;
 }
 
 function instructionsIn(csv: string): number {
@@ -116,6 +129,7 @@ function loadArgs(options: LoadOptions): string[] {
   add('--gap-us', options.gapUs);
   add('--timeout-ms', options.timeoutMs);
   add('--seed', options.seed);
+  add('--fields', options.fields);
   if (options.collect === true) add('--collect', 1);
   return args;
 }

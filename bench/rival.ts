@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +84,9 @@ export async function stopAll(): Promise<void> {
 export async function launch(options: Launch): Promise<Running> {
   const dir = mkdtempSync(join(tmpdir(), 'drover-bench-'));
   const readyDir = mkdtempSync(join(dir, 'ready-'));
+  // A server may run as another user.
+  chmodSync(dir, 0o755);
+  chmodSync(readyDir, 0o777);
   const errors = openSync(join(dir, 'stderr'), 'a');
   const began = performance.now();
   const child = spawn(options.command, options.args, {

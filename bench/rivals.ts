@@ -7,5 +7,6 @@ import nginx from './rivals/nginx.js';
 import node from './rivals/node.js';
 import pm2 from './rivals/pm2.js';
 import python from './rivals/python.js';
+import staticFiles from './rivals/static.js';
 
-export const RIVALS: readonly Rival[] = [...drover, ...node, ...pm2, ...bun, ...python, ...nginx, ...floor];
+export const RIVALS: readonly Rival[] = [...drover, ...node, ...pm2, ...bun, ...python, ...nginx, ...floor, ...staticFiles];

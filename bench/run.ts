@@ -33,7 +33,7 @@ const { values } = parseArgs({
 const mode: Mode = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full';
 const names = (text: string | undefined): string[] | undefined => text?.split(',').map((name) => name.trim());
 // A smoke run is for CI: only what any machine has, and nothing is installed for it.
-const only = names(values.only) ?? (mode === 'smoke' ? ['drover', 'node', 'cluster-rr', 'floor'] : undefined);
+const only = names(values.only) ?? (mode === 'smoke' ? ['drover', 'static-drover', 'node', 'cluster-rr', 'floor'] : undefined);
 if (mode === 'smoke') process.env['DROVER_BENCH_OFFLINE'] ??= '1';
 const wanted = names(values.trial);
 const keep = mode !== 'smoke' && only === undefined;

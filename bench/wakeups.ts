@@ -1,4 +1,4 @@
-/** Wake-ups per connection while everybody is idle: shared by the trials `wakeups-idle-workers` and `growth`. */
+/** Wake-ups per connection while everybody is idle: shared by the trials that count them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { load, lost } from './load.js';
 import { usageOf } from './processes.js';
@@ -11,6 +11,25 @@ export interface WakeupsSize {
   settleMs: number;
 }
 
+/** So long at most. */
+const SETTLE_LIMIT_MS = 10_000;
+
+/**
+ * Waits until a server that nobody asks has come to rest: V8's threads compile and collect for seconds after a boot or some work, which would drown what is counted.
+ * It rests when it wakes about as often in one stretch of `stretchMs` as in the one before. Returns how often it wakes in such a stretch.
+ */
+export async function settle(pids: readonly number[], stretchMs: number): Promise<number> {
+  const end = performance.now() + SETTLE_LIMIT_MS;
+  let last = Infinity;
+  for (;;) {
+    const before = usageOf(pids).wakeups;
+    await sleep(stretchMs);
+    const count = usageOf(pids).wakeups - before;
+    if (Math.abs(last - count) <= Math.max(3, count / 10) || performance.now() > end) return count;
+    last = count;
+  }
+}
+
 /**
  * Context switches of the whole server per connection with one request. What the server does when nobody asks (heartbeats, idle
  * garbage collection) is measured first, over a time of the same order, and taken off.
@@ -18,15 +37,11 @@ export interface WakeupsSize {
 export async function wakeupsPerConnection(server: Running, size: WakeupsSize): Promise<Record<string, number>> {
   const { address } = server;
   await load({ mode: 'closed', address, connections: 1, requests: Math.ceil(size.connections / 4), gapUs: size.gapUs });
-  await sleep(size.settleMs);
   const pids = server.pids();
-  const idleMs = Math.max(200, size.settleMs);
-  const idleBefore = usageOf(pids);
-  await sleep(idleMs);
+  const idlePerSecond = (await settle(pids, size.settleMs)) / (size.settleMs / 1000);
   const before = usageOf(pids);
   const result = await load({ mode: 'closed', address, connections: 1, requests: size.connections, gapUs: size.gapUs });
   const after = usageOf(pids);
-  const idlePerSecond = (before.wakeups - idleBefore.wakeups) / (idleMs / 1000);
   return {
     wakeups: (after.wakeups - before.wakeups - idlePerSecond * result.seconds) / result.ok,
     cpuUs: (after.cpuNs - before.cpuNs) / 1000 / result.ok,

@@ -4,7 +4,7 @@
  *   load open   --address H:P|unix:PATH --rate R --seconds S [--keepalive N]    Poisson arrivals, whatever the server does
  *   load closed --address …  --connections N --requests K | --seconds S [--keepalive 1] [--gap-us G]
  *   load hold   --address …  --connections N --pattern paced|burst|churn [--turns T] [--gap-us G]
- *   common: --path /  --timeout-ms 5000  --seed 1  --collect 1 (count answers by their body: the bodies are pids)
+ *   common: --path /  --timeout-ms 5000  --seed 1  --collect 1 (count answers by their body: the bodies are pids)  --fields browser|proxied (more headers)
  *
  * `open` measures from the moment a request was *due*, not from the moment it was sent: a server that stalls is charged for
  * everything that should have been sent meanwhile ("coordinated omission" is the name of the mistake otherwise made). Its own lateness is
@@ -109,7 +109,7 @@ static void print_bodies(void) {
 /* ---- sockets ---- */
 static struct sockaddr_storage target;
 static socklen_t target_length;
-static char request_text[512];
+static char request_text[2048];
 static size_t request_length;
 
 static void parse_address(void) {
@@ -204,7 +204,8 @@ static void finish(struct conn *c, uint64_t now) {
     if (us > total.max_us) total.max_us = us;
     if (us > STUCK_US) total.stuck++;
     if (collect) {
-      int at = body_index(body, c->got > c->head ? c->got - c->head : 0);
+      size_t kept = c->got < BUFFER ? c->got : BUFFER - 1;
+      int at = body_index(body, kept > c->head ? kept - c->head : 0);
       if (at >= 0) bodies[at].count++;
     }
   }
@@ -246,7 +247,10 @@ static void pump(struct conn *c) {
     return;
   }
   for (;;) {
-    ssize_t n = recv(c->fd, c->buffer + c->got, BUFFER - 1 - c->got, 0);
+    /* Of a long body only the beginning is kept. */
+    static char rest[1 << 16];
+    int full = c->got >= BUFFER - 1;
+    ssize_t n = full ? recv(c->fd, rest, sizeof rest, 0) : recv(c->fd, c->buffer + c->got, BUFFER - 1 - c->got, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n < 0) { fail(c, errno); return; }
     if (n == 0) {
@@ -265,7 +269,6 @@ static void pump(struct conn *c) {
       end[2] = '\r';
     }
     if (c->length >= 0 && c->got >= c->head + (size_t)c->length) { finish(c, now_ns()); return; }
-    if (c->got >= BUFFER - 1) { fail(c, EPROTO); return; }
   }
 }
 
@@ -420,6 +423,15 @@ static void run_hold(void) {
     if (who[i] >= 0) bodies[who[i]].count++;
 }
 
+/* What a browser sends, and what a proxy in front adds. */
+#define BROWSER \
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n" \
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n" \
+  "Accept-Encoding: gzip, deflate, br, zstd\r\nReferer: https://bench.example/\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n" \
+  "Sec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\nPriority: u=0, i\r\n"
+#define PROXIED "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: bench.example\r\n"
+static const char *fields = "";
+
 int main(int argc, char **argv) {
   if (argc < 4) return fprintf(stderr, "usage: load open|closed|hold --address H:P …  (see the head of load.c)\n"), 2;
   for (int i = 2; i + 1 < argc; i += 2) {
@@ -437,6 +449,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(k, "--timeout-ms")) timeout_ms = atol(v);
     else if (!strcmp(k, "--seed")) seed = strtoull(v, NULL, 10) * 2654435761ULL + 88172645463325252ULL;
     else if (!strcmp(k, "--collect")) collect = atol(v);
+    else if (!strcmp(k, "--fields")) fields = !strcmp(v, "browser") ? BROWSER : !strcmp(v, "proxied") ? BROWSER PROXIED : "";
     else return fprintf(stderr, "load: unknown option %s\n", k), 2;
   }
   if (!address) return fprintf(stderr, "load: --address is missing\n"), 2;
@@ -444,8 +457,8 @@ int main(int argc, char **argv) {
   struct rlimit limit;
   if (!getrlimit(RLIMIT_NOFILE, &limit)) limit.rlim_cur = limit.rlim_max, setrlimit(RLIMIT_NOFILE, &limit);
   int open_loop = !strcmp(argv[1], "open"), hold = !strcmp(argv[1], "hold");
-  request_length = (size_t)snprintf(request_text, sizeof request_text, "GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n", path,
-                                    keepalive || hold ? "" : "Connection: close\r\n");
+  request_length = (size_t)snprintf(request_text, sizeof request_text, "GET %s HTTP/1.1\r\nHost: bench\r\n%s%s\r\n", path,
+                                    keepalive || hold ? "" : "Connection: close\r\n", fields);
   conn_max = open_loop ? (keepalive ? keepalive : 4000) : connections;
   conns = calloc((size_t)conn_max, sizeof *conns);
   for (long i = 0; i < conn_max; i++) conns[i].fd = -1, conns[i].next_free = free_list, free_list = &conns[i];

@@ -7,7 +7,10 @@ import { pick, Samples, type Trial } from '../trial.js';
 import { median } from '../statistics.js';
 
 const WORKERS = 2;
-/** Default --timeout 30 s: a worker beats every 5 s, once on its loop and once on its file; the master looks once per beat. */
+/**
+ * Default --timeout 30 s. The target: two wake-ups of a worker, for its loop and for its file, and one of the master, every 5 s. An idle loop turns every 10 s only, and
+ * node's own http server in it wakes once in 30 s, which counts, too.
+ */
 const HEARTBEATS_PER_SECOND = (2 * WORKERS + 1) / 5;
 
 const trial: Trial = {

@@ -6,6 +6,8 @@ import { oneByOne, pick, Samples, type Started, type Trial } from '../trial.js';
 const RELOADS = 'reloads';
 const KILLS = 'kills';
 
+const DROVER = ['drover-reuseport', 'drover-unprivileged', 'drover-exclusive', 'drover-grant', 'drover-lock', 'drover-semaphore', 'drover-shared'];
+
 const trial: Trial = {
   name: 'lost-over-reloads',
   title: 'Requests lost over reloads and kills',
@@ -14,7 +16,7 @@ const trial: Trial = {
     'Four workers; 200 new connections a second with one request each and 200 requests a second over 32 keep-alive connections, both open loop. `reloads`: one reload after the other (drover, nginx, Gunicorn: HUP; ' +
     'PM2: `pm2 reload`). `kills`: kill -9 of a random worker twice a second. Lost: refused, reset, closed before the answer, timed out, or not answered with 2xx; a keep-alive connection closed just as it was used again counts ' +
     'as lost too, in a column of its own (such requests were never begun, and a client may send them again).',
-  rivals: ['drover-reuseport', 'drover-shared', 'cluster-rr', 'node24-reuseport', 'pm2', 'gunicorn-sync', 'gunicorn-gevent', 'nginx-shared', 'nginx-reuseport'],
+  rivals: [...DROVER, 'cluster-rr', 'node24-reuseport', 'pm2', 'gunicorn-sync', 'gunicorn-gevent', 'nginx-shared', 'nginx-reuseport'],
   columns: [
     { metric: 'events', label: 'reloads or kills', digits: 0 },
     { metric: 'requests', label: 'requests', digits: 0 },
@@ -25,8 +27,7 @@ const trial: Trial = {
   ],
   charts: [{ metric: 'lostTotal', title: 'Requests lost', shape: 'bars' }],
   claims: [
-    { metric: 'lostTotal', condition: RELOADS, subject: 'drover-reuseport', op: '<=', target: 0, because: 'A reload loses nothing.' },
-    { metric: 'lostTotal', condition: RELOADS, subject: 'drover-shared', op: '<=', target: 0, because: 'A reload loses nothing.' },
+    ...DROVER.map((subject) => ({ metric: 'lostTotal', condition: RELOADS, subject, op: '<=' as const, target: 0, because: 'A reload loses nothing.' })),
     { metric: 'lostNew', condition: KILLS, subject: 'drover-reuseport', rival: 'node24-reuseport', op: '<=', target: 1, because: 'Nobody who is still queued is lost with a worker.' },
   ],
   async measure(context) {

@@ -10,7 +10,7 @@ const trial: Trial = {
     'Connections with one request each, one at a time, a few milliseconds apart. Counted are the voluntary context switches of all threads of all processes of the server; ' +
     'those of an idle stretch before are taken off. One to accept and most of one to read the request is the floor.',
   rivals: [
-    'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'cluster-rr', 'cluster-none', 'node24-reuseport', 'bun', 'gunicorn-sync', 'gunicorn-gevent',
+    'drover-reuseport', 'drover-unprivileged', 'drover-exclusive', 'drover-grant', 'drover-lock', 'drover-semaphore', 'drover-shared', 'drover-reuseport-node24', 'cluster-rr', 'cluster-none', 'node24-reuseport', 'bun', 'gunicorn-sync', 'gunicorn-gevent',
     'uwsgi', 'uwsgi-thunder-lock', 'nginx-shared', 'nginx-reuseport', 'floor',
   ],
   columns: [
@@ -20,7 +20,8 @@ const trial: Trial = {
   ],
   charts: [{ metric: 'wakeups', title: 'Wake-ups per connection, 32 idle workers', shape: 'bars' }],
   claims: [
-    { metric: 'wakeups', subject: 'drover-reuseport', rival: 'floor', op: '<=', target: 1.15, because: 'One connection wakes one worker.' },
+    ...['drover-reuseport', 'drover-unprivileged', 'drover-exclusive'].map((subject) => ({ metric: 'wakeups', subject, rival: 'floor', op: '<=' as const, target: 1.15, because: 'One connection wakes one worker.' })),
+    ...['drover-grant', 'drover-lock'].map((subject) => ({ metric: 'wakeups', subject, op: '<=' as const, target: 3.2, because: 'One hop more: whoever places the connection wakes too.' })),
     { metric: 'wakeups', subject: 'drover-reuseport-node24', rival: 'node24-reuseport', op: '<=', target: 1.05, because: 'Stealing must not wake siblings of an idle owner.' },
   ],
   async measure(context) {
