@@ -70,12 +70,14 @@ function buildAddon() {
 
 function compile() {
   const sources = SOURCE_FOLDERS.flatMap((folder) => filesUnder(folder, (path) => path.endsWith('.ts')));
-  const fingerprint = fingerprintOf([...sources, 'tsconfig.json', join('node_modules', 'typescript', 'package.json')]);
+  const tools = ['typescript', 'rollup'].map((name) => join('node_modules', name, 'package.json'));
+  const fingerprint = fingerprintOf([...sources, 'tsconfig.json', join('.ci', 'bundle.mjs'), ...tools]);
   if (readText(STAMP) === fingerprint) return;
   say(`compiling ${sources.length} files`);
   removeOrphans(new Set(sources.map((path) => path.replace(/\.ts$/, ''))));
   rmSync(STAMP, { force: true });
   run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+  run(process.execPath, [join('.ci', 'bundle.mjs')]);
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, fingerprint);
 }

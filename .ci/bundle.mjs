@@ -1,0 +1,56 @@
+/**
+ * Bundles the worker: what dist/src/worker/main.js imports becomes dist/worker/, which main.cjs begins. Run by ready.mjs, after tsc.
+ *
+ * A worker's start is part of every app's start. Some thirty small ES modules, and node's loader of them, cost two fifths of what `node` itself needs until
+ * an app listens; CommonJS in two files costs a tenth. What is imported by import() stays a file of its own that is loaded when it is needed, and
+ * shares the rest with the others. Names, lines and comments are tsc's, so that stacks can be read; import.meta.url is that of the module in dist/src.
+ */
+import { rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rollup } from 'rollup';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const target = join(root, 'dist', 'worker');
+const main = join(root, 'dist', 'src', 'worker', 'main.js');
+
+const bundle = await rollup({
+  input: main,
+  external: (id) => !/^[./]/.test(id),
+  treeshake: false,
+  onwarn(warning) {
+    throw new Error(warning.message);
+  },
+  plugins: [
+    {
+      name: 'module-urls',
+      resolveImportMeta(property, { moduleId }) {
+        if (property !== 'url') return null;
+        const path = JSON.stringify(relative(target, moduleId));
+        return `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${path})).href`;
+      },
+    },
+  ],
+});
+rmSync(target, { recursive: true, force: true });
+await bundle.write({
+  dir: target,
+  format: 'cjs',
+  entryFileNames: '[name].cjs',
+  chunkFileNames: '[name].cjs',
+  // All that the worker always needs. Not in main.cjs, where rollup would put it: files that come later require it, and main.cjs shall run once, whoever
+  // has emptied require.cache meanwhile.
+  manualChunks: (id, { getModuleInfo }) => (id !== main && reachable(getModuleInfo).has(id) ? 'worker' : undefined),
+  // An app that looks through require.cache finds its own modules, as under plain node.
+  intro: 'if (require.cache[__filename]) Object.defineProperty(require.cache, __filename, { enumerable: false });',
+  // As node's own import does it.
+  interop: (id) => (id?.startsWith('node:') ? 'default' : 'auto'),
+});
+await bundle.close();
+
+/** The modules that main imports, and they, without import(). */
+function reachable(getModuleInfo) {
+  const found = new Set([main]);
+  for (const id of found) for (const imported of getModuleInfo(id).importedIds) if (!getModuleInfo(imported)?.isExternal) found.add(imported);
+  return found;
+}
