@@ -13,6 +13,8 @@ import { rollup } from 'rollup';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(root, 'dist', 'worker');
 const main = join(root, 'dist', 'src', 'worker', 'main.js');
+/** What src/http/open-edge.ts imports where nobody asks for anything. */
+const DEFAULT_EDGE = ['screen', 'server-limits', 'stalled-clients', 'files/pipe'].map((name) => join(root, 'dist', 'src', 'http', `${name}.js`));
 
 const bundle = await rollup({
   input: main,
@@ -38,9 +40,14 @@ await bundle.write({
   format: 'cjs',
   entryFileNames: '[name].cjs',
   chunkFileNames: '[name].cjs',
-  // All that the worker always needs. Not in main.cjs, where rollup would put it: files that come later require it, and main.cjs shall run once, whoever
-  // has emptied require.cache meanwhile.
-  manualChunks: (id, { getModuleInfo }) => (id !== main && reachable(getModuleInfo).has(id) ? 'worker' : undefined),
+  manualChunks: (id, { getModuleInfo }) => {
+    // All that the worker always needs. Not in main.cjs, where rollup would put it: files that come later require it, and main.cjs shall run once, whoever
+    // has emptied require.cache meanwhile.
+    if (id === main) return undefined;
+    if (reachable([main], getModuleInfo).has(id)) return 'worker';
+    // What it needs with default options: a file costs more than what is in it.
+    return reachable(DEFAULT_EDGE, getModuleInfo).has(id) ? 'edge' : undefined;
+  },
   // An app that looks through require.cache finds its own modules, as under plain node.
   intro: 'if (require.cache[__filename]) Object.defineProperty(require.cache, __filename, { enumerable: false });',
   // As node's own import does it.
@@ -48,9 +55,9 @@ await bundle.write({
 });
 await bundle.close();
 
-/** The modules that main imports, and they, without import(). */
-function reachable(getModuleInfo) {
-  const found = new Set([main]);
+/** Those modules, those that they import, and so on, without import(). */
+function reachable(modules, getModuleInfo) {
+  const found = new Set(modules);
   for (const id of found) for (const imported of getModuleInfo(id).importedIds) if (!getModuleInfo(imported)?.isExternal) found.add(imported);
   return found;
 }

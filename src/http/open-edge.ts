@@ -34,8 +34,11 @@ export async function openEdge(config: EdgeConfig, context: PolicyContext, hooks
     const { RequestHookPolicy } = await import('./request-hooks.js');
     policies.push(new RequestHookPolicy(hooks, context));
   }
-  if (config.sendfile) (await import('./files/pipe.js')).takePipes();
-  else (await import('./files/on-socket.js')).setSendfile(false);
+  if (config.sendfile) {
+    const { takePipes } = await import('./files/pipe.js');
+    // When the worker is ready, and before it has a request: node loads its file streams for it.
+    policies.push({ server: () => void setImmediate(takePipes) });
+  } else (await import('./files/on-socket.js')).setSendfile(false);
   if (config.static.length > 0) policies.push(new (await import('./files/static.js')).StaticFiles(config.static, config.staticMaxAgeMs));
   if (config.sendfileRoot !== null) policies.push(new (await import('./files/x-sendfile.js')).XSendfile(config.sendfileRoot, context.log));
   return new Edge(policies);

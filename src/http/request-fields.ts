@@ -7,12 +7,23 @@
 import { IncomingMessage, type IncomingHttpHeaders } from 'node:http';
 import { Socket } from 'node:net';
 
-/** The names under which node:http keeps them; undefined: it does not, or a message is not as expected. */
-const kept = findKept();
-
 type Kept = Record<symbol, object | number | null | undefined>;
 
-function findKept(): { headers: symbol; distinct: symbol; count: symbol } | undefined {
+interface KeptNames {
+  headers: symbol;
+  distinct: symbol;
+  count: symbol;
+}
+
+let found: { names: KeptNames | undefined } | undefined;
+
+/** The names under which node:http keeps them; undefined: it does not, or a message is not as expected. Looked for with the first request that needs it. */
+function keptNames(): KeptNames | undefined {
+  found ??= { names: findKept() };
+  return found.names;
+}
+
+function findKept(): KeptNames | undefined {
   const message = new IncomingMessage(new Socket());
   const parts = message as unknown as Kept;
   const named = (name: string): symbol | undefined => Object.getOwnPropertySymbols(message).find(({ description }) => description === name);
@@ -27,6 +38,7 @@ function findKept(): { headers: symbol; distinct: symbol; count: symbol } | unde
 export function removeFields(request: IncomingMessage, goes: (lowerName: string) => boolean): string[] {
   const { rawHeaders } = request;
   const message = request as unknown as Kept;
+  const kept = keptNames();
   // Of an HTTP/2 request these are not there.
   const counted = kept === undefined ? undefined : message[kept.count];
   const isKnown = counted === rawHeaders.length;
