@@ -40,7 +40,8 @@ itself('HAProxy: TLS passed through, with health checks', async (t) => {
   writeFileSync(join(directory, 'cert.pem'), cert);
   const d = await start(t, [fixture('peer.cjs'), '-w', '1', '--proxy-protocol', 'v2', '--proxy-timeout', '60s', '--', 'https', directory]).ready();
   const { port } = (await d.address()) as { port: number };
-  const [front] = await haproxy(t, [`127.0.0.1:${port} send-proxy-v2 check check-send-proxy inter 50ms`]);
+  // The checked one apart, and asked nothing: the first check that is late, as on a busy machine, takes a server out of service.
+  const [front] = await haproxy(t, [`127.0.0.1:${port} send-proxy-v2`, `127.0.0.1:${port} send-proxy-v2 check check-send-proxy inter 50ms`]);
   for (let n = 0; n < 10; n += 1) {
     const { body, localPort } = await get(front!, '/', { tls: true, localAddress: '127.0.0.9' });
     t.like(JSON.parse(body), { remoteAddress: '127.0.0.9', remotePort: localPort });
