@@ -19,16 +19,12 @@ import { cellTable, claimTable } from './table.js';
 import type { Mode, Trial } from './trial.js';
 import { TRIALS } from './trials.js';
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    smoke: { type: 'boolean', default: false },
-    trial: { type: 'string' },
-    only: { type: 'string' },
-    list: { type: 'boolean', default: false },
-    strict: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `usage: npm run bench -- [--quick|--smoke] [--trial NAME,…] [--only RIVAL,…] [--list] [--strict]`;
+const values = parse();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 
 const mode: Mode = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full';
 const names = (text: string | undefined): string[] | undefined => text?.split(',').map((name) => name.trim());
@@ -121,6 +117,16 @@ async function run(trial: Trial): Promise<TrialResult> {
 
 function matches(name: string, wished: readonly string[]): boolean {
   return wished.some((wish) => name === wish || name.startsWith(`${wish}-`));
+}
+
+function parse() {
+  const bool = { type: 'boolean', default: false } as const;
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({ options: { quick: bool, smoke: bool, trial: text, only: text, list: bool, strict: bool, help: bool } }).values;
+  } catch (error) {
+    return fail(`${(error as Error).message}\n${USAGE}`);
+  }
 }
 
 function fail(message: string): never {
