@@ -7,6 +7,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { loadConfig, type LoadedConfig } from '../config/load.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
+import { bearLostReaders } from '../log/lost-reader.js';
 
 async function main(): Promise<number> {
   const input = { argv: process.argv.slice(2), env: process.env, cwd: startDirectory() };
@@ -73,9 +74,7 @@ function packageVersion(): string {
 }
 
 // `drover --help | head -1`: the reader may leave early.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+bearLostReaders();
 
 try {
   // exit(), not exitCode: nothing that a user's config file has left open may hold the process.

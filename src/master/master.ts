@@ -170,7 +170,10 @@ export class Master {
     const isHangup = action === 'reload' && this.#terminal.isClosed();
     log.emit('master.signal', { signal, action: ignored ?? (isHangup ? 'graceful stop: the terminal was closed' : says) });
     if (ignored !== undefined) return;
-    if (isHangup) return this.#stop(false, signal, now);
+    if (isHangup) {
+      this.#terminal.leave();
+      return this.#stop(false, signal, now);
+    }
     switch (action) {
       case 'stop':
       case 'quick-stop':

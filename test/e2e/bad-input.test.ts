@@ -3,12 +3,11 @@
  * code of the table, no stack, and nothing left running.
  */
 import test, { type ExecutionContext } from 'ava';
-import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { EXIT_CODES, type ExitName } from '../../src/errors.js';
-import { CLI, fixture, IS_ROOT, scratch, start, type Drover, type StartOptions } from '../helpers/drover.js';
+import { fixture, IS_ROOT, ON_TERMINAL, scratch, start, type Drover, type StartOptions } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** Runs drover, which must fail: its words are one or two lines in which every pattern is found. `stack`: that of the app's exception, which only such a one has; `nodeWrites`: what stderr has of Node's own. */
@@ -170,10 +169,10 @@ test.serial('a start that fails is told once: a record in a log on stderr, else 
   }
 });
 
-test.serial('a start that fails in front of a person is told as text, too', (t) => {
-  const { stdout, error } = spawnSync('script', ['-qec', `'${process.execPath}' '${CLI}' '${fixture('throws-on-load.cjs')}' -b 127.0.0.1:0 2>&1 | cat`, '/dev/null'], { encoding: 'utf8' });
-  if (error !== undefined) return void t.log('needs script(1): not run');
-  t.regex(stdout, /"event":"master\.failed"[^]*drover: app .*no database here/);
+test.serial('a start that fails in front of a person is told as text, too', async (t) => {
+  const d = start(t, [fixture('throws-on-load.cjs'), '-b', '127.0.0.1:0'], { plain: true, prefix: [...ON_TERMINAL, 'sh', '-c', '"$@" 2>&1 | cat', 'sh'] });
+  await d.finished();
+  t.regex(d.stdout, /"event":"master\.failed"[^]*drover: app .*no database here/);
 });
 
 test.serial('app that throws something that is no Error', async (t) => {

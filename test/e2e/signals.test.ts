@@ -1,11 +1,10 @@
 /** What each signal does to the running CLI. */
 import test from 'ava';
-import { spawn } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { CLI, fixture, poll, processState, scratch, start, type Drover } from '../helpers/drover.js';
+import { fixture, ON_TERMINAL, parseAddress, poll, scratch, start, type Drover } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** slow.cjs with one request running in it: the request's promise, and the worker's pid. */
@@ -133,23 +132,33 @@ test.serial('TTOU leaves the last worker, and says so', async (t) => {
 });
 
 test.serial('a terminal that is closed ends drover, gracefully', async (t) => {
-  const folder = scratch(t);
-  const [log, pidfile] = [join(folder, 'log'), join(folder, 'pid')];
-  const command = [process.execPath, CLI, fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--log-file', log, '--pidfile', pidfile];
-  // Its terminal goes with it.
-  const terminal = spawn('script', ['-qec', `exec ${command.map((word) => `'${word}'`).join(' ')}`, '/dev/null'], { stdio: ['pipe', 'ignore', 'ignore'] });
-  let pid = 0;
-  t.teardown(() => {
-    terminal.kill('SIGKILL');
-    if (pid !== 0 && processState(pid) !== undefined) process.kill(pid, 'SIGKILL');
-  });
-  await poll('drover to be ready', () => (existsSync(log) && readFileSync(log, 'utf8').includes('"master.ready"') ? true : undefined));
-  pid = Number(readFileSync(pidfile, 'utf8'));
-  terminal.kill('SIGKILL');
-  await poll('the end', () => (processState(pid) === undefined ? true : undefined));
+  const log = join(scratch(t), 'log');
+  const d = start(t, [fixture('talks.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--log-file', log], { plain: true, prefix: ON_TERMINAL });
+  const address = await poll('drover to be ready', () => (existsSync(log) && readFileSync(log, 'utf8').includes('"master.ready"') ? /"address":"(.*?)"/.exec(readFileSync(log, 'utf8'))?.[1] : undefined));
+  const answer = get(parseAddress(address), '/1000');
+  await d.until('the request to begin', () => (d.stdout.includes('begun /1000') ? true : undefined));
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
+  t.regex((await answer).body, /^done \/1000/, 'what the app writes to the terminal harms nobody');
   const text = readFileSync(log, 'utf8');
   t.regex(text, /"signal":"SIGHUP","action":"graceful stop: the terminal was closed"/);
-  t.regex(text, /"event":"master.stopped"/);
+  t.notRegex(text, /worker\.died/);
+  t.regex(text, /"event":"master\.stopped","code":0/);
+});
+
+test.serial('a terminal that is closed while drover logs to it', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { plain: true, prefix: ON_TERMINAL });
+  await d.until('drover to be ready', () => (/ready: 2 workers serve/.test(d.stdout) ? true : undefined));
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
+});
+
+test.serial('a reader of the app’s words that ends harms nobody', async (t) => {
+  const d = await start(t, [fixture('talks.cjs'), '-w', '1', '-b', '127.0.0.1:0']).ready();
+  const address = await d.address();
+  d.child.stdout!.destroy();
+  const first = await get(address, '/0');
+  t.regex(first.body, /^done/);
+  t.is((await get(address, '/0')).body, first.body);
+  t.deepEqual(d.events('worker.died'), []);
 });
 
 test.serial('USR1 reopens the log file', async (t) => {
