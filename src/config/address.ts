@@ -16,7 +16,7 @@ export type ListenAddress =
 export const DEFAULT_HOST = '127.0.0.1';
 export const DEFAULT_PORT = 8000;
 
-/** Where to listen when nobody says: HOST and PORT of the environment, which load.ts has checked. PORT alone is how platforms ask for all interfaces. */
+/** Where to listen when nobody says: HOST and PORT of the environment, which load.ts has checked (--env's count). PORT alone is how platforms ask for all interfaces. */
 export function defaultPlace({ HOST, PORT }: Readonly<Record<string, string | undefined>>): { host: string; port: number } {
   return { host: HOST || (PORT ? '0.0.0.0' : DEFAULT_HOST), port: PORT ? Number(PORT) : DEFAULT_PORT };
 }

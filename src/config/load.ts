@@ -7,7 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import { DroverError } from '../errors.js';
-import { parseAddress, parsePort } from './address.js';
+import { DEFAULT_HOST, DEFAULT_PORT, parseAddress, parsePort } from './address.js';
 import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
@@ -129,9 +129,10 @@ function resolveLayers(layers: readonly Layer[], { env, cwd }: LoadInput): Pick<
     const given = layers.map((layer) => layer.get(option.name)).filter((value) => value !== undefined);
     const top = given.at(-1);
     if (top === undefined) {
-      // Checks HOST and PORT, which the default of bind is made from.
-      sources[option.name] = option.name === 'bind' ? sourceOfDefaultBind(env) : { source: 'default', where: 'default', raw: undefined };
-      const context: DefaultContext = { env, cwd, app: (config.app as string | undefined) ?? '' };
+      const isBind = option.name === 'bind';
+      // HOST and PORT, which the default of bind is made from, may be --env's: scripts see those as well.
+      const context: DefaultContext = { env: isBind ? { ...env, ...(config.env as Env) } : env, cwd, app: (config.app as string | undefined) ?? '' };
+      sources[option.name] = isBind ? sourceOfDefaultBind(context.env) : { source: 'default', where: 'default', raw: undefined };
       config[key] = typeof option.default === 'function' ? option.default(context) : option.default;
     } else if (option.type === 'envMap') {
       // Variables add up over the sources; of one name the highest wins.
@@ -273,6 +274,8 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     cwd: config.chdir,
     name: config.name,
     bindGiven,
+    // One that is not given is the default, an address of TCP.
+    place: bindGiven ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : (config.bind[0] as { host: string; port: number }),
     acceptStrategy: config.acceptStrategy,
     acceptPermits: config.acceptPermits,
     backlog: config.backlog,

@@ -86,6 +86,7 @@ test('HOST and PORT change the default of bind, and are not a --bind', async (t)
   t.deepEqual(await bind({ HOST: '::1' }), [tcp('::1', 8000), false, 'environment variable HOST']);
   t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }), [tcp('localhost', 81), false, 'environment variable HOST and PORT']);
   t.deepEqual(await bind({ HOST: '', PORT: '' }), [tcp('127.0.0.1', 8000), false, 'default']);
+  t.deepEqual(await bind({ PORT: '81' }, ['-e', 'PORT=82']), [tcp('0.0.0.0', 82), false, 'environment variable PORT'], 'those of --env, too');
   t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }, ['-b', ':82']), [tcp('0.0.0.0', 82), true, 'flag -b']);
   t.true(((await bind({ DROVER_CMD_ARGS: '-b :83' })) as [unknown, boolean])[1]);
   t.true((await load(tree(t, { [CONFIG]: '{"bind": 84}' }), ['a'])).bindGiven);
@@ -96,6 +97,7 @@ test('a wrong HOST or PORT is an error where it is needed', async (t) => {
   t.regex((await errorOf(load(cwd, ['a'], { PORT: 'http' }))).format(), /^environment variable PORT: not a port .*http\n {2}.*--bind/);
   t.regex((await errorOf(load(cwd, ['a'], { HOST: 'a b' }))).format(), /^environment variable HOST: not a host name: a b\n {2}.*--bind/);
   await t.notThrowsAsync(load(cwd, ['a', '-b', ':82'], { PORT: 'http' }));
+  t.regex((await errorOf(load(cwd, ['a', '-e', 'PORT=http']))).format(), /^environment variable PORT: not a port .*http\n/);
   await t.notThrowsAsync(load(cwd, ['--help'], { PORT: 'http' }));
 });
 
@@ -232,6 +234,7 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     app: 'a.js',
     appArgs: ['x'],
     cwd: without,
+    place: { host: '127.0.0.1', port: 8000 },
     name: 'a.js',
     bindGiven: true,
     acceptStrategy: 'shared',
