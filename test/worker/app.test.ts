@@ -245,6 +245,24 @@ for (const [is, files, app, expected, remedy] of [
   });
 }
 
+for (const [is, type, name, text, remedy] of [
+  ['an ES module in a package of CommonJS', 'commonjs', 'app.js', "\nimport 'node:http';", 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
+  ['export there', 'commonjs', 'app.js', 'export default () => {};', 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
+  ['an ES module in a .cjs', undefined, 'app.cjs', "import 'node:http';", 'DIR/app.cjs is written as an ES module, and Node takes it for CommonJS for its name: rename it to app.mjs.'],
+  ['require in a package of ES modules', 'module', 'app.js', "require('node:http');", 'require is CommonJS, and DIR/app.js is an ES module by "type": "module" in DIR/package.json: write import instead, or rename the file to app.cjs if all of it is CommonJS.'],
+  ['module in a .mjs', undefined, 'app.mjs', 'module.exports = () => {};', 'module is CommonJS, and DIR/app.mjs is an ES module by its name: write export instead, or rename the file to app.cjs if all of it is CommonJS.'],
+  ['__dirname beside an export', undefined, 'app.js', 'export default __dirname;', '__dirname is CommonJS, and DIR/app.js is an ES module by an import or export in it: write import.meta.dirname instead.'],
+] as [string, string | undefined, string, string, string][]) {
+  test(`a file of the other kind of module: ${is}`, async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, 'package.json'), JSON.stringify({ type }));
+    writeFileSync(join(cwd, name), text);
+    const failed = await start(t, { app: name, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_THREW');
+    t.is(failed.remedy, remedy.replaceAll('DIR', cwd));
+  });
+}
+
 test('a module that is not there: a package is to be installed, a file is named with who asked for it', async (t) => {
   const cwd = scratch(t);
   mkdirSync(join(cwd, 'node_modules/broken/lib'), { recursive: true });
