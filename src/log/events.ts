@@ -20,6 +20,11 @@ export const EVENTS = {
   'master.listening': { level: 'info', message: 'listening at {address} ({strategy}, backlog {backlog})', help: 'Once per address: at start for --bind, else when the first worker listens.' },
   'master.ready': { level: 'info', message: 'ready: {workers|worker serves|workers serve} {addresses}', help: 'The full number of workers is ready for the first time.' },
   'master.signal': { level: 'info', message: 'signal {signal}: {action}', help: 'A signal was received and what it makes drover do.' },
+  'master.no-upgrade': {
+    level: 'warn',
+    message: '{signal}: drover is not upgraded in place. For new code or options of the app send HUP; for another version of drover or Node stop it and start the new one (with systemd\'s sockets, --bind fd://3, connections wait meanwhile)',
+    help: 'USR2, with which Gunicorn and nginx start a new master beside the old.',
+  },
   'master.stopping': { level: 'info', message: 'stopping ({mode}): {reason}', help: '`mode` is graceful or quick.' },
   'master.stopped': { level: 'info', message: 'stopped, exit code {code}', help: 'Last line of a run.' },
   'master.failed': { level: 'fatal', message: '{message}', help: 'drover cannot go on; `code` names the error, `exitCode` what it exits with, `remedy` says what to do. `stack`: of what the app threw, or of a bug in drover.' },

@@ -44,6 +44,17 @@ for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
   });
 }
 
+test.serial('a signal to stop does nothing to a quick stop, and says so', async (t) => {
+  const d = await start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0']).ready();
+  process.kill(d.workers()[0]!, 'SIGSTOP');
+  d.signal('SIGINT');
+  await d.event('master.stopping', { mode: 'quick' });
+  d.signal('SIGINT');
+  await d.event('master.signal', { action: 'ignored: the stop is a quick one already' });
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.is(d.events('master.stopping').length, 1);
+});
+
 for (const second of ['SIGTERM', 'SIGINT'] as const) {
   test.serial(`${second} after a TERM makes the stop quick`, async (t) => {
     const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '600']);
@@ -53,6 +64,8 @@ for (const second of ['SIGTERM', 'SIGINT'] as const) {
     d.signal(second);
     await t.throwsAsync(answer);
     t.deepEqual(await d.finished(), { code: 0, signal: null });
+    t.deepEqual(d.events('master.signal').map(({ msg }) => msg), ['signal SIGTERM: graceful stop', `signal ${second}: quick stop in place of the graceful one: requests that still run are cut off`]);
+    t.deepEqual(d.events('master.stopping').map(({ msg }) => msg), ['stopping (graceful): SIGTERM', `stopping (quick): ${second} during the graceful stop`]);
   });
 }
 
@@ -174,6 +187,14 @@ test.serial('USR1 reopens the log file', async (t) => {
   t.true(events(file).includes('master.stopped'));
   t.false(events(`${file}.1`).includes('master.stopped'));
   t.is(d.records.length, 0, 'nothing of it on stderr');
+});
+
+test.serial('USR2 ends nobody: the log says what to do instead', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0']).ready();
+  d.signal('SIGUSR2');
+  t.regex((await d.event('master.no-upgrade', { signal: 'SIGUSR2' })).msg, /send HUP.* start the new one/);
+  t.is((await get(await d.address())).status, 200);
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
 });
 
 test.serial('SIGUSR1 opens no inspector in a worker, and workers outlive it', async (t) => {
