@@ -44,6 +44,7 @@ const GOOD: Record<string, string> = {
   'a.json': '\uFEFF{ "workers": 2 }',
   'function.mjs': 'export default () => ({ workers: 2 });',
   'async.mjs': 'export default async () => { await null; return { workers: 2 }; };',
+  'bare-promise.cjs': 'module.exports = Promise.resolve({ workers: 2 });',
   'promise.cjs': 'module.exports = () => Promise.resolve({ workers: 2 });',
   'function.ts': 'export default async (): Promise<object> => ({ workers: 2 });',
   'a b%20#?é.mjs': ESM,
