@@ -199,8 +199,8 @@ test('unknown keys name the nearest option or hook', async (t) => {
 });
 
 test('keys that others have say what to give instead', async (t) => {
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is --bind 127\.0\.0\.1:3000/);
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is --workers auto/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `--bind 127\.0\.0\.1:3000`/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `--workers auto`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /--graceful-timeout/);
 });
 
