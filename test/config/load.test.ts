@@ -66,7 +66,8 @@ test('--bind adds up over flags, and a higher source takes the place of a lower'
 
 test('bind: one address given twice is refused, port 0 is not', async (t) => {
   const cwd = tree(t);
-  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '127.0.0.1:81']))).format(), /--bind: given twice: "127\.0\.0\.1:81"/);
+  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '127.0.0.1:81']))).format(), /--bind: the same address as "81": "127\.0\.0\.1:81"/);
+  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '81']))).format(), /--bind: given twice: "81"/);
   t.is((await load(cwd, ['a', '-b', ':0', '-b', ':0'])).config.bind.length, 2);
 });
 

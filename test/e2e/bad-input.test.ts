@@ -208,6 +208,16 @@ test.serial('a link that points nowhere', async (t) => {
   await fails(t, 'app', [join(dir, 'current.js')], [/current\.js/], { cwd: dir });
 });
 
+test.serial('two of --bind that overlap: both are named, and nothing starts', async (t) => {
+  for (const [one, other, pattern] of [
+    [':8000', '127.0.0.1:8000', /^drover: --bind: overlaps with ":8000", .*: "127\.0\.0\.1:8000" \(flag -b\)\n/],
+    ['[::]:8000', '0.0.0.0:8000', /^drover: --bind: overlaps with "\[::\]:8000", .*: "0\.0\.0\.0:8000" \(flag -b\)\n.*\[::\] for IPv4 and IPv6/],
+    ['8000', '127.0.0.1:8000', /^drover: --bind: the same address as "8000": "127\.0\.0\.1:8000" \(flag -b\)\n/],
+  ] as const) {
+    t.deepEqual((await fails(t, 'usage', [app, '-b', one, '-b', other], [pattern])).records, []);
+  }
+});
+
 test.serial('port taken: retried, then the process that holds it is named', async (t) => {
   const holder = net.createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
@@ -215,10 +225,10 @@ test.serial('port taken: retried, then the process that holds it is named', asyn
   const { port } = holder.address() as net.AddressInfo;
   const d = start(t, [app, '-b', `127.0.0.1:${port}`], {});
   const retrying = await d.event('listen.retrying');
-  t.regex(retrying.msg, new RegExp(`\\b${process.pid}\\b`));
+  t.regex(retrying.msg, new RegExp(`^127\\.0\\.0\\.1:${port} is held by \\S.* \\(pid ${process.pid}\\); it is tried again for \\d+ ms$`));
   t.is((await d.finished()).code, EXIT_CODES.listen.code);
   const words = said(d).join('\n');
-  for (const pattern of [new RegExp(`127\\.0\\.0\\.1:${port}`), new RegExp(`\\b${process.pid}\\b`), /in use/]) t.regex(words, pattern);
+  for (const pattern of [new RegExp(`127\\.0\\.0\\.1:${port}`), new RegExp(`\\b${process.pid}\\b`), /is held by/]) t.regex(words, pattern);
   t.deepEqual(d.events('worker.spawned'), []);
 });
 
@@ -240,7 +250,7 @@ for (const app of ['script.cjs', 'express-script.cjs', 'fastify-script.cjs']) {
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
     t.teardown(() => holder.close());
     const { port } = holder.address() as net.AddressInfo;
-    const patterns = [new RegExp(`app .*${app} cannot listen at 127\\.0\\.0\\.1:${port}: the address is in use by process ${process.pid} \\(`), /Stop what listens there, or choose another address with --bind/];
+    const patterns = [new RegExp(`app .*${app} cannot listen at 127\\.0\\.0\\.1:${port}: the address is held by .+ \\(pid ${process.pid}\\)`), /Stop what listens there, or choose another address with --bind/];
     await fails(t, 'listen', [fixture(app)], patterns, { env: { LISTEN_PORT: String(port) } });
   });
 }
@@ -252,7 +262,7 @@ test.serial('the second port of a script is taken: --bind would not help', async
   const { port } = holder.address() as net.AddressInfo;
   const file = join(scratch(t), 'app.cjs');
   writeFileSync(file, `const http = require('node:http');\nhttp.createServer().listen(0);\nhttp.createServer().listen(${port}, '127.0.0.1');\n`);
-  await fails(t, 'listen', [file, '-b', '127.0.0.1:0'], [new RegExp(`:${port}: the address is in use`), /choose another address in the app/]);
+  await fails(t, 'listen', [file, '-b', '127.0.0.1:0'], [new RegExp(`:${port}: the address is held by`), /choose another address in the app/]);
 });
 
 test.serial('an address that is not this machine’s, a family it does not have, a port that is not ours to take', async (t) => {
