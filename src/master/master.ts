@@ -295,7 +295,8 @@ export class Master {
   /** The first workers cannot boot: there is nothing to go on with. */
   #fail(worker: WorkerHandle, death: Buried, now: number): void {
     const failure = bootFailure(worker, death.cause);
-    this.#stop(true, failure.message.split('\n', 1)[0]!, now, failure);
+    // Why, master.failed tells, or the text for a person: once.
+    this.#stop(true, `worker ${worker.slot} could not boot`, now, failure);
   }
 
   #stop(quick: boolean, reason: string, now: number, failure?: DroverError): void {
