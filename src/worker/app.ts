@@ -60,7 +60,7 @@ export async function loadApp({ app, appArgs, cwd, place }: WorkerConfig, { list
 
   let chosen: { value: unknown; called: boolean } | undefined;
   if (name.exportPath !== null) {
-    chosen = namedExport(main, name);
+    chosen = await namedExport(main, name);
   } else {
     const choice = chooseExport(main);
     // Express apps that export themselves for their tests, and listen when the database has answered.

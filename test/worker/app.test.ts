@@ -193,7 +193,7 @@ for (const [app, expected] of Object.entries<Failure>({
   'empty.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports nothing$/ },
   'one-parameter.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /default \(a function of 1 parameter\)/ },
   'factory-of-nothing.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /its export is a function of 0 parameters, which came to a number$/ },
-  'create.mjs:creat()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /has no export creat; it exports App \(a class\), create/ },
+  'create.mjs:creat()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /has no export creat; it exports App \(a class\), create/, remedy: /^Did you mean create\.mjs:create\?$/ },
   'create.mjs:number()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /the export number is a number, and cannot be called/ },
   'create.mjs:number': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /number is a number$/ },
   'create.mjs:App': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /App is a class$/ },
@@ -223,6 +223,23 @@ for (const [app, expected] of Object.entries<Failure>({
     t.is(failed.message.split('\n').length, 1, 'one line');
     t.deepEqual(master.messages.filter(({ type }) => type === 'boot-failed' || type === 'fatal').length, 1, 'said once');
     t.is(master.stderr, '', 'no stack on stderr');
+  });
+}
+
+for (const [text, name, message, remedy] of [
+  ['exports.makeApp = () => {}; exports.web = { handler() {} };', 'makeap', 'has no export makeap; it exports makeApp (a function of 0 parameters), web (an object)', 'Did you mean a.cjs:makeApp?'],
+  ['exports.web = { handler() {} };', 'web.handle', 'has no export web.handle; in web there is handler (a function of 0 parameters)', 'Did you mean a.cjs:web.handler?'],
+  ['exports.web = {};', 'other', 'has no export other; it exports web (an object)', undefined],
+  ["module.exports = require('express')();", 'lisen', 'has no export lisen; it exports a function of 3 parameters', 'a.cjs alone is an app as well: leave the name out.'],
+] as [string, string, string, string | undefined][]) {
+  test(`an export that is not there: ${name}`, async (t) => {
+    const cwd = scratch(t);
+    symlinkSync(new URL('../../../node_modules', import.meta.url).pathname, join(cwd, 'node_modules'));
+    writeFileSync(join(cwd, 'a.cjs'), text);
+    const failed = await start(t, { app: `a.cjs:${name}`, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+    t.is(failed.message, `app a.cjs ${message}`);
+    t.is(failed.remedy, remedy);
   });
 }
 
