@@ -4,6 +4,8 @@
  * Rank 1. In the master.
  */
 
+import { shellWord } from './shell-words.js';
+
 /** `value`: what followed the flag, where that can have been meant for it; else what stands for it. */
 type Hint = string | ((value: string | undefined) => string);
 
@@ -108,11 +110,6 @@ export function hintForFlag(flag: string, next: string | undefined): string | un
   const hint = Object.hasOwn(HINTS, flag) ? HINTS[flag]! : undefined;
   if (typeof hint !== 'function') return hint;
   return hint(next === undefined || next === '' || /^-(?!\d)/.test(next) ? undefined : next);
-}
-
-/** As a shell takes it for one word. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** -p is the port with many others, here it is the pid file. */

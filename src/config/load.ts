@@ -19,6 +19,7 @@ import { nearest } from './nearest.js';
 import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
 import { parseValue, Unfit } from './parse-value.js';
 import { splitWords } from './shell-words.js';
+import { DOCTOR, mistakenCommand } from './subcommands.js';
 import type { WorkerConfig } from './worker-config.js';
 
 export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
@@ -64,9 +65,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const words = splitWords(env.DROVER_CMD_ARGS ?? '');
   if (typeof words === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable DROVER_CMD_ARGS: ${words}: ${JSON.stringify(env.DROVER_CMD_ARGS)}`, 'Quote it as for a shell.');
   const variable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
-  // The one command that is a word. An app of that name is ./doctor.
-  const isDoctor = argv[0] === 'doctor';
-  const flags = gather(parseCommandLine(isDoctor ? argv.slice(1) : argv, ''), 'flag');
+  // An app of that name is ./doctor.
+  const isDoctor = argv[0] === DOCTOR;
+  const flags = gather(parseArguments(isDoctor ? argv.slice(1) : argv, cwd), 'flag');
 
   const given = new Map([...variable, ...flags]);
   const asDone = actionOf(given, cwd);
@@ -83,6 +84,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 
   const resolved = resolveLayers([file, fromEnvironment(env), variable, flags], input);
   if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  const mistaken = action === 'doctor' || resolved.sources.app.source !== 'flag' ? undefined : mistakenCommand(argv, resolved.config.chdir, false);
+  if (mistaken !== undefined) throw mistaken;
   const sourceOf = (name: OptionName): ValueSource => resolved.sources[name];
   checkConcurrency(resolved.config, sourceOf);
   checkEdge(resolved.config, (name) => sourceOf(name).where);
@@ -98,6 +101,17 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     action,
     json,
   });
+}
+
+/** The flags of the command line. Where it begins with a command that drover does not have, that is what is wrong with a second word. */
+function parseArguments(words: readonly string[], cwd: string): Given[] {
+  try {
+    return parseCommandLine(words, '');
+  } catch (error) {
+    // With --chdir the app is looked for elsewhere.
+    const mistaken = words.some((word) => word.startsWith('--chdir')) ? undefined : mistakenCommand(words, cwd, true);
+    throw mistaken ?? error;
+  }
 }
 
 /** What is to be served must be there. */
