@@ -14,6 +14,7 @@ import { findConfigFile, readConfigFile } from './config-file.js';
 import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
 import { checkEdge, edgeConfig } from './edge-config.js';
 import { hintForFlag } from './foreign-flags.js';
+import { hookMeant, hookRemedy } from './foreign-hooks.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
 import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
@@ -234,7 +235,8 @@ function fromFile(exported: Readonly<Record<string, unknown>>, path: string): La
     if (!inFile.some(({ name }) => name === key)) {
       const hint = hintForFlag(`--${kebab(key)}`, typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined);
       if (hint !== undefined) throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, hint);
-      const near = nearest(key, [...inFile.map(({ name }) => name), ...Object.keys(HOOKS)]);
+      if (typeof raw === 'function') throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown hook ${JSON.stringify(key)}`, hookRemedy(key));
+      const near = nearest(key, inFile.map(({ name }) => name)) ?? hookMeant(key);
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
     }
     // undefined and null are "not given": { pidfile: process.env.PIDFILE }

@@ -199,6 +199,13 @@ test('unknown keys name the nearest option or hook', async (t) => {
   t.regex(await of('certificate'), /camelCase/);
 });
 
+test('functions under names that are no hooks: the hook that is meant', async (t) => {
+  const of = async (key: string): Promise<string> => (await errorOf(load(tree(t, { 'drover.config.mjs': `export default { ${key}() {} };` }), ['a']))).format();
+  t.regex(await of('onReady'), /drover\.config\.mjs: unknown hook "onReady"\n {2}Did you mean the hook whenReady\(server\)\? The full number of workers is ready/);
+  for (const [key, hook] of [['on_starting', 'onStarting'], ['whenready', 'whenReady'], ['when_redy', 'whenReady'], ['post_fork', 'postSpawn'], ['pre_fork', 'preSpawn'], ['onWorkerBoot', 'postSpawn'], ['onShutdown', 'onExit']] as const) t.true((await of(key)).includes(`Did you mean the hook ${hook}(`), key);
+  t.regex(await of('certificate'), /No option is a function; the hooks are onStarting, .*, onExit\.$/);
+});
+
 test('keys that others have say what to give instead', async (t) => {
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `--bind 127\.0\.0\.1:3000`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `--workers auto`/);
