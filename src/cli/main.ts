@@ -36,6 +36,8 @@ async function main(): Promise<number> {
       const { checkApp } = await import('../master/check-app.js');
       await checkApp(loaded);
       const { formatExpiries } = await import('../master/certificates.js');
+      const { unknownVariables } = await import('../config/unknown-variables.js');
+      for (const { variable, remedy } of unknownVariables(process.env)) process.stderr.write(`warning: environment variable ${variable} does nothing: ${remedy}\n`);
       for (const line of formatExpiries(loaded)) process.stderr.write(`warning: ${line}\n`);
       process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
       return EXIT_CODES.ok.code;

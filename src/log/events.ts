@@ -17,6 +17,7 @@ interface EventRow {
 
 export const EVENTS = {
   'master.starting': { level: 'info', message: 'drover {version} starts: pid {pid}, Node {node}, {workers|worker|workers}, app {app}', help: 'First line of a run.' },
+  'config.unknown-variable': { level: 'warn', message: 'environment variable {variable} does nothing, drover has none of that name: {remedy}', help: 'At start, for each that begins with DROVER_. Those that Kubernetes sets for services are left out.' },
   'master.listening': { level: 'info', message: 'listening at {address} ({strategy}, backlog {backlog})', help: 'Once per address: at start for --bind, else when the first worker listens.' },
   'master.ready': { level: 'info', message: 'ready: {workers|worker serves|workers serve} {addresses}', help: 'The full number of workers is ready for the first time.' },
   'master.signal': { level: 'info', message: 'signal {signal}: {action}', help: 'A signal was received and what it makes drover do.' },

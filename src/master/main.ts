@@ -9,6 +9,7 @@ import { chooseSteering } from '../accept/steering/choose.js';
 import { permitsOf } from '../accept/strategies.js';
 import { runHook } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
+import { unknownVariables } from '../config/unknown-variables.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
@@ -60,6 +61,7 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
     checkAccessLogFile(loaded);
     pidfile?.write();
     log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
+    for (const unknown of unknownVariables(process.env)) log.emit('config.unknown-variable', { ...unknown });
     warnOfExpiry(loaded, log);
     context = openContext(loaded, log, reports);
     const master = new Master(

@@ -70,7 +70,7 @@ export class Drover {
   readonly #waiting = new Set<() => void>();
 
   constructor(args: readonly string[], options: StartOptions = {}) {
-    this.#mark = `DROVER_TEST=${randomUUID()}`;
+    this.#mark = `TEST_OF_DROVER=${randomUUID()}`;
     const [name, value] = this.#mark.split('=') as [string, string];
     const flags = options.plain === true ? [] : ['--log-format', 'json', '--log-level', 'debug'];
     const command = [...(options.prefix ?? []), process.execPath, CLI, ...flags, ...args];
