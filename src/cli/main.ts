@@ -5,14 +5,13 @@
  * Rank 6. What only some actions need is imported by them, so that --help is quick.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { loadConfig, type LoadedConfig } from '../config/load.js';
+import { loadConfig } from '../config/load.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { bearLostReaders } from '../log/lost-reader.js';
 
 async function main(): Promise<number> {
   const input = { argv: process.argv.slice(2), env: process.env, cwd: startDirectory() };
-  const load = (): Promise<LoadedConfig> => loadConfig(input);
-  const loaded = await load();
+  const loaded = await loadConfig(input);
   switch (loaded.action) {
     case 'help': {
       const { renderHelp } = await import('../config/render.js');
@@ -53,7 +52,7 @@ async function main(): Promise<number> {
       // Relative paths of unix sockets stay as they are given (they are bound relative, for their length is limited).
       process.chdir(loaded.config.chdir);
       const { serve } = await import('../master/main.js');
-      return await serve(loaded, load);
+      return await serve(loaded, (configFile) => loadConfig({ ...input, configFile }));
     }
   }
 }

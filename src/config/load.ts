@@ -55,6 +55,8 @@ export interface LoadInput {
   env: Env;
   /** Where drover was started. */
   cwd: string;
+  /** On a reload: the config file in force. That it is gone is a mistake, not a wish to do without. */
+  configFile?: string | null;
 }
 
 /** What one source gives, by the names of the options. */
@@ -80,6 +82,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 
   const asked = given.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
+  if (configFile === null && input.configFile) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${input.configFile} is gone`, 'Put it back and send HUP again, or start drover anew to do without it.');
   const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
   const file = fromFile(exported, configFile ?? '');
 

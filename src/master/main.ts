@@ -27,8 +27,8 @@ import { warnOfExpiry } from './certificates.js';
 import { SIGNALS, watchSignals, type SignalName } from './signals.js';
 import { atTerminal, ownTerminal } from './terminal.js';
 
-/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew. */
-export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedConfig>): Promise<number> {
+/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew; it is given the config file in force. */
+export async function serve(loaded: LoadedConfig, reload: (configFile: string | null) => Promise<LoadedConfig>): Promise<number> {
   const { config } = loaded;
   process.title = `drover: master [${config.name}]`;
   checkLogFile(loaded);
@@ -48,6 +48,7 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
   const reports = new Reports();
   let context: Context | undefined;
   let hook: CallHook | undefined;
+  let { configFile } = loaded;
   const onBug = (error: unknown): void => {
     // Nothing is known to hold any more. The workers see their channels close, finish what is open, and exit.
     log.emit('master.failed', { message: `bug in drover: ${error instanceof Error ? error.message : String(error)}`, stack: error instanceof Error ? error.stack : undefined, exitCode: EXIT_CODES.bug.code });
@@ -68,8 +69,9 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
       context,
       loaded,
       async () => {
-        const next = await reload();
+        const next = await reload(configFile);
         checkAccessLogFile(next);
+        configFile = next.configFile;
         return next;
       },
       (server, current) =>
