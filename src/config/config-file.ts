@@ -140,8 +140,12 @@ function configError(path: string, error: unknown): DroverError {
   const other = otherFile(path, stack);
   // Node's and jiti's messages may go on over several lines (a piece of source, a require stack).
   const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
+  // A drover that is installed globally, or run from its clone, is none of the file's packages.
+  const remedy = /^Cannot find (?:module|package) 'drover'/.test(message)
+    ? 'drover is not installed where this file is. defineConfig is there for its types only: leave it out and export the object, or npm install drover there.'
+    : 'Correct the file; drover --check-config tries it.';
   const name = error instanceof Error && !/^\w*Error: /.test(message) ? `${error.name}: ` : '';
-  return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}${other === undefined ? '' : ` (${other}${placeIn(other, stack)})`}`, 'Correct the file; drover --check-config tries it.');
+  return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}${other === undefined ? '' : ` (${other}${placeIn(other, stack)})`}`, remedy);
 }
 
 /** `:line:column` in the file, as far as a stack tells: the head that Node puts before it (piece of source, caret), else the first frame. */

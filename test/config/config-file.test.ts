@@ -127,6 +127,12 @@ test('what an imported file throws, and its syntax errors: that file as well', a
   t.is(await first('d.cjs'), "config file d.cjs:1:29: TypeError: Cannot read properties of null (reading 'x') (w.cjs:1:6)");
 });
 
+test('drover is not installed where the file is', async (t) => {
+  const files = { 'a.ts': 'import { defineConfig } from "drover";\nexport default defineConfig({});', 'a.mjs': 'import { defineConfig } from "drover";\nexport default defineConfig({});', 'a.cjs': 'const { defineConfig } = require("drover");' };
+  const directory = tree(t, files);
+  for (const name of Object.keys(files)) t.regex(await messageOf(join(directory, name)), /Cannot find (module|package) 'drover'.*\n {2}drover is not installed where this file is\..*export the object/, name);
+});
+
 test('a place that jiti has moved is told without its column', async (t) => {
   const path = join(tree(t, { 'a.ts': 'const a: number = 1; const b: number = foo();\nexport default { a, b };' }), 'a.ts');
   t.is((await messageOf(path)).split('\n')[0], `config file ${path}:1${STRIPS ? ':40' : ''}: ReferenceError: foo is not defined`);
