@@ -44,6 +44,7 @@
         'native/grant.cc',
         'native/heartbeat.cc',
         'native/least_loaded.cc',
+        'native/leave_terminal.cc',
         'native/listen.cc',
         'native/loop_stamp.cc',
         'native/memory.cc',

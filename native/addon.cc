@@ -11,6 +11,7 @@
 #include "conductor_object.h"
 #include "environment.h"
 #include "heartbeat.h"
+#include "leave_terminal.h"
 #include "listen.h"
 #include "loop_stamp.h"
 #include "memory.h"
@@ -28,6 +29,7 @@ namespace drover {
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(std::make_unique<Environment>(env).release());  // Node-API deletes it with the environment.
+  leaveTerminalAtExit();
 
   exports.Set("Acceptor", AcceptorClass(env));
   exports.Set("Channel", ChannelClass(env));
@@ -40,6 +42,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createSocketMap", Napi::Function::New<CreateSocketMap>(env, "createSocketMap"));
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
   exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
+  exports.Set("leaveTerminal", Napi::Function::New<LeaveTerminal>(env, "leaveTerminal"));
   exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
   exports.Set("listenTcp", Napi::Function::New<ListenTcp>(env, "listenTcp"));
   exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));

@@ -65,8 +65,8 @@ export class DroverError extends Error {
     return EXIT_CODES[ERRORS[this.code]].code;
   }
 
-  /** One or two lines for a person, and the app's stack. */
+  /** One or two lines for a person, and the app's stack, all of it indented below the first. */
   format(): string {
-    return [this.message, this.remedy, this.appStack].filter((part) => part !== undefined).join('\n  ');
+    return [this.message, this.remedy, this.appStack].filter((part) => part !== undefined).join('\n').replace(/\n(?=.)/g, '\n  ');
   }
 }

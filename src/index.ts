@@ -40,10 +40,11 @@ declare module 'node:http2' {
 /** What a config file may export: options and hooks. docs/options.md explains each. */
 export interface DroverConfig extends OptionInput, Hooks {}
 
+/** What a config file may export by default: the configuration, a promise of it, or a function that returns either. */
+export type DroverConfigExport = DroverConfig | Promise<DroverConfig> | (() => DroverConfig | Promise<DroverConfig>);
+
 /** Returns its argument: it is there for its types. */
-export function defineConfig(config: DroverConfig): DroverConfig;
-export function defineConfig(config: () => DroverConfig | Promise<DroverConfig>): () => DroverConfig | Promise<DroverConfig>;
-export function defineConfig(config: DroverConfig | (() => DroverConfig | Promise<DroverConfig>)): DroverConfig | (() => DroverConfig | Promise<DroverConfig>) {
+export function defineConfig(config: DroverConfigExport): DroverConfigExport {
   return config;
 }
 

@@ -312,6 +312,11 @@ export interface Addon {
   reap(pid: number): number;
   /** PR_SET_CHILD_SUBREAPER on this process: for tests of reaping without being PID 1. 0 or -errno. */
   setSubreaper(): number;
+  /**
+   * Let /dev/null take the place of standard input, output and error where they are a terminal that has hung up: how many of them, or -errno. The addon does so
+   * by itself as the process exits, where Node would abort on such a terminal.
+   */
+  leaveTerminal(): number;
 }
 
 /** What openBeneath and statBeneath fill in, by index. Times are seconds and nanoseconds. */

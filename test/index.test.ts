@@ -1,22 +1,33 @@
 import test from 'ava';
-import { defineConfig, EXIT_CODES, type DroverConfig } from '../src/index.js';
+import { defineConfig, EXIT_CODES, type DroverConfig, type DroverConfigExport } from '../src/index.js';
 
 test('defineConfig returns what it is given', (t) => {
   const config: DroverConfig = { workers: 'auto', timeout: '30s', bind: [8000, 'unix:a'], logLevel: 'warning', env: { A: 'b' }, pidfile: undefined, whenReady: (server) => void server.workers() };
   t.is(defineConfig(config), config);
   const make = (): DroverConfig => config;
   t.is(defineConfig(make), make);
+  const promise = Promise.resolve(config);
+  t.is(defineConfig(promise), promise);
+  // Either of them, which no overload would take.
+  const either = (asked: boolean): DroverConfigExport => (asked ? async () => ({ workers: await Promise.resolve(2), whenReady: (server) => void server.pid }) : promise);
+  t.is(defineConfig(either(false)), promise);
 });
 
 test('the types refuse what the loader would refuse', (t) => {
   // @ts-expect-error: no such choice
-  defineConfig({ logLevel: 'loud' });
+  void defineConfig({ logLevel: 'loud' });
   // @ts-expect-error: no such option
-  defineConfig({ wrokers: 4 });
+  void defineConfig({ wrokers: 4 });
   // @ts-expect-error: not for the config file
-  defineConfig({ printConfig: true });
+  void defineConfig({ printConfig: true });
   // @ts-expect-error: neither a number nor auto
-  defineConfig({ workers: 'many' });
+  void defineConfig({ workers: 'many' });
+  // @ts-expect-error: no such option
+  void defineConfig(() => ({ wrokers: 4 }));
+  // @ts-expect-error: no such choice
+  void defineConfig(async () => Promise.resolve({ workers: 2, logLevel: 'loud' as const }));
+  // @ts-expect-error: neither a number nor auto
+  void defineConfig(Promise.resolve({ workers: 'many' }));
   t.pass();
 });
 

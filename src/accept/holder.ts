@@ -133,7 +133,7 @@ export function inodeOf(fd: number): number | undefined {
 }
 
 export function formatHolder({ pid, name }: Holder): string {
-  return `process ${pid} (${name})`;
+  return `${name} (pid ${pid})`;
 }
 
 const NAME_LENGTH = 60;

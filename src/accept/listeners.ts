@@ -15,7 +15,7 @@ import { formatAsked, formatBound } from './bound.js';
 import { Coordination, type CoordinationOptions } from './coordination.js';
 import { coveredBy } from './cover.js';
 import { closeBind, keepFile, openSlot, openTcp, openUnix, type Bind } from './open.js';
-import { openBind } from './open-bind.js';
+import { openBind, resolveBinds } from './open-bind.js';
 import { explain, isRefusal, toListenRefusal, type Refusal } from './refusal.js';
 import { choose, type AddressKind, type Choice } from './choose.js';
 
@@ -86,13 +86,14 @@ export class Listeners {
   async openBinds(addresses: readonly ListenAddress[]): Promise<void> {
     const binds: Bind[] = [];
     try {
-      for (const address of addresses) {
-        const bind = await this.#openBind(address);
+      for (const [i, address] of (await resolveBinds(addresses)).entries()) {
+        const text = formatAddress(addresses[i]!);
+        const bind = await this.#openBind(address, text);
         binds.push(bind);
         const errno = this.#coordination.conduct(bind);
         if (errno < 0) {
           const { reason, remedy } = explain(errno, bind.address);
-          throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${formatAddress(address)}: ${reason}`, remedy);
+          throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${reason}`, remedy);
         }
       }
     } catch (error) {
@@ -257,9 +258,9 @@ export class Listeners {
     return first && port === 0 && path === null ? this.#listeners.get(this.#first ?? '') : undefined;
   }
 
-  #openBind(address: ListenAddress): Promise<Bind> {
+  #openBind(address: ListenAddress, text: string): Promise<Bind> {
     const { emit, retryMs, umask, backlog } = this.#options;
-    return openBind(address, { backlog: this.#backlogs.cut(backlog), umask, retryMs, choose: (kind) => this.#choose(kind), emit });
+    return openBind(address, text, { backlog: this.#backlogs.cut(backlog), umask, retryMs, choose: (kind) => this.#choose(kind), emit });
   }
 
   #choose(kind: AddressKind): Choice {

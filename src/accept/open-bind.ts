@@ -3,10 +3,10 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DroverError } from '../errors.js';
-import { formatAddress, type ListenAddress } from '../config/address.js';
+import { formatAddress, overlap, type ListenAddress } from '../config/address.js';
 import type { EventName } from '../log/events.js';
 import type { AddressKind, Choice } from './choose.js';
-import { findHolder, formatHolder } from './holder.js';
+import { findHolder, formatHolder, type Holder } from './holder.js';
 import { openInherited, openTcp, openUnix, type Bind } from './open.js';
 import { isRefusal } from './refusal.js';
 
@@ -24,30 +24,45 @@ export interface OpenBindOptions {
   emit: (event: EventName, fields: Record<string, unknown>) => void;
 }
 
-/** Throws ERR_DROVER_LISTEN. */
-export async function openBind(address: ListenAddress, { backlog, umask, retryMs = RETRY_MS, choose, emit }: OpenBindOptions): Promise<Bind> {
-  const text = formatAddress(address);
-  const host = address.kind === 'tcp' ? await resolve(address.host, text) : '';
+/** The addresses of --bind with names resolved: a name may stand for many addresses, the first of them counts, as with Node's listen(). Throws ERR_DROVER_LISTEN. */
+export async function resolveBinds(addresses: readonly ListenAddress[]): Promise<ListenAddress[]> {
+  const resolved: ListenAddress[] = [];
+  for (const address of addresses) {
+    const literal = address.kind === 'tcp' ? { ...address, host: await resolve(address.host, formatAddress(address)) } : address;
+    const before = resolved.findIndex((other) => overlap(other, literal) !== undefined);
+    if (before !== -1) {
+      const say = (asked: ListenAddress, is: ListenAddress): string => `${formatAddress(asked)}${formatAddress(asked) === formatAddress(is) ? '' : ` (${formatAddress(is)})`}`;
+      throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${say(address, literal)}: it overlaps with --bind ${say(addresses[before]!, resolved[before]!)}`, 'Give one of them alone.');
+    }
+    resolved.push(literal);
+  }
+  return resolved;
+}
+
+/** `address`: of resolveBinds; `text`: as it was given. Throws ERR_DROVER_LISTEN. */
+export async function openBind(address: ListenAddress, text: string, { backlog, umask, retryMs = RETRY_MS, choose, emit }: OpenBindOptions): Promise<Bind> {
   const deadline = performance.now() + retryMs;
   let told = false;
   for (;;) {
     const bind =
       address.kind === 'tcp'
-        ? openTcp({ host, port: address.port, ipv6Only: false }, backlog, choose('tcp'), 0)
+        ? openTcp({ host: address.host, port: address.port, ipv6Only: false }, backlog, choose('tcp'), 0)
         : address.kind === 'unix'
           ? await openUnix(address.path, backlog, umask, choose('unix'))
           : openInherited(address.fd, backlog, choose('fd'));
     if (!isRefusal(bind)) return bind;
     const remainingMs = Math.round(deadline - performance.now());
     if (!bind.retry || remainingMs <= 0) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${bind.reason}`, bind.remedy);
-    if (!told) emit('listen.retrying', { address: text, holder: holderOf(address, host), remainingMs });
+    if (!told) {
+      const holder = holderOf(address);
+      emit('listen.retrying', { address: text, state: holder === undefined ? 'in use' : `held by ${formatHolder(holder)}`, holder, remainingMs });
+    }
     told = true;
     // Uneven, so that two drovers that step aside for each other do not for ever.
     await sleep(Math.min(remainingMs, RETRY_EVERY_MS * (0.5 + Math.random())));
   }
 }
 
-/** The address of a --bind: a name may stand for many, the first of them counts, as with Node's listen(). */
 async function resolve(host: string, text: string): Promise<string> {
   if (isIP(host) !== 0) return host;
   try {
@@ -62,11 +77,9 @@ async function resolve(host: string, text: string): Promise<string> {
   }
 }
 
-/** For the sentence of listen.retrying: ` by …`, or nothing. */
-function holderOf(address: ListenAddress, host: string): string {
-  if (address.kind === 'fd') return '';
-  const holder = findHolder(
-    address.kind === 'unix' ? { family: 'unix', path: address.path } : { family: host.includes(':') ? 'IPv6' : 'IPv4', address: host, port: address.port },
+function holderOf(address: ListenAddress): Holder | undefined {
+  if (address.kind === 'fd') return undefined;
+  return findHolder(
+    address.kind === 'unix' ? { family: 'unix', path: address.path } : { family: address.host.includes(':') ? 'IPv6' : 'IPv4', address: address.host, port: address.port },
   );
-  return holder === undefined ? '' : ` by ${formatHolder(holder)}`;
 }

@@ -30,7 +30,7 @@ export function explain(errno: number, address: BoundAddress): Refusal {
       const holder = findHolder(address);
       return {
         errno,
-        reason: holder === undefined ? 'the address is in use' : `the address is in use by ${formatHolder(holder)}`,
+        reason: holder === undefined ? 'the address is in use' : `the address is held by ${formatHolder(holder)}`,
         remedy: `Stop what listens there${holder === undefined ? ` (find it as root: ss -lxtp)` : ''}, or choose another address with --bind.`,
         retry: true,
       };

@@ -5,13 +5,13 @@
  * Rank 6. What only some actions need is imported by them, so that --help is quick.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { loadConfig, type LoadedConfig } from '../config/load.js';
+import { loadConfig } from '../config/load.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
+import { bearLostReaders } from '../log/lost-reader.js';
 
 async function main(): Promise<number> {
   const input = { argv: process.argv.slice(2), env: process.env, cwd: startDirectory() };
-  const load = (): Promise<LoadedConfig> => loadConfig(input);
-  const loaded = await load();
+  const loaded = await loadConfig(input);
   switch (loaded.action) {
     case 'help': {
       const { renderHelp } = await import('../config/render.js');
@@ -35,6 +35,8 @@ async function main(): Promise<number> {
       const { checkApp } = await import('../master/check-app.js');
       await checkApp(loaded);
       const { formatExpiries } = await import('../master/certificates.js');
+      const { unknownVariables } = await import('../config/unknown-variables.js');
+      for (const { variable, remedy } of unknownVariables(process.env)) process.stderr.write(`warning: environment variable ${variable} does nothing: ${remedy}\n`);
       for (const line of formatExpiries(loaded)) process.stderr.write(`warning: ${line}\n`);
       process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
       return EXIT_CODES.ok.code;
@@ -50,7 +52,7 @@ async function main(): Promise<number> {
       // Relative paths of unix sockets stay as they are given (they are bound relative, for their length is limited).
       process.chdir(loaded.config.chdir);
       const { serve } = await import('../master/main.js');
-      return await serve(loaded, load);
+      return await serve(loaded, (configFile) => loadConfig({ ...input, configFile }));
     }
   }
 }
@@ -73,9 +75,7 @@ function packageVersion(): string {
 }
 
 // `drover --help | head -1`: the reader may leave early.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+bearLostReaders();
 
 try {
   // exit(), not exitCode: nothing that a user's config file has left open may hold the process.

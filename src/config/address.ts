@@ -3,7 +3,8 @@
  *
  * Rank 1. In the master.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { normalize } from 'node:path';
 
 /** Where to listen, as --bind says it. `host` is a literal address or a name; never in brackets. */
 export type ListenAddress =
@@ -16,7 +17,7 @@ export type ListenAddress =
 export const DEFAULT_HOST = '127.0.0.1';
 export const DEFAULT_PORT = 8000;
 
-/** Where to listen when nobody says: HOST and PORT of the environment, which load.ts has checked. PORT alone is how platforms ask for all interfaces. */
+/** Where to listen when nobody says: HOST and PORT of the environment, which load.ts has checked (--env's count). PORT alone is how platforms ask for all interfaces. */
 export function defaultPlace({ HOST, PORT }: Readonly<Record<string, string | undefined>>): { host: string; port: number } {
   return { host: HOST || (PORT ? '0.0.0.0' : DEFAULT_HOST), port: PORT ? Number(PORT) : DEFAULT_PORT };
 }
@@ -89,6 +90,35 @@ function parseTcp(text: string): ListenAddress | string {
 export function parsePort(text: string): number | string {
   if (!/^\d+$/.test(text) || Number(text) > 65535) return `not a port (0 to 65535): ${text === '' ? 'nothing' : text}`;
   return Number(text);
+}
+
+/** Why the kernel lets nobody listen at both: `same` address, or one of them is `all` that the other is one of. Names are what they are: they may stand for any address. */
+export function overlap(one: ListenAddress, other: ListenAddress): 'same' | 'all' | undefined {
+  if (one.kind === 'unix' && other.kind === 'unix') return plainPath(one.path) === plainPath(other.path) ? 'same' : undefined;
+  if (one.kind !== 'tcp' || other.kind !== 'tcp') return formatAddress(one) === formatAddress(other) ? 'same' : undefined;
+  // Port 0 is another port each time.
+  if (one.port !== other.port || one.port === 0) return undefined;
+  const [host, theirs] = [plainHost(one.host), plainHost(other.host)];
+  if (host === theirs) return 'same';
+  return takes(host, theirs) || takes(theirs, host) ? 'all' : undefined;
+}
+
+/** Whether an address stands for all and so for the other. drover turns IPV6_V6ONLY off: `::` takes IPv4 as well. */
+function takes(all: string, one: string): boolean {
+  return all === '::' ? isIP(one) !== 0 : all === '0.0.0.0' && isIPv4(one);
+}
+
+function plainPath(path: string): string {
+  return path.startsWith('@') ? `\0${path}` : normalize(path);
+}
+
+/** An address in its one form; IPv4 also where it is mapped into IPv6. */
+function plainHost(host: string): string {
+  if (!isIPv6(host) || host.includes('%')) return host.toLowerCase();
+  const plain = new URL(`http://[${host}]`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(plain);
+  if (mapped === null) return plain;
+  return mapped.slice(1).flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]).join('.');
 }
 
 /** The text that parses to this address. */

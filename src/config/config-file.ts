@@ -79,8 +79,8 @@ function importAnew(path: string, extension: string, text: string): Promise<unkn
 }
 
 async function importDefault(path: string, extension: string, text: string): Promise<unknown> {
-  const typescript = extension === '.ts' || extension === '.mts';
-  if (typescript && !(process.features as { typescript?: unknown }).typescript) {
+  const typescript = isTypeScript(extension);
+  if (isForJiti(extension)) {
     const { createJiti } = await import('jiti');
     return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(path, { default: true });
   }
@@ -92,6 +92,15 @@ async function importDefault(path: string, extension: string, text: string): Pro
   }
   // The query makes it another module for Node: an ES module cannot be forgotten.
   return ((await import(`${pathToFileURL(path).href}?drover=${++reads}`)) as { default?: unknown }).default;
+}
+
+function isTypeScript(extension: string): boolean {
+  return extension === '.ts' || extension === '.mts';
+}
+
+/** Where Node does not strip types by itself. */
+function isForJiti(extension: string): boolean {
+  return isTypeScript(extension) && !(process.features as { typescript?: unknown }).typescript;
 }
 
 /** As Node decides it: by extension, by the package's type, else by whether the text is CommonJS. */
@@ -128,10 +137,15 @@ function checkExport(exported: unknown, path: string): Record<string, unknown> {
 function configError(path: string, error: unknown): DroverError {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const place = placeIn(path, stack) || (error instanceof SyntaxError ? placeOfSyntaxError(path) : '');
+  const other = otherFile(path, stack);
   // Node's and jiti's messages may go on over several lines (a piece of source, a require stack).
   const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
+  // A drover that is installed globally, or run from its clone, is none of the file's packages.
+  const remedy = /^Cannot find (?:module|package) 'drover'/.test(message)
+    ? 'drover is not installed where this file is. defineConfig is there for its types only: leave it out and export the object, or npm install drover there.'
+    : 'Correct the file; drover --check-config tries it.';
   const name = error instanceof Error && !/^\w*Error: /.test(message) ? `${error.name}: ` : '';
-  return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}`, 'Correct the file; drover --check-config tries it.');
+  return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}${other === undefined ? '' : ` (${other}${placeIn(other, stack)})`}`, remedy);
 }
 
 /** `:line:column` in the file, as far as a stack tells: the head that Node puts before it (piece of source, caret), else the first frame. */
@@ -143,7 +157,18 @@ function placeIn(path: string, stack: string): string {
   const [, row, column] = new RegExp(`${file}:(\\d+):(\\d+)`).exec(stack) ?? [];
   if (row === undefined || column === undefined) return '';
   // Babel, which is in jiti, counts columns from 0.
-  return `:${row}:${Number(column) + (stack.includes('ParseError: ') ? 1 : 0)}`;
+  if (stack.includes('ParseError: ')) return `:${row}:${Number(column) + 1}`;
+  // What it makes of a file has the lines of the file, but not the columns.
+  return isForJiti(extname(path)) ? `:${row}` : `:${row}:${column}`;
+}
+
+/** A file that the config file imports, where that is what threw: the first in a stack. */
+function otherFile(path: string, stack: string): string | undefined {
+  for (const [, file] of stack.matchAll(/(?:^|[\s(])(?:file:\/\/)?(\/[^\n()]*?\.[cm]?[jt]s)(?:\?drover=\d+)?:\d+/g)) {
+    if (file === path) return undefined;
+    if (!/\/node_modules\/jiti\//.test(file!)) return file;
+  }
+  return undefined;
 }
 
 /** An ES module's SyntaxError has no place in its stack; `node --check` prints it. Node 20 and 22 check an ambiguous .js as CommonJS only. */

@@ -7,18 +7,20 @@
  */
 import { statSync } from 'node:fs';
 import { DroverError } from '../errors.js';
-import { parseAddress, parsePort } from './address.js';
+import { DEFAULT_HOST, DEFAULT_PORT, parseAddress, parsePort } from './address.js';
 import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
 import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
 import { checkEdge, edgeConfig } from './edge-config.js';
 import { hintForFlag } from './foreign-flags.js';
+import { hookMeant, hookRemedy } from './foreign-hooks.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
 import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
 import { parseValue, Unfit } from './parse-value.js';
 import { splitWords } from './shell-words.js';
+import { DOCTOR, mistakenCommand } from './subcommands.js';
 import type { WorkerConfig } from './worker-config.js';
 
 export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
@@ -53,6 +55,8 @@ export interface LoadInput {
   env: Env;
   /** Where drover was started. */
   cwd: string;
+  /** On a reload: the config file in force. That it is gone is a mistake, not a wish to do without. */
+  configFile?: string | null;
 }
 
 /** What one source gives, by the names of the options. */
@@ -64,9 +68,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const words = splitWords(env.DROVER_CMD_ARGS ?? '');
   if (typeof words === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable DROVER_CMD_ARGS: ${words}: ${JSON.stringify(env.DROVER_CMD_ARGS)}`, 'Quote it as for a shell.');
   const variable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
-  // The one command that is a word. An app of that name is ./doctor.
-  const isDoctor = argv[0] === 'doctor';
-  const flags = gather(parseCommandLine(isDoctor ? argv.slice(1) : argv, ''), 'flag');
+  // An app of that name is ./doctor.
+  const isDoctor = argv[0] === DOCTOR;
+  const flags = gather(parseArguments(isDoctor ? argv.slice(1) : argv, cwd), 'flag');
 
   const given = new Map([...variable, ...flags]);
   const asDone = actionOf(given, cwd);
@@ -78,11 +82,14 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 
   const asked = given.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
+  if (configFile === null && input.configFile) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${input.configFile} is gone`, 'Put it back and send HUP again, or start drover anew to do without it.');
   const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
   const file = fromFile(exported, configFile ?? '');
 
   const resolved = resolveLayers([file, fromEnvironment(env), variable, flags], input);
   if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  const mistaken = action === 'doctor' || resolved.sources.app.source !== 'flag' ? undefined : mistakenCommand(argv, resolved.config.chdir, false);
+  if (mistaken !== undefined) throw mistaken;
   const sourceOf = (name: OptionName): ValueSource => resolved.sources[name];
   checkConcurrency(resolved.config, sourceOf);
   checkEdge(resolved.config, (name) => sourceOf(name).where);
@@ -98,6 +105,17 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     action,
     json,
   });
+}
+
+/** The flags of the command line. Where it begins with a command that drover does not have, that is what is wrong with a second word. */
+function parseArguments(words: readonly string[], cwd: string): Given[] {
+  try {
+    return parseCommandLine(words, '');
+  } catch (error) {
+    // With --chdir the app is looked for elsewhere.
+    const mistaken = words.some((word) => word.startsWith('--chdir')) ? undefined : mistakenCommand(words, cwd, true);
+    throw mistaken ?? error;
+  }
 }
 
 /** What is to be served must be there. */
@@ -129,9 +147,10 @@ function resolveLayers(layers: readonly Layer[], { env, cwd }: LoadInput): Pick<
     const given = layers.map((layer) => layer.get(option.name)).filter((value) => value !== undefined);
     const top = given.at(-1);
     if (top === undefined) {
-      // Checks HOST and PORT, which the default of bind is made from.
-      sources[option.name] = option.name === 'bind' ? sourceOfDefaultBind(env) : { source: 'default', where: 'default', raw: undefined };
-      const context: DefaultContext = { env, cwd, app: (config.app as string | undefined) ?? '' };
+      const isBind = option.name === 'bind';
+      // HOST and PORT, which the default of bind is made from, may be --env's: scripts see those as well.
+      const context: DefaultContext = { env: isBind ? { ...env, ...(config.env as Env) } : env, cwd, app: (config.app as string | undefined) ?? '' };
+      sources[option.name] = isBind ? sourceOfDefaultBind(context.env) : { source: 'default', where: 'default', raw: undefined };
       config[key] = typeof option.default === 'function' ? option.default(context) : option.default;
     } else if (option.type === 'envMap') {
       // Variables add up over the sources; of one name the highest wins.
@@ -219,7 +238,8 @@ function fromFile(exported: Readonly<Record<string, unknown>>, path: string): La
     if (!inFile.some(({ name }) => name === key)) {
       const hint = hintForFlag(`--${kebab(key)}`, typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined);
       if (hint !== undefined) throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, hint);
-      const near = nearest(key, [...inFile.map(({ name }) => name), ...Object.keys(HOOKS)]);
+      if (typeof raw === 'function') throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown hook ${JSON.stringify(key)}`, hookRemedy(key));
+      const near = nearest(key, inFile.map(({ name }) => name)) ?? hookMeant(key);
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
     }
     // undefined and null are "not given": { pidfile: process.env.PIDFILE }
@@ -273,6 +293,8 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     cwd: config.chdir,
     name: config.name,
     bindGiven,
+    // One that is not given is the default, an address of TCP.
+    place: bindGiven ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : (config.bind[0] as { host: string; port: number }),
     acceptStrategy: config.acceptStrategy,
     acceptPermits: config.acceptPermits,
     backlog: config.backlog,

@@ -1,7 +1,7 @@
 /**
  * The known name nearest to an unknown one, for "did you mean".
  *
- * Rank 1. In the master.
+ * Rank 1. In the master, and in a worker that cannot boot.
  */
 import { closest, distance } from 'fastest-levenshtein';
 

@@ -6,7 +6,7 @@
  */
 import { resolve } from 'node:path';
 import { ADDRESS_SET_FORMS, parseAddressSet } from './address-set.js';
-import { ADDRESS_FORMS, formatAddress, parseAddress, type ListenAddress } from './address.js';
+import { ADDRESS_FORMS, overlap, parseAddress, type ListenAddress } from './address.js';
 import { boundsOfDuration, boundsOfInteger, formatBytes, UNITS_BYTES, UNITS_MS } from './format-value.js';
 import { kebab, type Option, type StaticMount } from './options.js';
 import { splitWords } from './shell-words.js';
@@ -188,9 +188,12 @@ function parseAddresses(given: unknown): readonly ListenAddress[] | Unfit {
     if (typeof item !== 'string' && !Number.isInteger(item)) return new Unfit('not an address', remedy, String(item));
     const address = parseAddress(String(item).trim());
     if (typeof address === 'string') return new Unfit(address, remedy, String(item));
-    // Port 0 is another port each time.
-    const twice = addresses.some((other) => formatAddress(other) === formatAddress(address) && !(address.kind === 'tcp' && address.port === 0));
-    if (twice) return new Unfit('given twice', 'Give each address once.', String(item));
+    for (const [i, other] of addresses.entries()) {
+      const why = overlap(other, address);
+      const theirs = String(items[i]);
+      if (why === 'all') return new Unfit(`overlaps with ${JSON.stringify(theirs)}, and no two sockets may listen at one address`, 'Give the one alone that stands for all: 0.0.0.0 for those of IPv4, [::] for IPv4 and IPv6.', String(item));
+      if (why === 'same') return new Unfit(theirs === String(item) ? 'given twice' : `the same address as ${JSON.stringify(theirs)}`, 'Give each address once.', String(item));
+    }
     addresses.push(address);
   }
   return addresses;

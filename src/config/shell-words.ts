@@ -38,3 +38,8 @@ export function splitWords(text: string): string[] | string {
   if (word !== undefined) words.push(word);
   return words;
 }
+
+/** As a shell takes it for one word. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -12,6 +12,8 @@ export interface WorkerConfig {
   name: string;
   /** Whether --bind was given: the first listen() of a script then takes its place. */
   bindGiven: boolean;
+  /** Where an app that does not listen by itself is made to listen; with --bind, that is what the master puts in its place. */
+  place: { host: string; port: number };
   acceptStrategy: AcceptStrategyName;
   acceptPermits: number;
   backlog: number;

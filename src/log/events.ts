@@ -17,9 +17,15 @@ interface EventRow {
 
 export const EVENTS = {
   'master.starting': { level: 'info', message: 'drover {version} starts: pid {pid}, Node {node}, {workers|worker|workers}, app {app}', help: 'First line of a run.' },
+  'config.unknown-variable': { level: 'warn', message: 'environment variable {variable} does nothing, drover has none of that name: {remedy}', help: 'At start, for each that begins with DROVER_. Those that Kubernetes sets for services are left out.' },
   'master.listening': { level: 'info', message: 'listening at {address} ({strategy}, backlog {backlog})', help: 'Once per address: at start for --bind, else when the first worker listens.' },
   'master.ready': { level: 'info', message: 'ready: {workers|worker serves|workers serve} {addresses}', help: 'The full number of workers is ready for the first time.' },
   'master.signal': { level: 'info', message: 'signal {signal}: {action}', help: 'A signal was received and what it makes drover do.' },
+  'master.no-upgrade': {
+    level: 'warn',
+    message: '{signal}: drover is not upgraded in place. For new code or options of the app send HUP; for another version of drover or Node stop it and start the new one (with systemd\'s sockets, --bind fd://3, connections wait meanwhile)',
+    help: 'USR2, with which Gunicorn and nginx start a new master beside the old.',
+  },
   'master.stopping': { level: 'info', message: 'stopping ({mode}): {reason}', help: '`mode` is graceful or quick.' },
   'master.stopped': { level: 'info', message: 'stopped, exit code {code}', help: 'Last line of a run.' },
   'master.failed': { level: 'fatal', message: '{message}', help: 'drover cannot go on; `code` names the error, `exitCode` what it exits with, `remedy` says what to do. `stack`: of what the app threw, or of a bug in drover.' },
@@ -48,7 +54,7 @@ export const EVENTS = {
   'heartbeat.disk-recovered': { level: 'info', message: 'worker {slot}: its heartbeat file changes again', help: '' },
   'listen.backlog-cut': { level: 'warn', message: 'backlog {backlog} is cut to {somaxconn} by net.core.somaxconn; raise it: sysctl -w net.core.somaxconn={backlog}', help: '' },
   'listen.overflow': { level: 'warn', message: '{address}: a full accept queue (slot {slot}, {limit|connection|connections}) has dropped {dropped|connection attempt|connection attempts}; clients try again after a second or more: raise --backlog and net.core.somaxconn, or add workers', help: 'At most once a minute per address. `length`: what waits now; `dropped`: since it was last told, all slots together; `slot` is the worst, -1 where all share one queue. See drover doctor.' },
-  'listen.retrying': { level: 'warn', message: '{address} is in use{holder}; trying again for {remainingMs} ms', help: '`holder` names the process where /proc lets us know.' },
+  'listen.retrying': { level: 'warn', message: '{address} is {state}; it is tried again for {remainingMs} ms', help: 'Once per address. `state`: "held by NAME (pid PID)" or "in use"; `holder` has `pid` and `name` of the process where /proc lets us know. Ends with `master.listening` or `master.failed`.' },
   'listen.strategy': { level: 'info', message: '{address}: {strategy} ({reason})', help: 'What serves an address where that is not simply the strategy asked for (`auto`, or an address it cannot serve), and why.' },
   'listen.steering': { level: 'info', message: 'steering: {steering} ({reason})', help: 'How `reuseport` chooses a worker for a connection (--steer), once, with the first address it serves.' },
   'listen.steer-failed': { level: 'warn', message: '{address}: connections cannot be steered ({error}): the kernel spreads them by hash, and siblings take what a worker cannot', help: '' },

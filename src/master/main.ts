@@ -9,6 +9,7 @@ import { chooseSteering } from '../accept/steering/choose.js';
 import { permitsOf } from '../accept/strategies.js';
 import { runHook } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
+import { unknownVariables } from '../config/unknown-variables.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
@@ -26,8 +27,8 @@ import { warnOfExpiry } from './certificates.js';
 import { SIGNALS, watchSignals, type SignalName } from './signals.js';
 import { atTerminal, ownTerminal } from './terminal.js';
 
-/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew. */
-export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedConfig>): Promise<number> {
+/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew; it is given the config file in force. */
+export async function serve(loaded: LoadedConfig, reload: (configFile: string | null) => Promise<LoadedConfig>): Promise<number> {
   const { config } = loaded;
   process.title = `drover: master [${config.name}]`;
   checkLogFile(loaded);
@@ -47,6 +48,7 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
   const reports = new Reports();
   let context: Context | undefined;
   let hook: CallHook | undefined;
+  let { configFile } = loaded;
   const onBug = (error: unknown): void => {
     // Nothing is known to hold any more. The workers see their channels close, finish what is open, and exit.
     log.emit('master.failed', { message: `bug in drover: ${error instanceof Error ? error.message : String(error)}`, stack: error instanceof Error ? error.stack : undefined, exitCode: EXIT_CODES.bug.code });
@@ -60,14 +62,16 @@ export async function serve(loaded: LoadedConfig, reload: () => Promise<LoadedCo
     checkAccessLogFile(loaded);
     pidfile?.write();
     log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
+    for (const unknown of unknownVariables(process.env)) log.emit('config.unknown-variable', { ...unknown });
     warnOfExpiry(loaded, log);
     context = openContext(loaded, log, reports);
     const master = new Master(
       context,
       loaded,
       async () => {
-        const next = await reload();
+        const next = await reload(configFile);
         checkAccessLogFile(next);
+        configFile = next.configFile;
         return next;
       },
       (server, current) =>

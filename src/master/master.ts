@@ -168,19 +168,25 @@ export class Master {
     const ignored = this.#ignores(action);
     // A terminal sends it to what runs on it when it is closed.
     const isHangup = action === 'reload' && this.#terminal.isClosed();
-    log.emit('master.signal', { signal, action: ignored ?? (isHangup ? 'graceful stop: the terminal was closed' : says) });
+    const hastens = ignored === undefined && this.#stopping !== undefined && action !== 'reopen-logs';
+    log.emit('master.signal', { signal, action: ignored ?? (isHangup ? 'graceful stop: the terminal was closed' : hastens ? 'quick stop in place of the graceful one: requests that still run are cut off' : says) });
     if (ignored !== undefined) return;
-    if (isHangup) return this.#stop(false, signal, now);
+    if (isHangup) {
+      this.#terminal.leave();
+      return this.#stop(false, signal, now);
+    }
     switch (action) {
       case 'stop':
       case 'quick-stop':
-        return this.#stop(action === 'quick-stop' || this.#stopping !== undefined, signal, now);
+        return this.#stop(action === 'quick-stop' || hastens, hastens ? `${signal} during the graceful stop` : signal, now);
       case 'reload':
         return this.#rollouts.request();
       case 'more':
       case 'fewer':
       case 'retire':
         return this.#scale[action]();
+      case 'upgrade':
+        return log.emit('master.no-upgrade', { signal });
       case 'reopen-logs': {
         for (const worker of this.pool.workers) worker.send({ type: 'reopen-logs' });
         const error = log.reopen();
@@ -192,7 +198,11 @@ export class Master {
 
   /** Why a signal does nothing now. */
   #ignores(action: Action): string | undefined {
-    if (this.#stopping !== undefined) return ['stop', 'quick-stop', 'reopen-logs'].includes(action) ? undefined : 'ignored: drover is stopping';
+    if (this.#stopping !== undefined) {
+      const isStop = action === 'stop' || action === 'quick-stop';
+      if (isStop && this.#stopping.quick) return 'ignored: the stop is a quick one already';
+      return isStop || action === 'reopen-logs' ? undefined : 'ignored: drover is stopping';
+    }
     if (action === 'retire' && this.#terminal.is) return 'ignored on a terminal';
     return action === 'more' || action === 'fewer' ? this.#scale.refuses(action) : undefined;
   }
@@ -285,7 +295,8 @@ export class Master {
   /** The first workers cannot boot: there is nothing to go on with. */
   #fail(worker: WorkerHandle, death: Buried, now: number): void {
     const failure = bootFailure(worker, death.cause);
-    this.#stop(true, failure.message.split('\n', 1)[0]!, now, failure);
+    // Why, master.failed tells, or the text for a person: once.
+    this.#stop(true, `worker ${worker.slot} could not boot`, now, failure);
   }
 
   #stop(quick: boolean, reason: string, now: number, failure?: DroverError): void {

@@ -3,7 +3,7 @@
  *
  * A handler only records; the loop (master.ts) acts. USR1 here is the master's alone: in a worker Node opens its inspector on it.
  */
-export type Action = 'stop' | 'quick-stop' | 'reload' | 'more' | 'fewer' | 'reopen-logs' | 'retire' | 'reap';
+export type Action = 'stop' | 'quick-stop' | 'reload' | 'more' | 'fewer' | 'reopen-logs' | 'retire' | 'upgrade' | 'reap';
 
 export const SIGNALS = {
   SIGTERM: { action: 'stop', says: 'graceful stop', help: 'Graceful stop: no new connections, what is open is finished within --graceful-timeout. A second TERM or INT makes it quick.' },
@@ -13,6 +13,7 @@ export const SIGNALS = {
   SIGTTIN: { action: 'more', says: 'one worker more', help: 'One worker more. Kept over a reload, unless --workers itself has changed. After WINCH: brings all workers back.' },
   SIGTTOU: { action: 'fewer', says: 'one worker fewer', help: 'One worker fewer, but never none. Kept over a reload, unless --workers itself has changed.' },
   SIGUSR1: { action: 'reopen-logs', says: 'reopen the logs', help: 'Reopens the log file and the access log, for logrotate.' },
+  SIGUSR2: { action: 'upgrade', says: 'ignored', help: 'Nothing: drover is not upgraded in place, as Gunicorn and nginx are. The log says what to do instead (master.no-upgrade).' },
   SIGWINCH: { action: 'retire', says: 'retire all workers', help: 'Retires all workers gracefully and keeps the sockets: connections wait in their queues. HUP or TTIN brings the workers back. Ignored while drover is on a terminal, which sends it when its window changes.' },
   SIGCHLD: { action: 'reap', says: 'reap', help: 'Reaps processes that drover has adopted, as PID 1 does.' },
 } as const satisfies Record<string, { action: Action; says: string; help: string }>;

@@ -4,7 +4,6 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkerConfig } from '../config/worker-config.js';
-import { defaultPlace } from '../config/address.js';
 import { DroverError } from '../errors.js';
 import type { ListenRefusal } from '../ipc/messages.js';
 import { toServable, type Servable } from './adapt.js';
@@ -34,7 +33,7 @@ export interface Surroundings {
 }
 
 /** Rejects with what the app threw, or with a DroverError. */
-export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, untilListensOrIdle, refused }: Surroundings): Promise<App> {
+export async function loadApp({ app, appArgs, cwd, place }: WorkerConfig, { listens, untilListensOrIdle, refused }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
   const { file, argv1, command } = await findAppFile(name.target, cwd);
   process.argv.splice(1, Infinity, argv1, ...appArgs);
@@ -61,7 +60,7 @@ export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, un
 
   let chosen: { value: unknown; called: boolean } | undefined;
   if (name.exportPath !== null) {
-    chosen = namedExport(main, name);
+    chosen = await namedExport(main, name);
   } else {
     const choice = chooseExport(main);
     // Express apps that export themselves for their tests, and listen when the database has answered.
@@ -82,7 +81,7 @@ export async function loadApp({ app, appArgs, cwd }: WorkerConfig, { listens, un
   await turn();
   if (listens()) return byItself;
   // With --bind the master puts that in its place.
-  await servable.listen(defaultPlace(process.env));
+  await servable.listen(place);
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: async () => closeServable(servable) };
 }
 

@@ -7,6 +7,7 @@ import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
 import type { ListenRefusal } from '../ipc/messages.js';
 import { missingModule } from './missing-module.js';
+import { otherModuleKind } from './module-kind.js';
 import { appStack, placeInApp, plainPath, stackText } from './app-stack.js';
 
 export interface BootError {
@@ -40,10 +41,11 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
   }
   const where = locate(thrown, file);
   const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
+  const remedy = missing ?? otherModuleKind(thrown, where);
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
-    ...(missing === undefined ? {} : { remedy: missing }),
+    ...(remedy === undefined ? {} : { remedy }),
     // Of a syntax error that had to be looked for, and of a missing import, it has nothing but Node's own frames.
     ...(placeInApp(stack) === undefined && (where !== undefined || missing !== undefined) ? {} : { stack }),
   };

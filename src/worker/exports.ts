@@ -6,6 +6,9 @@ import { kindOf } from './adapt.js';
 import type { AppName } from './app-name.js';
 import type { MainExports } from './run-main.js';
 
+/** More are not listed. */
+const MANY = 8;
+
 /** Exports looked at when there is no default one, in this order. */
 const NAMES = ['app', 'server', 'handler'];
 
@@ -20,7 +23,7 @@ export function chooseExport(main: MainExports): { value: unknown } | undefined 
 }
 
 /** The export the user named, called if the user said so. Throws ERR_DROVER_APP_UNUSABLE, and whatever the app throws when called. */
-export function namedExport(main: MainExports, { target, exportPath, args }: AppName): { value: unknown; called: boolean } {
+export async function namedExport(main: MainExports, { target, exportPath, args }: AppName): Promise<{ value: unknown; called: boolean }> {
   const path = exportPath!;
   let owner: unknown;
   let value: unknown = isObject(main.exports) && path[0]! in main.exports ? main.exports : path[0] === 'default' ? { default: main.exports } : defaultOf(main);
@@ -28,7 +31,13 @@ export function namedExport(main: MainExports, { target, exportPath, args }: App
     owner = value;
     value = isObject(value) ? value[name] : undefined;
     if (value === undefined) {
-      throw new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${target} has no export ${path.slice(0, i + 1).join('.')}; it exports ${describeExports(main)}`);
+      const asked = path.slice(0, i + 1).join('.');
+      const near = await nearestExport(name, i === 0 ? main.exports : owner);
+      throw new DroverError(
+        'ERR_DROVER_APP_UNUSABLE',
+        `app ${target} has no export ${asked}; ${i === 0 ? 'it exports' : `in ${path.slice(0, i).join('.')} there is`} ${describeExports(i === 0 ? main : { kind: 'cjs', exports: owner })}`,
+        near !== undefined ? `Did you mean ${target}:${[...path.slice(0, i), near].join('.')}?` : chooseExport(main) === undefined ? undefined : `${target} alone is an app as well: leave the name out.`,
+      );
     }
   }
   if (args === null) return { value, called: false };
@@ -38,15 +47,28 @@ export function namedExport(main: MainExports, { target, exportPath, args }: App
   return { value: (value as (...args: unknown[]) => unknown).apply(owner, args), called: true };
 }
 
+async function nearestExport(name: string, owner: unknown): Promise<string | undefined> {
+  if (!isObject(owner) || isFramework(owner)) return undefined;
+  // Loaded here only: every worker's boot would pay for it.
+  const { nearest } = await import('../config/nearest.js');
+  return nearest(name, Object.keys(owner));
+}
+
 /** For a message: names and types. */
 export function describeExports(main: MainExports): string {
   const { exports } = main;
   if (!isObject(exports) || (typeof exports !== 'function' && main.kind === 'cjs' && !isPlain(exports))) return describe(exports);
+  if (isFramework(exports)) return describe(exports);
   const names = Object.keys(exports).filter((name) => name !== 'module.exports');
-  const listed = names.slice(0, 8).map((name) => `${name} (${describe(exports[name])})`);
+  const listed = names.slice(0, MANY).map((name) => `${name} (${describe(exports[name])})`);
   if (names.length > listed.length) listed.push(`${names.length - listed.length} more`);
   if (typeof exports === 'function') listed.unshift(describe(exports));
   return listed.length === 0 ? 'nothing' : listed.join(', ');
+}
+
+/** An app of Express's kind: a function with all the methods that others have on a prototype. None of them is an export. */
+function isFramework(value: unknown): boolean {
+  return typeof value === 'function' && Object.keys(value).length > MANY;
 }
 
 /** For a message: what a value is. */

@@ -1,12 +1,14 @@
 /**
  * The process an app finds itself in: title, working directory, environment, inspector port, what V8 leaves behind when it runs out of heap. In the worker.
  */
+import { bearLostReaders } from '../log/lost-reader.js';
 import type { Init } from './worker.js';
 
 export function setProcessUp({ slot, config }: Init): void {
   if (process.cwd() !== config.cwd) process.chdir(config.cwd);
   // The app is what node calls the main module, not the file that the process was started with (which is CommonJS: .ci/bundle.mjs).
   Reflect.deleteProperty(process, 'mainModule');
+  bearLostReaders();
   process.title = `drover: worker [${config.name}] #${slot}`;
   // PM2's name for it, which apps and libraries look for (to run a cron job in one worker only, for instance).
   process.env['NODE_APP_INSTANCE'] = String(slot);

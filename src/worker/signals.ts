@@ -5,10 +5,13 @@
  * and the app's own TERM listeners run when that is done, by `runAppTermListeners`: an app that answers TERM with process.exit() would
  * else cut off its requests.
  */
+import { native } from '../native.js';
 
 /** Call before the app is loaded. */
 export function takeSignals(onTerm: () => void): void {
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, () => {});
+  // A terminal that is closed sends it; what the app writes on its way out has to go somewhere.
+  process.on('SIGHUP', () => void native.leaveTerminal());
 
   // Node binds what process.emit is now to the signal when its first listener is added. So this one alone hears the signal itself.
   const emit = process.emit;

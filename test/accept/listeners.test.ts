@@ -1,5 +1,6 @@
 /** The master's table of sockets: whom it gives which, what it refuses, what it leaves behind. */
 import { spawn } from 'node:child_process';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { constants } from 'node:os';
 import test, { type ExecutionContext } from 'ava';
+import { formatAddress } from '../../src/config/address.js';
 import { DroverError } from '../../src/errors.js';
 import { check, closeFd, native } from '../../src/native.js';
 import { Listeners, type Grants, type ListenersOptions } from '../../src/accept/listeners.js';
@@ -155,6 +157,14 @@ test('a name given to --bind is resolved', async (t) => {
   t.regex(error.format(), /drover\.invalid:80.*does not resolve/);
 });
 
+test('a name that is one of the other addresses of --bind: told before anything is opened', async (t) => {
+  const { address } = await lookup('localhost');
+  const { listeners, events } = open(t);
+  const error = await refusedBind(t, listeners.openBinds([{ kind: 'tcp', host: address, port: 81 }, { kind: 'tcp', host: 'localhost', port: 81 }]));
+  t.is(error.message, `cannot listen at --bind localhost:81 (${formatAddress({ kind: 'tcp', host: address, port: 81 })}): it overlaps with --bind ${formatAddress({ kind: 'tcp', host: address, port: 81 })}`);
+  t.deepEqual(events, []);
+});
+
 test('in use: told at once, tried again, then the process that has it is named', async (t) => {
   const child = spawn(process.execPath, ['-e', `const s = require('net').createServer().listen(0, '127.0.0.1', () => process.stdout.write(String(s.address().port)))`], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -165,15 +175,16 @@ test('in use: told at once, tried again, then the process that has it is named',
   for (const strategy of ['reuseport', 'shared'] as const) {
     const { listeners, events } = open(t, { strategy, retryMs: 1_500 });
     const error = await refusedBind(t, listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port }]));
-    t.regex(error.message, new RegExp(`^cannot listen at --bind 127\\.0\\.0\\.1:${port}: the address is in use by process ${child.pid} \\(`));
+    t.regex(error.message, new RegExp(`^cannot listen at --bind 127\\.0\\.0\\.1:${port}: the address is held by .+ \\(pid ${child.pid}\\)$`));
     t.is(error.exitCode, 5);
     t.is(events.length, 1);
     t.is(events[0]![0], 'listen.retrying');
-    t.regex(String(events[0]![1]['holder']), new RegExp(`^ by process ${child.pid} `));
+    t.regex(String(events[0]![1]['state']), new RegExp(`^held by \\S.* \\(pid ${child.pid}\\)$`));
+    t.like(events[0]![1]['holder'], { pid: child.pid });
     // A worker's own listen() is answered at once.
     const answer = await refused(listeners, { address: '127.0.0.1', port });
     t.is(answer.errno, -EADDRINUSE);
-    t.regex(answer.message, /in use by process/);
+    t.regex(answer.message, /held by .* \(pid \d+\)/);
   }
   // Freed while we wait.
   const { listeners, events } = open(t, { retryMs: 10_000, emit: (event) => event === 'listen.retrying' && child.kill('SIGKILL') });

@@ -175,5 +175,5 @@ test('--check-config: the options and the app, without serving', (t) => {
   const broken = drover(cwd, ['--check-config', './app/broken.mjs']);
   t.is(broken.code, 3, broken.stderr);
   t.regex(broken.stderr, /boom/);
-  t.regex(broken.stderr, /\n {4}at .*broken\.mjs:1:7\n$/, 'the stack of the app, and nothing of drover or Node');
+  t.regex(broken.stderr, /\n {6}at .*broken\.mjs:1:7\n$/, 'the stack of the app, and nothing of drover or Node');
 });

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import test from 'ava';
-import { ADDRESS_FORMS, formatAddress, parseAddress, parsePort, type ListenAddress } from '../../src/config/address.js';
+import { ADDRESS_FORMS, formatAddress, overlap, parseAddress, parsePort, type ListenAddress } from '../../src/config/address.js';
 
 const VALID: [string, ListenAddress, string?][] = [
   ['127.0.0.1:8000', { kind: 'tcp', host: '127.0.0.1', port: 8000 }],
@@ -37,6 +39,42 @@ test('every form that errors and the manual tell of is one', (t) => {
   const forms = ADDRESS_FORMS.replace('(port 8000)', '').split(/, | or /).map((form) => form.trim());
   t.true(forms.includes('HOST') && forms.includes('[IPV6]'));
   for (const form of forms) t.not(typeof parseAddress(form.replace('IPV6', '::1').replace('PORT', '80').replace('fd://N', 'fd://3')), 'string', form);
+});
+
+test('two addresses overlap where the kernel lets nobody listen at both', async (t) => {
+  const hosts = ['127.0.0.1', '127.0.0.2', '0.0.0.0', '::', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', '::ffff:7f00:2'];
+  const listen = async (host: string, port: number): Promise<net.Server | undefined> => {
+    const server = net.createServer();
+    const listening = once(server, 'listening');
+    server.listen({ host, port });
+    try {
+      await listening;
+      return server;
+    } catch (error) {
+      t.is((error as NodeJS.ErrnoException).code, 'EADDRINUSE');
+      return undefined;
+    }
+  };
+  for (const host of hosts) {
+    const first = (await listen(host, 0))!;
+    const { port } = first.address() as net.AddressInfo;
+    for (const other of hosts) {
+      const second = await listen(other, port);
+      t.is(overlap({ kind: 'tcp', host, port }, { kind: 'tcp', host: other, port }) === undefined, second !== undefined, `${host} and ${other}`);
+      if (second !== undefined) await new Promise((resolve) => second.close(resolve));
+    }
+    await new Promise((resolve) => first.close(resolve));
+  }
+});
+
+test('addresses that are no two, and such as are', (t) => {
+  const of = (one: string, other: string): string | undefined => overlap(parseAddress(one) as ListenAddress, parseAddress(other) as ListenAddress);
+  t.is(of('unix:run/a', 'unix:./run//a'), 'same');
+  t.is(of('unix:@a', 'unix:./@a'), undefined);
+  t.is(of('fd://3', 'fd://3'), 'same');
+  t.is(of('Localhost:80', 'localhost:80'), 'same');
+  t.is(of('[::]:80', 'localhost:80'), undefined, 'a name is known once it is resolved');
+  for (const [one, other] of [[':0', ':0'], [':80', ':81'], ['fd://3', 'fd://4'], ['unix:a', '80'], ['unix:a', 'unix:b']] as const) t.is(of(one, other), undefined, one);
 });
 
 const INVALID: [string, RegExp][] = [

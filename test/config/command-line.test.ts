@@ -105,20 +105,22 @@ test('unknown flags name the nearest', (t) => {
 
 test('flags of other servers: what to give instead', (t) => {
   const unknown = (...words: string[]): string => errorOf(words).format();
-  const port = 'That is --bind 127.0.0.1:3000; for all interfaces --bind :3000, or PORT=3000 in the environment.';
+  const port = 'That is `--bind 127.0.0.1:3000`; for all interfaces `--bind :3000`, or `PORT=3000` in the environment.';
   for (const words of [['--port', '3000'], ['--port=3000'], ['-P3000']]) t.regex(unknown(...words), new RegExp(`^unknown flag (--port|-P)\n {2}${port.replaceAll('.', '\\.')}$`));
   t.regex(unknown('--port'), /--bind 127\.0\.0\.1:PORT/);
-  t.regex(unknown('--host', '0.0.0.0'), /--bind 0\.0\.0\.0:8000, or HOST=0\.0\.0\.0/);
+  t.regex(unknown('--host', '0.0.0.0'), /`--bind 0\.0\.0\.0:8000`, or `HOST=0\.0\.0\.0`/);
   t.regex(unknown('--host', '::'), /--bind \[::\]:8000/);
-  t.is(unknown('-p', '3000'), `-p is --pidfile, and "3000" looks like a port\n  ${port} For a pid file of that name: -p ./3000`);
+  t.is(unknown('-p', '3000'), `-p is --pidfile, and "3000" looks like a port\n  ${port} For a pid file of that name: \`-p ./3000\``);
   t.deepEqual(parse('-p', './3000', '--pidfile', '3000').map(([, flag]) => flag), ['-p', '--pidfile']);
-  t.regex(unknown('-i', 'max', 'app.js'), /That is --workers auto\.$/);
-  t.regex(unknown('-i4'), /That is --workers 4\.$/);
-  t.regex(unknown('--instances', 'app.js'), /That is --workers N\.$/);
-  t.regex(unknown('--threads', '4'), /--workers N, or auto/);
+  t.regex(unknown('-i', 'max', 'app.js'), /That is `--workers auto`\.$/);
+  t.regex(unknown('-i4'), /That is `--workers 4`\.$/);
+  t.regex(unknown('--instances', 'app.js'), /That is `--workers N`\.$/);
+  t.regex(unknown('--threads', '4'), /`--workers N`, or `--workers auto`/);
   t.regex(unknown('--daemon'), /foreground.*systemd/);
-  for (const flag of ['--reload', '--watch']) t.regex(unknown(flag), /HUP.*node --watch/);
-  t.regex(unknown('--require', './x.js'), /--node-args "--require \.\/x\.js"/);
+  for (const flag of ['--reload', '--watch']) t.regex(unknown(flag), /HUP.*`node --watch`/);
+  t.regex(unknown('--require', './x.js'), /`--node-args "--require \.\/x\.js"`/);
+  t.regex(unknown('--cert', 'a.pem'), /That is `--certfile a\.pem`\.$/);
+  t.regex(unknown('--cert', "it's mine.pem"), /That is `--certfile 'it'\\''s mine\.pem'`\.$/, 'as a shell takes it for one word');
   t.regex(unknown('--kill-timeout', '1600'), /--graceful-timeout/);
   t.regex(errorOf(['--port', '80'], ' in environment variable DROVER_CMD_ARGS').message, /^unknown flag --port in environment variable DROVER_CMD_ARGS$/);
 });
@@ -128,6 +130,8 @@ test('what is said of flags of other servers names flags that there are, and non
   const others = new Set(['--watch', '--user', '--max-old-space-size', '--inspect', '--require', '--import', '--env-file']);
   for (const flag of foreignFlags) {
     t.false(ours.has(flag), flag);
+    t.regex(hintForFlag(flag, 'x')!.replace(/`[^`]+`/g, ''), /^[^`]*$/, flag);
+    t.notRegex(hintForFlag(flag, 'x')!.replace(/`[^`]+`|\(--user\)/g, ''), /--[a-z]/, `${flag}: what is to be typed is in backticks`);
     for (const value of [undefined, '3']) for (const [named] of hintForFlag(flag, value)!.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)) t.true(ours.has(named) || others.has(named), `${flag}: ${named}`);
   }
 });

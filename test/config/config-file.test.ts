@@ -44,6 +44,7 @@ const GOOD: Record<string, string> = {
   'a.json': '\uFEFF{ "workers": 2 }',
   'function.mjs': 'export default () => ({ workers: 2 });',
   'async.mjs': 'export default async () => { await null; return { workers: 2 }; };',
+  'bare-promise.cjs': 'module.exports = Promise.resolve({ workers: 2 });',
   'promise.cjs': 'module.exports = () => Promise.resolve({ workers: 2 });',
   'function.ts': 'export default async (): Promise<object> => ({ workers: 2 });',
   'a b%20#?é.mjs': ESM,
@@ -86,6 +87,9 @@ for (const [name, text] of Object.entries(SYNTAX_ERRORS)) {
   });
 }
 
+/** Node strips types by itself: there is no jiti. */
+const STRIPS = Boolean((process.features as { typescript?: unknown }).typescript);
+
 const THROWING: Record<string, string> = {
   'a.mjs': 'const a = 1;\nfunction f() {\n  throw new RangeError("boom\\nmore");\n}\nexport default f;',
   'a.cjs': 'const a = 1;\nfunction f() {\n  throw new RangeError("boom\\nmore");\n}\nmodule.exports = f;',
@@ -97,9 +101,42 @@ const THROWING: Record<string, string> = {
 for (const [name, text] of Object.entries(THROWING)) {
   test(`${name} throws: file, line, message, no stack`, async (t) => {
     const path = join(tree(t, { [name]: text }), name);
-    t.is((await messageOf(path)).split('\n')[0], `config file ${path}:3:9: RangeError: boom`);
+    // jiti keeps the lines, and no columns.
+    const place = name.endsWith('.ts') && !STRIPS ? '3' : '3:9';
+    t.is((await messageOf(path)).split('\n')[0], `config file ${path}:${place}: RangeError: boom`);
   });
 }
+
+test('what an imported file throws, and its syntax errors: that file as well', async (t) => {
+  const directory = tree(t, {
+    'a.ts': '\nimport { x } from "./x.ts";\nexport default { workers: x };',
+    'x.ts': 'export const x: number = 1;\n\nthrow new Error("boom");',
+    'b.ts': 'import { y } from "./y.ts";\nexport default { workers: y };',
+    'y.ts': 'export const y: number = 1;\nexport const z = ;',
+    'c.mjs': 'import "./z.mjs";\nexport default {};',
+    'z.mjs': '\n  throw new Error("boom");',
+    'd.cjs': 'module.exports = { workers: require("./w.cjs") };',
+    'w.cjs': 'null.x;',
+  });
+  const first = async (name: string): Promise<string> => (await messageOf(join(directory, name))).split('\n')[0]!.replaceAll(`${directory}/`, '');
+  if (!STRIPS) {
+    t.is(await first('a.ts'), 'config file a.ts:2: Error: boom (x.ts:3)');
+    t.is(await first('b.ts'), 'config file b.ts: ParseError: Unexpected token (y.ts:2:18)');
+  }
+  t.is(await first('c.mjs'), 'config file c.mjs: Error: boom (z.mjs:2:9)');
+  t.is(await first('d.cjs'), "config file d.cjs:1:29: TypeError: Cannot read properties of null (reading 'x') (w.cjs:1:6)");
+});
+
+test('drover is not installed where the file is', async (t) => {
+  const files = { 'a.ts': 'import { defineConfig } from "drover";\nexport default defineConfig({});', 'a.mjs': 'import { defineConfig } from "drover";\nexport default defineConfig({});', 'a.cjs': 'const { defineConfig } = require("drover");' };
+  const directory = tree(t, files);
+  for (const name of Object.keys(files)) t.regex(await messageOf(join(directory, name)), /Cannot find (module|package) 'drover'.*\n {2}drover is not installed where this file is\..*export the object/, name);
+});
+
+test('a place that jiti has moved is told without its column', async (t) => {
+  const path = join(tree(t, { 'a.ts': 'const a: number = 1; const b: number = foo();\nexport default { a, b };' }), 'a.ts');
+  t.is((await messageOf(path)).split('\n')[0], `config file ${path}:1${STRIPS ? ':40' : ''}: ReferenceError: foo is not defined`);
+});
 
 test('a thing thrown that is no Error', async (t) => {
   const path = join(tree(t, { 'a.mjs': 'throw 5;' }), 'a.mjs');

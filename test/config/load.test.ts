@@ -66,7 +66,8 @@ test('--bind adds up over flags, and a higher source takes the place of a lower'
 
 test('bind: one address given twice is refused, port 0 is not', async (t) => {
   const cwd = tree(t);
-  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '127.0.0.1:81']))).format(), /--bind: given twice: "127\.0\.0\.1:81"/);
+  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '127.0.0.1:81']))).format(), /--bind: the same address as "81": "127\.0\.0\.1:81"/);
+  t.regex((await errorOf(load(cwd, ['a', '-b', '81', '-b', '81']))).format(), /--bind: given twice: "81"/);
   t.is((await load(cwd, ['a', '-b', ':0', '-b', ':0'])).config.bind.length, 2);
 });
 
@@ -86,6 +87,7 @@ test('HOST and PORT change the default of bind, and are not a --bind', async (t)
   t.deepEqual(await bind({ HOST: '::1' }), [tcp('::1', 8000), false, 'environment variable HOST']);
   t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }), [tcp('localhost', 81), false, 'environment variable HOST and PORT']);
   t.deepEqual(await bind({ HOST: '', PORT: '' }), [tcp('127.0.0.1', 8000), false, 'default']);
+  t.deepEqual(await bind({ PORT: '81' }, ['-e', 'PORT=82']), [tcp('0.0.0.0', 82), false, 'environment variable PORT'], 'those of --env, too');
   t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }, ['-b', ':82']), [tcp('0.0.0.0', 82), true, 'flag -b']);
   t.true(((await bind({ DROVER_CMD_ARGS: '-b :83' })) as [unknown, boolean])[1]);
   t.true((await load(tree(t, { [CONFIG]: '{"bind": 84}' }), ['a'])).bindGiven);
@@ -96,6 +98,7 @@ test('a wrong HOST or PORT is an error where it is needed', async (t) => {
   t.regex((await errorOf(load(cwd, ['a'], { PORT: 'http' }))).format(), /^environment variable PORT: not a port .*http\n {2}.*--bind/);
   t.regex((await errorOf(load(cwd, ['a'], { HOST: 'a b' }))).format(), /^environment variable HOST: not a host name: a b\n {2}.*--bind/);
   await t.notThrowsAsync(load(cwd, ['a', '-b', ':82'], { PORT: 'http' }));
+  t.regex((await errorOf(load(cwd, ['a', '-e', 'PORT=http']))).format(), /^environment variable PORT: not a port .*http\n/);
   await t.notThrowsAsync(load(cwd, ['--help'], { PORT: 'http' }));
 });
 
@@ -196,9 +199,16 @@ test('unknown keys name the nearest option or hook', async (t) => {
   t.regex(await of('certificate'), /camelCase/);
 });
 
+test('functions under names that are no hooks: the hook that is meant', async (t) => {
+  const of = async (key: string): Promise<string> => (await errorOf(load(tree(t, { 'drover.config.mjs': `export default { ${key}() {} };` }), ['a']))).format();
+  t.regex(await of('onReady'), /drover\.config\.mjs: unknown hook "onReady"\n {2}Did you mean the hook whenReady\(server\)\? The full number of workers is ready/);
+  for (const [key, hook] of [['on_starting', 'onStarting'], ['whenready', 'whenReady'], ['when_redy', 'whenReady'], ['post_fork', 'postSpawn'], ['pre_fork', 'preSpawn'], ['onWorkerBoot', 'postSpawn'], ['onShutdown', 'onExit']] as const) t.true((await of(key)).includes(`Did you mean the hook ${hook}(`), key);
+  t.regex(await of('certificate'), /No option is a function; the hooks are onStarting, .*, onExit\.$/);
+});
+
 test('keys that others have say what to give instead', async (t) => {
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is --bind 127\.0\.0\.1:3000/);
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is --workers auto/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `--bind 127\.0\.0\.1:3000`/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `--workers auto`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /--graceful-timeout/);
 });
 
@@ -232,6 +242,7 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     app: 'a.js',
     appArgs: ['x'],
     cwd: without,
+    place: { host: '127.0.0.1', port: 8000 },
     name: 'a.js',
     bindGiven: true,
     acceptStrategy: 'shared',

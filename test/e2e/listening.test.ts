@@ -176,6 +176,17 @@ test.serial('--bind wins over PORT', async (t) => {
   await t.throwsAsync(get({ host: '127.0.0.1', port }), { code: 'ECONNREFUSED' });
 });
 
+test.serial('with --bind, HOST and PORT are the app’s affair, whatever they hold', async (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'drover.config.json'), JSON.stringify({ bind: '127.0.0.1:0' }));
+  const env = { PORT: 'tcp://10.0.0.1:80', HOST: 'no such host' };
+  for (const [args, options] of [[['-b', '127.0.0.1:0'], { env }], [[], { env: { ...env, DROVER_CMD_ARGS: '-b 127.0.0.1:0' } }], [[], { env, cwd: dir }]] as const) {
+    const d = await start(t, [app, '-w', '1', ...args], options).ready();
+    t.is((await get(await d.address())).status, 200);
+    await d.stop();
+  }
+});
+
 test.serial('[::] serves IPv4 as well', async (t) => {
   const d = start(t, [app, '-w', '1', '-b', '[::]:0']);
   await d.ready();

@@ -1,6 +1,6 @@
 /** HUP under load: nobody loses a request, whatever the new generation is like. */
 import test from 'ava';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -106,6 +106,28 @@ test.serial('a reload onto a config that is wrong changes nothing', async (t) =>
   d.signal('SIGHUP');
   const finished = await d.event('reload.finished');
   t.is(finished['workers'], 3);
+});
+
+test.serial('a reload after the config file has gone changes nothing, whoever has named the file', async (t) => {
+  for (const flags of [[], ['-c', 'drover.config.json']]) {
+    const dir = scratch(t);
+    const file = join(dir, 'drover.config.json');
+    const text = JSON.stringify({ app: fixture('whoami.cjs'), bind: '127.0.0.1:0' });
+    writeFileSync(file, text);
+    const d = await start(t, flags, { cwd: dir }).ready();
+    const workers = d.workers();
+    rmSync(file);
+    d.signal('SIGHUP');
+    const failed = await d.event('reload.failed');
+    t.like(failed, { stage: 'config', code: 'ERR_DROVER_CONFIG_FILE' });
+    t.true(failed.msg.includes(`the old workers serve on: config file ${file}`), failed.msg);
+    t.is((await get(await d.address())).body, String(workers[0]));
+    writeFileSync(file, text);
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    t.notDeepEqual(d.workers(), workers);
+    await d.stop();
+  }
 });
 
 test.serial('a request that runs while drover reloads is answered by the worker that began it', async (t) => {

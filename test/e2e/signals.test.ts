@@ -1,11 +1,10 @@
 /** What each signal does to the running CLI. */
 import test from 'ava';
-import { spawn } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { CLI, fixture, poll, processState, scratch, start, type Drover } from '../helpers/drover.js';
+import { fixture, ON_TERMINAL, parseAddress, poll, scratch, start, type Drover } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** slow.cjs with one request running in it: the request's promise, and the worker's pid. */
@@ -45,6 +44,17 @@ for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
   });
 }
 
+test.serial('a signal to stop does nothing to a quick stop, and says so', async (t) => {
+  const d = await start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0']).ready();
+  process.kill(d.workers()[0]!, 'SIGSTOP');
+  d.signal('SIGINT');
+  await d.event('master.stopping', { mode: 'quick' });
+  d.signal('SIGINT');
+  await d.event('master.signal', { action: 'ignored: the stop is a quick one already' });
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.is(d.events('master.stopping').length, 1);
+});
+
 for (const second of ['SIGTERM', 'SIGINT'] as const) {
   test.serial(`${second} after a TERM makes the stop quick`, async (t) => {
     const d = start(t, [fixture('slow.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '600']);
@@ -54,6 +64,8 @@ for (const second of ['SIGTERM', 'SIGINT'] as const) {
     d.signal(second);
     await t.throwsAsync(answer);
     t.deepEqual(await d.finished(), { code: 0, signal: null });
+    t.deepEqual(d.events('master.signal').map(({ msg }) => msg), ['signal SIGTERM: graceful stop', `signal ${second}: quick stop in place of the graceful one: requests that still run are cut off`]);
+    t.deepEqual(d.events('master.stopping').map(({ msg }) => msg), ['stopping (graceful): SIGTERM', `stopping (quick): ${second} during the graceful stop`]);
   });
 }
 
@@ -133,23 +145,33 @@ test.serial('TTOU leaves the last worker, and says so', async (t) => {
 });
 
 test.serial('a terminal that is closed ends drover, gracefully', async (t) => {
-  const folder = scratch(t);
-  const [log, pidfile] = [join(folder, 'log'), join(folder, 'pid')];
-  const command = [process.execPath, CLI, fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--log-file', log, '--pidfile', pidfile];
-  // Its terminal goes with it.
-  const terminal = spawn('script', ['-qec', `exec ${command.map((word) => `'${word}'`).join(' ')}`, '/dev/null'], { stdio: ['pipe', 'ignore', 'ignore'] });
-  let pid = 0;
-  t.teardown(() => {
-    terminal.kill('SIGKILL');
-    if (pid !== 0 && processState(pid) !== undefined) process.kill(pid, 'SIGKILL');
-  });
-  await poll('drover to be ready', () => (existsSync(log) && readFileSync(log, 'utf8').includes('"master.ready"') ? true : undefined));
-  pid = Number(readFileSync(pidfile, 'utf8'));
-  terminal.kill('SIGKILL');
-  await poll('the end', () => (processState(pid) === undefined ? true : undefined));
+  const log = join(scratch(t), 'log');
+  const d = start(t, [fixture('talks.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--log-file', log], { plain: true, prefix: ON_TERMINAL });
+  const address = await poll('drover to be ready', () => (existsSync(log) && readFileSync(log, 'utf8').includes('"master.ready"') ? /"address":"(.*?)"/.exec(readFileSync(log, 'utf8'))?.[1] : undefined));
+  const answer = get(parseAddress(address), '/1000');
+  await d.until('the request to begin', () => (d.stdout.includes('begun /1000') ? true : undefined));
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
+  t.regex((await answer).body, /^done \/1000/, 'what the app writes to the terminal harms nobody');
   const text = readFileSync(log, 'utf8');
   t.regex(text, /"signal":"SIGHUP","action":"graceful stop: the terminal was closed"/);
-  t.regex(text, /"event":"master.stopped"/);
+  t.notRegex(text, /worker\.died/);
+  t.regex(text, /"event":"master\.stopped","code":0/);
+});
+
+test.serial('a terminal that is closed while drover logs to it', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { plain: true, prefix: ON_TERMINAL });
+  await d.until('drover to be ready', () => (/ready: 2 workers serve/.test(d.stdout) ? true : undefined));
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
+});
+
+test.serial('a reader of the app’s words that ends harms nobody', async (t) => {
+  const d = await start(t, [fixture('talks.cjs'), '-w', '1', '-b', '127.0.0.1:0']).ready();
+  const address = await d.address();
+  d.child.stdout!.destroy();
+  const first = await get(address, '/0');
+  t.regex(first.body, /^done/);
+  t.is((await get(address, '/0')).body, first.body);
+  t.deepEqual(d.events('worker.died'), []);
 });
 
 test.serial('USR1 reopens the log file', async (t) => {
@@ -165,6 +187,14 @@ test.serial('USR1 reopens the log file', async (t) => {
   t.true(events(file).includes('master.stopped'));
   t.false(events(`${file}.1`).includes('master.stopped'));
   t.is(d.records.length, 0, 'nothing of it on stderr');
+});
+
+test.serial('USR2 ends nobody: the log says what to do instead', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0']).ready();
+  d.signal('SIGUSR2');
+  t.regex((await d.event('master.no-upgrade', { signal: 'SIGUSR2' })).msg, /send HUP.* start the new one/);
+  t.is((await get(await d.address())).status, 200);
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
 });
 
 test.serial('SIGUSR1 opens no inspector in a worker, and workers outlive it', async (t) => {

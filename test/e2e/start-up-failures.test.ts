@@ -115,3 +115,11 @@ test.serial('--version and --help', async (t) => {
   t.is((await help.finished()).code, 0);
   for (const flag of ['--workers', '--bind', '--accept-strategy', '--graceful-timeout']) t.true(help.stdout.includes(flag));
 });
+
+test.serial('a DROVER_ variable that does nothing: a warning, and drover serves', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { env: { DROVER_CMD_ARG: '-w 4' } }).ready();
+  t.like(d.events('config.unknown-variable'), [{ msg: 'environment variable DROVER_CMD_ARG does nothing, drover has none of that name: did you mean DROVER_CMD_ARGS?' }]);
+  const check = start(t, [fixture('whoami.cjs'), '--check-config'], { env: { DROVER_CMD_ARG: '-w 4' }, plain: true });
+  t.is((await check.finished()).code, 0);
+  t.is(check.text, 'warning: environment variable DROVER_CMD_ARG does nothing: did you mean DROVER_CMD_ARGS?\n');
+});

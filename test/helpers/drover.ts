@@ -18,6 +18,8 @@ import type { EventName } from '../../src/log/events.js';
 /** The repository: this file runs from dist/test/helpers. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const CLI = join(ROOT, 'dist/src/cli/main.js');
+/** Prefix that runs drover on a terminal, whose text is then its stdout: TERM, and so `stop()`, closes it; it ends as drover does. */
+export const ON_TERMINAL = ['python3', join(ROOT, 'test/helpers/terminal.py')];
 export const IS_ROOT = process.getuid?.() === 0;
 
 /** A one-purpose app of test/fixtures/e2e. */
@@ -68,7 +70,7 @@ export class Drover {
   readonly #waiting = new Set<() => void>();
 
   constructor(args: readonly string[], options: StartOptions = {}) {
-    this.#mark = `DROVER_TEST=${randomUUID()}`;
+    this.#mark = `TEST_OF_DROVER=${randomUUID()}`;
     const [name, value] = this.#mark.split('=') as [string, string];
     const flags = options.plain === true ? [] : ['--log-format', 'json', '--log-level', 'debug'];
     const command = [...(options.prefix ?? []), process.execPath, CLI, ...flags, ...args];

@@ -193,7 +193,7 @@ for (const [app, expected] of Object.entries<Failure>({
   'empty.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports nothing$/ },
   'one-parameter.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /default \(a function of 1 parameter\)/ },
   'factory-of-nothing.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /its export is a function of 0 parameters, which came to a number$/ },
-  'create.mjs:creat()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /has no export creat; it exports App \(a class\), create/ },
+  'create.mjs:creat()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /has no export creat; it exports App \(a class\), create/, remedy: /^Did you mean create\.mjs:create\?$/ },
   'create.mjs:number()': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /the export number is a number, and cannot be called/ },
   'create.mjs:number': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /number is a number$/ },
   'create.mjs:App': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /App is a class$/ },
@@ -226,6 +226,23 @@ for (const [app, expected] of Object.entries<Failure>({
   });
 }
 
+for (const [text, name, message, remedy] of [
+  ['exports.makeApp = () => {}; exports.web = { handler() {} };', 'makeap', 'has no export makeap; it exports makeApp (a function of 0 parameters), web (an object)', 'Did you mean a.cjs:makeApp?'],
+  ['exports.web = { handler() {} };', 'web.handle', 'has no export web.handle; in web there is handler (a function of 0 parameters)', 'Did you mean a.cjs:web.handler?'],
+  ['exports.web = {};', 'other', 'has no export other; it exports web (an object)', undefined],
+  ["module.exports = require('express')();", 'lisen', 'has no export lisen; it exports a function of 3 parameters', 'a.cjs alone is an app as well: leave the name out.'],
+] as [string, string, string, string | undefined][]) {
+  test(`an export that is not there: ${name}`, async (t) => {
+    const cwd = scratch(t);
+    symlinkSync(new URL('../../../node_modules', import.meta.url).pathname, join(cwd, 'node_modules'));
+    writeFileSync(join(cwd, 'a.cjs'), text);
+    const failed = await start(t, { app: `a.cjs:${name}`, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+    t.is(failed.message, `app a.cjs ${message}`);
+    t.is(failed.remedy, remedy);
+  });
+}
+
 for (const [is, files, app, expected, remedy] of [
   ['a directory with nothing in it', {}, './d', /^app \.\/d is a directory, and .* no index file and no package\.json with a "main" \(\/.*\/d\)$/, /^Give the path of the file\.$/],
   ['a directory with one script', { 'd/web.js': '', 'd/web.test.js': '', 'd/types.d.ts': '' }, 'd/', /^app d\/ is a directory/, /^Did you mean d\/web\.js\?$/],
@@ -242,6 +259,24 @@ for (const [is, files, app, expected, remedy] of [
     t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND');
     t.regex(failed.message, expected);
     t.regex(failed.remedy!, remedy);
+  });
+}
+
+for (const [is, type, name, text, remedy] of [
+  ['an ES module in a package of CommonJS', 'commonjs', 'app.js', "\nimport 'node:http';", 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
+  ['export there', 'commonjs', 'app.js', 'export default () => {};', 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
+  ['an ES module in a .cjs', undefined, 'app.cjs', "import 'node:http';", 'DIR/app.cjs is written as an ES module, and Node takes it for CommonJS for its name: rename it to app.mjs.'],
+  ['require in a package of ES modules', 'module', 'app.js', "require('node:http');", 'require is CommonJS, and DIR/app.js is an ES module by "type": "module" in DIR/package.json: write import instead, or rename the file to app.cjs if all of it is CommonJS.'],
+  ['module in a .mjs', undefined, 'app.mjs', 'module.exports = () => {};', 'module is CommonJS, and DIR/app.mjs is an ES module by its name: write export instead, or rename the file to app.cjs if all of it is CommonJS.'],
+  ['__dirname beside an export', undefined, 'app.js', 'export default __dirname;', '__dirname is CommonJS, and DIR/app.js is an ES module by an import or export in it: write import.meta.dirname instead.'],
+] as [string, string | undefined, string, string, string][]) {
+  test(`a file of the other kind of module: ${is}`, async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, 'package.json'), JSON.stringify({ type }));
+    writeFileSync(join(cwd, name), text);
+    const failed = await start(t, { app: name, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_THREW');
+    t.is(failed.remedy, remedy.replaceAll('DIR', cwd));
   });
 }
 
