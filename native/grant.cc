@@ -34,6 +34,8 @@ constexpr int kMaxDoublings = 5;
 // While somebody may be able to take what waits without telling; while all who could would tell.
 constexpr int kTickMs = 5;
 constexpr int kNetMs = 20;
+// While nothing changes.
+constexpr int kRestMs = 1000;
 // Grants in a row that came to nothing. One may: somebody else was quicker. More, and its app has closed the server.
 constexpr int kMissed = 3;
 
@@ -91,7 +93,8 @@ int GrantDuty::give(uint64_t now) {
   }
   const uint32_t uncounted = uncountedWaiting();
   const uint32_t edges = std::exchange(edges_, 0);
-  unsureMs_ = queued == 0 || outstanding == 0 ? 0 : std::clamp(unsureMs_ * 2, 1, kTickMs);
+  const bool same = queued == std::exchange(lastQueued_, queued) && outstanding == std::exchange(lastOutstanding_, outstanding);
+  unsureMs_ = queued == 0 || outstanding == 0 ? 0 : std::clamp(unsureMs_ * 2, 1, same ? kRestMs : kTickMs);
   uint32_t need = queued > outstanding ? queued - outstanding : 0;
   need += edges > 0 ? std::min(edges, uncounted) : outstanding == 0 ? uncounted : 0;
   rings_.clear();

@@ -60,6 +60,9 @@ class GrantDuty final : public Duty {
   uint32_t edges_ = 0;
   // Of the last look that may have given one grant too few: when to look again.
   int unsureMs_ = 0;
+  // What the look before this one has seen.
+  uint32_t lastQueued_ = 0;
+  uint32_t lastOutstanding_ = 0;
   std::vector<Seat> seats_;
   std::vector<Candidate> candidates_;
   std::vector<Candidate> preferred_;
