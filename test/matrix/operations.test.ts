@@ -64,7 +64,8 @@ const OPERATIONS: Record<string, Operation> = {
       await d.event('workers.changed', {}, mark);
       d.signal('SIGTTOU');
     },
-    ends: (from) => from,
+    // After WINCH the first brings all back.
+    ends: (from) => (from === 0 ? 1 : 2),
   },
   USR1: { run: (d) => d.signal('SIGUSR1'), ends: (from) => from },
   WINCH: { run: (d) => d.signal('SIGWINCH'), ends: () => 0 },
