@@ -137,16 +137,23 @@ test('the owner goes first; a sibling takes at once what a blocked owner cannot;
   t.true(after[0]! >= 17, `thieves stand behind the owner: ${String(after)}`);
 });
 
+/** Ends the owner with a connection's wake-up in its hands; in an object, so that the answer is not awaited here. */
+async function killWithWakeUp(workers: Crew): Promise<{ answer: Promise<string> }> {
+  const owner = workers.children[0]!;
+  await workers.idle();
+  // Stopped in epoll_wait, it still stands in the row, is given the wake-up, and never uses it.
+  process.kill(owner.pid, 'SIGSTOP');
+  await until(() => stateOf(owner.pid) === 'T');
+  const answer = ask(workers.port);
+  await until(() => queueLength(workers.fd) === 1 || workers.board.get(1, 'accepted') === 1);
+  process.kill(owner.pid, 'SIGKILL');
+  return { answer };
+}
+
 test('a worker that is killed with its wake-up loses no connection: a sibling rechecks', async (t) => {
   const workers = crew(t, 2);
   for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
-  await workers.idle();
-  // Stopped in epoll_wait, the owner still stands in the row, is given the wake-up, and never uses it.
-  process.kill(workers.children[0]!.pid, 'SIGSTOP');
-  await until(() => stateOf(workers.children[0]!.pid) === 'T');
-  const answer = ask(workers.port);
-  await until(() => queueLength(workers.fd) === 1 || workers.board.get(1, 'accepted') === 1);
-  process.kill(workers.children[0]!.pid, 'SIGKILL');
+  const { answer } = await killWithWakeUp(workers);
   await workers.children[0]!.exit;
   await workers.tell(1, 'recheck');
   t.is(await answer, '1');
@@ -164,12 +171,7 @@ test('retiring: the row is left to the others, and nothing is lost', async (t) =
 test('a worker that is killed with its wake-up: the conductor rings a sibling, whatever the master is at', async (t) => {
   const workers = crew(t, 2, { conducted: true });
   for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
-  await workers.idle();
-  process.kill(workers.children[0]!.pid, 'SIGSTOP');
-  await until(() => stateOf(workers.children[0]!.pid) === 'T');
-  const answer = ask(workers.port);
-  await until(() => queueLength(workers.fd) === 1 || workers.board.get(1, 'accepted') === 1);
-  process.kill(workers.children[0]!.pid, 'SIGKILL');
+  const { answer } = await killWithWakeUp(workers);
   t.is(await answer, '1');
 });
 
