@@ -93,7 +93,9 @@ int GrantDuty::give(uint64_t now) {
   }
   const uint32_t uncounted = uncountedWaiting();
   const uint32_t edges = std::exchange(edges_, 0);
-  const bool same = queued == std::exchange(lastQueued_, queued) && outstanding == std::exchange(lastOutstanding_, outstanding);
+  const bool same = !arrived_ && queued == lastQueued_ && outstanding == lastOutstanding_;
+  lastQueued_ = queued;
+  lastOutstanding_ = outstanding;
   unsureMs_ = queued == 0 || outstanding == 0 ? 0 : std::clamp(unsureMs_ * 2, 1, same ? kRestMs : kTickMs);
   uint32_t need = queued > outstanding ? queued - outstanding : 0;
   need += edges > 0 ? std::min(edges, uncounted) : outstanding == 0 ? uncounted : 0;

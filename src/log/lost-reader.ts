@@ -10,10 +10,12 @@ const LOST: ReadonlySet<string | undefined> = new Set(['EIO', 'EPIPE']);
 export function bearLostReaders(): void {
   for (const name of ['stdout', 'stderr'] as const) {
     const { get, ...property } = Object.getOwnPropertyDescriptor(process, name)!;
+    // Somebody who was loaded before us has put something else in its place, and answers for it.
+    if (get === undefined || property.configurable !== true) continue;
     let stream: NodeJS.WriteStream | undefined;
     Object.defineProperty(process, name, {
       ...property,
-      get: () => (stream ??= listening(get!.call(process) as NodeJS.WriteStream)),
+      get: () => (stream ??= listening(get.call(process) as NodeJS.WriteStream)),
     });
   }
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 
-const WRITTEN_AS_ESM = /^(?:Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module|await is only valid in async functions and the top level bodies of modules)/;
+const WRITTEN_AS_ESM = /^(?:Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module)/;
 const WRITTEN_AS_COMMONJS = /^(require|module|exports|__filename|__dirname) is not defined in ES module scope/;
 
 /** The remedy, if that is what is wrong; `place`: `file:line`. */
