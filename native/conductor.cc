@@ -46,7 +46,7 @@ int Conductor::start() {
   event.data.fd = wake_.get();
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return lastError();
   stopping_ = false;
-  return thread_.start([this] { run(); });
+  return thread_.start("drover:conduct", [this] { run(); });
 }
 
 void Conductor::stop() {

@@ -93,7 +93,7 @@ int Heartbeat::start(LoopHandles& handles, int fd, const HeartbeatOptions& optio
   shared_->fd.reset(fd);
   shared_->period = std::chrono::milliseconds(options.beatMs);
   uv_check_start(check_.get(), [](uv_check_t* check) { static_cast<Heartbeat*>(check->data)->shared_->turned.store(true, std::memory_order_relaxed); });
-  const int status = thread_.start([shared = shared_] { shared->run(); });
+  const int status = thread_.start("drover:beat", [shared = shared_] { shared->run(); });
   if (status == 0) return 0;
   // The caller's again.
   static_cast<void>(shared_->fd.release());

@@ -50,7 +50,7 @@ int ParentWatch::start(int parentPid, int graceMs, int exitCode) {
   stop_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop_.valid()) return lastError();
   Fd parent(static_cast<int>(syscall(SYS_pidfd_open, parentPid, 0)));
-  return thread_.start([stop = stop_.get(), parent = std::move(parent), parentPid, graceMs, exitCode]() mutable { watch(stop, std::move(parent), parentPid, graceMs, exitCode); });
+  return thread_.start("drover:parent", [stop = stop_.get(), parent = std::move(parent), parentPid, graceMs, exitCode]() mutable { watch(stop, std::move(parent), parentPid, graceMs, exitCode); });
 }
 
 void ParentWatch::stop() {

@@ -15,12 +15,18 @@ class Thread {
   Thread& operator=(const Thread&) = delete;
 
   // 0 or -errno. `run()` is called on the thread, and freed there. To be joined or detached before this object ends.
+  // `name`: what top -H and perf call it, up to 15 characters.
   template <typename Run>
-  int start(Run run) {
-    auto box = std::make_unique<Run>(std::move(run));
+  int start(const char* name, Run run) {
+    struct Box {
+      const char* name;
+      Run run;
+    };
+    auto box = std::make_unique<Box>(Box{name, std::move(run)});
     const auto main = [](void* boxed) -> void* {
-      const std::unique_ptr<Run> owned(static_cast<Run*>(boxed));
-      (*owned)();
+      const std::unique_ptr<Box> owned(static_cast<Box*>(boxed));
+      pthread_setname_np(pthread_self(), owned->name);
+      owned->run();
       return nullptr;
     };
     if (const int error = pthread_create(&thread_, nullptr, main, box.get()); error != 0) return -error;

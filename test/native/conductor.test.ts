@@ -5,7 +5,7 @@ import { NO_LIMIT, State, type Board } from '../../src/ipc/board.js';
 import { createBoard } from '../../src/ipc/board-memory.js';
 import { check, closeFd, native, type NativeConductor } from '../../src/native.js';
 import { poll } from '../helpers/drover.js';
-import { startChild } from './support.js';
+import { startChild, threadNames, until } from './support.js';
 
 const permitted = createBoard().kernelReadable === 0;
 const privileged = permitted ? test : test.skip;
@@ -16,6 +16,12 @@ function conduct(t: ExecutionContext, board: Board, stallMs = 20): NativeConduct
   t.teardown(() => conductor.stop());
   return conductor;
 }
+
+test('its thread has a name', async (t) => {
+  conduct(t, createBoard().board);
+  await until(() => threadNames(process.pid).includes('drover:conduct'));
+  t.pass();
+});
 
 /** A group of sockets that nobody accepts from, one per slot, and a ready row each. */
 function open(t: ExecutionContext, board: Board, conductor: NativeConductor, group: number, slots: number): { port: number; lengths: () => number[] } {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { native } from '../../src/native.js';
-import { EBADF, EINVAL, createBoard, startChild, temporaryFolder, until } from './support.js';
+import { EBADF, EINVAL, createBoard, startChild, temporaryFolder, threadNames, until } from './support.js';
 
 /** An unlinked file, as the master makes one per worker. */
 function heartbeatFile(t: ExecutionContext): number {
@@ -29,6 +29,7 @@ test('a turning loop beats: the file changes, again and again', async (t) => {
   child.send({ type: 'stats' });
   const { message } = await child.next('stats');
   t.true(Number(message['beats']) >= 3);
+  t.true(threadNames(child.pid).includes('drover:beat'));
 });
 
 test('a blocked loop does not beat', async (t) => {

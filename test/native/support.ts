@@ -65,6 +65,11 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
+/** What top -H calls the threads of a process. */
+export function threadNames(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).map((id) => readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8').trimEnd());
+}
+
 export function temporaryFolder(t: ExecutionContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'drover-native-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
