@@ -12,6 +12,9 @@
 //   one until it runs again (Linux takes a waiter off the row when it wakes it), and its event is the first of the batch: whoever gets full by
 //   an accept has kept it. The registrations go at once, behind libuv's back, so that being full and not costs one system call per socket each;
 //   coming back finds what waits, since adding a registration looks at the queue. An event of the same batch that comes after it is ignored.
+// - A worker that was blocked lately accepts at the end of the turn, in uv_prepare: libuv runs timers between poll and the next poll, and a connection that is accepted
+//   before one of them blocks waits for its end. What a timer keeps us from is still in the queue, where the conductor finds it. It costs no turn and no
+//   wake-up. Who gets full in between gives the promise back.
 // - Above the average (gate.cc) one wake-up is worth one connection, whoever is idle, and then the gate closes (gate_watch.cc).
 // - Granted sockets are not polled at all, permitted ones while the permit is ours, which goes to another before JavaScript has the connection.
 // - Descriptors leave the epoll set before they are closed: others hold the same open file, and the kernel would keep reporting it.
@@ -149,7 +152,27 @@ void Acceptor::onReady(const std::shared_ptr<Socket>& socket, int status) {
     stopPoll(*socket);
     if (polling()) startPoll(*socket);
   }
-  if (!full_) acceptSome(socket);
+  if (full_) return;
+  if (loopStamp_.blockedLately()) return acceptBeforePoll(socket);
+  acceptSome(socket);
+}
+
+void Acceptor::acceptBeforePoll(const std::shared_ptr<Socket>& socket) {
+  late_.push_back(socket);
+  if (late_.size() > 1) return;
+  loopStamp_.beforePoll([weak = weak_from_this()] {
+    if (const auto acceptor = weak.lock()) acceptor->acceptLate();
+  });
+}
+
+void Acceptor::acceptLate() {
+  while (!late_.empty()) {
+    const std::shared_ptr<Socket> socket = late_.front();
+    late_.erase(late_.begin());
+    // Who has disarmed or paused it has taken what was promised.
+    if (socket->armed && polling()) acceptSome(socket);
+  }
+  gate_.acceptedLate();
 }
 
 // Accept one connection and hand it on. After kStop nothing of this socket may be touched.
@@ -342,6 +365,8 @@ void Acceptor::resume() {
 void Acceptor::hold() {
   if (closed_ || full_) return;
   full_ = true;
+  // Promised to us, and not taken yet.
+  if (!std::exchange(late_, {}).empty()) wake_.tellOrphaned();
   passPermit();
   for (const auto& socket : sockets_) {
     if (!socket->registration.hold(epoll(), socket->fd.get())) stopPoll(*socket);

@@ -75,6 +75,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void onReady(const std::shared_ptr<Socket>& socket, int status);
   Outcome acceptOne(Socket& socket);
   void acceptSome(const std::shared_ptr<Socket>& socket);
+  void acceptBeforePoll(const std::shared_ptr<Socket>& socket);
+  void acceptLate();
   void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);
   void swapRegistrations();
   void gateChanged();
@@ -96,6 +98,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   Board board_;
   AcceptorListener& listener_;
   std::vector<std::shared_ptr<Socket>> sockets_;
+  // Ready, and to be accepted from before the next poll.
+  std::vector<std::shared_ptr<Socket>> late_;
   LoopHandle<uv_async_t> keepAlive_;
   LoopHandle<uv_check_t> swapCheck_;
   LoopHandle<uv_idle_t> swapIdle_;

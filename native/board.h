@@ -46,6 +46,8 @@ struct BoardRow {
 constexpr int kMaxRows = 512;
 constexpr int kMaxSlots = 256;
 constexpr int kMaxPermits = 16;
+// Who was stalled this lately may be again.
+constexpr uint64_t kStallRememberedNs = 10'000'000'000;
 
 // The place of row -1: what is not any one worker's.
 struct BoardHeader {

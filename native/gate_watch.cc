@@ -23,6 +23,10 @@ void GateWatch::accepted() {
   uv_check_start(check_.get(), [](uv_check_t* handle) { static_cast<GateWatch*>(handle->data)->look(); });
 }
 
+void GateWatch::acceptedLate() {
+  if (check_ && uv_is_active(check_.generic())) look();
+}
+
 void GateWatch::look() {
   uv_check_stop(check_.get());
   if (shut_ || !aboveAverage(board_, uv_hrtime())) return;

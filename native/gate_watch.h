@@ -21,6 +21,8 @@ class GateWatch {
   void close();
   bool isShut() const { return shut_; }
   void accepted();
+  // After accepts that come later than the uv_check of their turn.
+  void acceptedLate();
 
  private:
   void look();

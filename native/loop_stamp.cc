@@ -1,10 +1,14 @@
 // The loop stamp: 0 while this event loop waits in poll, else the CLOCK_MONOTONIC nanosecond at which it left; and a count of turns.
 // uv_prepare and uv_check, any kernel; two stores a turn.
 //
+// It knows, too, whether this loop was blocked lately, for who would rather accept after what may block (acceptor.cc, wake.cc).
+//
 // The surprise: libuv calls the handlers of ready descriptors inside its poll phase, before uv_check. A request handler that blocks would
 // block with the stamp still 0. So whoever is called first in that phase says so with leftPoll(): our acceptor does, and
 // `stampLoop` lets the HTTP side do it when a request begins.
 #include "loop_stamp.h"
+
+#include <utility>
 
 #include "args.h"
 #include "environment.h"
@@ -21,7 +25,7 @@ int LoopStamp::start(LoopHandles& handles, Board board) {
     return status;
   }
   board_ = board;
-  uv_prepare_start(prepare_.get(), [](uv_prepare_t* handle) { store(static_cast<LoopStamp*>(handle->data)->board_.own().loopStamp, uint64_t{0}); });
+  uv_prepare_start(prepare_.get(), [](uv_prepare_t* handle) { static_cast<LoopStamp*>(handle->data)->enterPoll(); });
   uv_check_start(check_.get(), [](uv_check_t* handle) {
     auto* self = static_cast<LoopStamp*>(handle->data);
     self->leftPoll();
@@ -35,6 +39,19 @@ void LoopStamp::stop() {
   prepare_.close();
   check_.close();
   board_ = {};
+  beforePoll_.clear();
+}
+
+void LoopStamp::enterPoll() {
+  for (const auto& call : std::exchange(beforePoll_, {})) call();
+  // JavaScript has run, and may have stopped us.
+  if (!board_.valid()) return;
+  noteBlocked(uv_hrtime());
+  store(board_.own().loopStamp, uint64_t{0});
+}
+
+void LoopStamp::noteBlocked(uint64_t now) {
+  if (now - load(board_.own().loopStamp) > board_.stallNs()) blockedAt_ = now;
 }
 
 void LoopStamp::leftPoll() {
@@ -42,8 +59,13 @@ void LoopStamp::leftPoll() {
 }
 
 void LoopStamp::renew() {
-  if (board_.valid() && load(board_.own().loopStamp) != 0) store(board_.own().loopStamp, uv_hrtime());
+  if (!board_.valid() || load(board_.own().loopStamp) == 0) return;
+  const uint64_t now = uv_hrtime();
+  noteBlocked(now);
+  store(board_.own().loopStamp, now);
 }
+
+bool LoopStamp::blockedLately() const { return blockedAt_ != 0 && uv_hrtime() - blockedAt_ < kStallRememberedNs; }
 
 Napi::Value StartLoopStamp(const Napi::CallbackInfo& info) {
   Args args(info);

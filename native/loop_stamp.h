@@ -3,6 +3,10 @@
 
 #include <napi.h>
 
+#include <cstdint>
+#include <functional>
+#include <vector>
+
 #include "board.h"
 #include "loop_handle.h"
 
@@ -16,11 +20,21 @@ class LoopStamp {
   void leftPoll();
   // As if it had left poll only now: it has been busy for long, and can take connections again.
   void renew();
+  // Whether this loop was out of poll for longer than --stall-ms in the last kStallRememberedNs.
+  bool blockedLately() const;
+  // Calls it once, before this loop goes to poll again: after its timers and immediates, which may block.
+  void beforePoll(std::function<void()> call) { beforePoll_.push_back(std::move(call)); }
 
  private:
+  void enterPoll();
+  void noteBlocked(uint64_t now);
+
   Board board_;
   LoopHandle<uv_prepare_t> prepare_;
   LoopHandle<uv_check_t> check_;
+  // When it was last found blocked; 0: never.
+  uint64_t blockedAt_ = 0;
+  std::vector<std::function<void()>> beforePoll_;
 };
 
 Napi::Value StartLoopStamp(const Napi::CallbackInfo& info);

@@ -25,8 +25,6 @@ namespace {
 constexpr int kTickMs = 5;
 constexpr int kMaxCalmMs = 100;
 constexpr uint64_t kMsNs = 1'000'000;
-// Somebody was stalled this lately: it, or another, may be again.
-constexpr uint64_t kWaryNs = 2'000'000'000;
 // Connections by which another has to be below us before a permit waits for the end of what it is at.
 constexpr uint32_t kSlack = 2;
 
@@ -158,7 +156,7 @@ int PermitDuty::onTick(uint64_t now, bool traffic) {
   }
   // Nothing waits: the next look is when a holder that is out of poll is stalled, or, if none is, when one could be that leaves it now. Where nobody has
   // been stalled for long twice that time, since each look is a wake-up.
-  const bool wary = stalledAt_ != 0 && now - stalledAt_ < kWaryNs;
+  const bool wary = stalledAt_ != 0 && now - stalledAt_ < kStallRememberedNs;
   uint64_t due = now + std::clamp<uint64_t>(wary ? stallNs_ : 2 * stallNs_, kTickMs * kMsNs, kMaxCalmMs * kMsNs);
 
   bool more = waiting || traffic;

@@ -65,6 +65,15 @@ void Wake::onBell() {
   const bool held = permit_.held();
   if (permit_.look()) tellConductor();
   if (permit_.held() != held) each([](WakeListener& listener) { listener.permitChanged(); });
+  if (!loopStamp_->blockedLately()) return take(held);
+  // Not before what may block (acceptor.cc).
+  loopStamp_->beforePoll([this, held] {
+    if (board_.valid()) take(held);
+  });
+}
+
+// `held`: a permit, before the bell.
+void Wake::take(bool held) {
   takeGrants();
   // With news of a permit polling begins, or ends; without, it is to look at what we were not woken for.
   const bool holder = held && permit_.held();

@@ -55,6 +55,7 @@ class Wake {
 
  private:
   void onBell();
+  void take(bool held);
   void takeGrants();
   bool isAnyWaiting() const;
   void tellConductor();

@@ -360,3 +360,23 @@ test('held, then closed with drain: what waits is taken', async (t) => {
   acceptor.close(true);
   t.is(taken.length, 12);
 });
+
+// Two connections wait. What happens from then on, and how many wake-ups were given up.
+const LATE: Record<string, [string[], { order: string[]; orphaned: number }]> = {
+  'accepts after its timers': [['exclusive'], { order: ['timer', 'accepted', 'accepted'], orphaned: 0 }],
+  'accepts after its timers, also where its stamp was renewed at the end of it': [['exclusive', 'renewed'], { order: ['timer', 'accepted', 'accepted'], orphaned: 0 }],
+  'comes for a grant after its timers': [['bell'], { order: ['timer', 'accepted'], orphaned: 0 }],
+  'above the average takes one, as ever': [['gate'], { order: ['timer', 'accepted'], orphaned: 0 }],
+  'and gets full meanwhile: the promise is given back, once': [['exclusive', 'hold'], { order: ['timer'], orphaned: 1 }],
+  'and stops listening meanwhile: takes what was promised': [['exclusive', 'disarm'], { order: ['accepted', 'accepted', 'timer'], orphaned: 0 }],
+  'and stops listening when full: the promise is given back, once': [['exclusive', 'hold+disarm'], { order: ['timer'], orphaned: 1 }],
+};
+for (const [what, [args, expected]] of Object.entries(LATE)) {
+  test(`who was blocked lately ${what}`, async (t) => {
+    const { fd } = createBoard(t);
+    const child = startChild(t, 'accepting-late', { args });
+    child.send({ type: 'board' }, [fd]);
+    const { order, orphaned } = (await child.next('order')).message;
+    t.deepEqual({ order, orphaned }, expected);
+  });
+}
