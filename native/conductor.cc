@@ -1,8 +1,9 @@
 // The conductor: epoll(7) and eventfd(2) (Linux 2.6.27) on a thread of its own in the master, so that what the workers are
 // coordinated by does not wait for JavaScript: a master whose loop is blocked for seconds delays no connection.
 //
-// - It sleeps when all is quiet: no ticks on an idle server. Duties watch descriptors for the first sign of traffic, and each says at a tick when it wants
-//   the next one. Only who is due ticks, and who is nearly due with it, so that slow ticks fall together with fast ones and cost no wake-up of their own.
+// - It sleeps when all is quiet: no ticks on an idle server. The first connection after that wakes it, at whichever socket: all are in a set of their own, so that the
+//   first at each of the others does not. From then on each duty says at a tick when it wants the next one. Only who is due ticks, and who is nearly due with it, so
+//   that slow ticks fall together with fast ones and cost no wake-up of their own.
 // - One lock: held while duties work, and by JavaScript's thread while it changes what they work on. Nothing under it blocks.
 #include "conductor.h"
 
@@ -27,6 +28,13 @@ void drainCounter(int fd) {
   // Non-blocking; what was written is of no interest.
   static_cast<void>(read(fd, &count, sizeof count));
 }
+
+int control(const Fd& epoll, int operation, int fd, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  return epoll_ctl(epoll.get(), operation, fd, &event) == 0 ? 0 : lastError();
+}
 }  // namespace
 
 Conductor::~Conductor() {
@@ -41,10 +49,11 @@ int Conductor::start() {
   if (!epoll_.valid()) return lastError();
   wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.valid()) return lastError();
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = wake_.get();
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return lastError();
+  traffic_.reset(epoll_create1(EPOLL_CLOEXEC));
+  if (!traffic_.valid()) return lastError();
+  if (const int status = control(epoll_, EPOLL_CTL_ADD, wake_.get(), EPOLLIN); status < 0) return status;
+  if (const int status = control(epoll_, EPOLL_CTL_ADD, traffic_.get(), EPOLLIN | EPOLLONESHOT); status < 0) return status;
+  awaitsTraffic_ = true;
   stopping_ = false;
   return thread_.start("drover:conduct", [this] { run(); });
 }
@@ -78,17 +87,23 @@ void Conductor::remove(const Duty& duty) {
 }
 
 int Conductor::watch(int fd, uint32_t events, Duty& duty) {
-  epoll_event event{};
-  event.events = events;
-  event.data.fd = fd;
   const int operation = watched_.contains(fd) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  if (epoll_ctl(epoll_.get(), operation, fd, &event) != 0) return lastError();
+  if (const int status = control(epoll_, operation, fd, events); status < 0) return status;
   watched_[fd] = &duty;
   return 0;
 }
 
 void Conductor::unwatch(int fd) {
-  if (watched_.erase(fd) > 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  if (watched_.erase(fd) > 0) control(epoll_, EPOLL_CTL_DEL, fd, 0);
+}
+
+int Conductor::watchTraffic(int fd) { return control(traffic_, EPOLL_CTL_ADD, fd, EPOLLIN); }
+
+void Conductor::unwatchTraffic(int fd) { control(traffic_, EPOLL_CTL_DEL, fd, 0); }
+
+// What waits already counts: arming looks.
+void Conductor::awaitTraffic() {
+  if (!std::exchange(awaitsTraffic_, true)) control(epoll_, EPOLL_CTL_MOD, traffic_.get(), EPOLLIN | EPOLLONESHOT);
 }
 
 void Conductor::run() {
@@ -104,6 +119,10 @@ void Conductor::run() {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == wake_.get()) {
         drainCounter(fd);
+        all = true;
+      } else if (fd == traffic_.get()) {
+        lastTraffic_ = monotonicNow();
+        awaitsTraffic_ = false;
         all = true;
       } else if (const auto found = watched_.find(fd); found != watched_.end()) {
         lastTraffic_ = monotonicNow();
@@ -131,13 +150,13 @@ void Conductor::tick(uint64_t now, bool all) {
   nextTick_ = 0;
   for (Post& post : posts_) {
     if (isDue(post)) {
-      const bool ticked = std::exchange(post.ready, false) || post.due != 0;
+      post.ready = false;
       post.everyNs = static_cast<uint64_t>(post.duty->onTick(now, traffic)) * 1'000'000;
       post.due = post.everyNs == 0 ? 0 : now + post.everyNs;
-      if (ticked && post.due == 0) post.duty->onQuiet();
     }
     if (post.due != 0) nextTick_ = nextTick_ == 0 ? post.due : std::min(nextTick_, post.due);
   }
+  if (!traffic || nextTick_ == 0) awaitTraffic();
 }
 
 bool Conductor::trafficSince(uint64_t now) {

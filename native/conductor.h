@@ -23,8 +23,6 @@ class Duty {
   // A tick, `now` in CLOCK_MONOTONIC nanoseconds; `traffic`: connections have come within the last second. In how many milliseconds the duty
   // wants to be called again at the latest; 0: not before something happens.
   virtual int onTick(uint64_t now, bool traffic) = 0;
-  // The duty's ticks end until something happens: watch for it.
-  virtual void onQuiet() {}
 };
 
 class Conductor {
@@ -61,6 +59,9 @@ class Conductor {
   // For duties, lock held. `events` as of epoll_ctl(2); watching a descriptor again changes its events. 0 or -errno.
   int watch(int fd, uint32_t events, Duty& duty);
   void unwatch(int fd);
+  // A listening socket whose first connection after a quiet time is a reason for all duties to tick. 0 or -errno.
+  int watchTraffic(int fd);
+  void unwatchTraffic(int fd);
   Board& board() { return board_; }
 
  private:
@@ -76,12 +77,16 @@ class Conductor {
   void run();
   void tick(uint64_t now, bool all);
   bool trafficSince(uint64_t now);
+  void awaitTraffic();
 
   Board board_;
   std::mutex mutex_;
   Thread thread_;
   Fd epoll_;
   Fd wake_;
+  // An epoll set of all that watchTraffic() was told, itself in epoll_: once for each quiet time.
+  Fd traffic_;
+  bool awaitsTraffic_ = false;
   bool stopping_ = false;
   // When the first of the duties is due; 0: none is.
   uint64_t nextTick_ = 0;

@@ -6,7 +6,6 @@
 #include "permit.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -99,21 +98,14 @@ bool Permit::pass(const Bells& bells, uint64_t now) {
 
 int PermitDuty::addSocket(Fd socket) {
   const int id = socket.get();
-  if (const int status = conductor_.watch(id, EPOLLIN | EPOLLONESHOT, *this); status < 0) return status;
+  if (const int status = conductor_.watchTraffic(id); status < 0) return status;
   sockets_[id] = std::move(socket);
   return id;
 }
 
 void PermitDuty::removeSocket(int id) {
-  conductor_.unwatch(id);
+  conductor_.unwatchTraffic(id);
   sockets_.erase(id);
-}
-
-// Traffic: ticks begin, which is all there is to do.
-void PermitDuty::onReady(int) {}
-
-void PermitDuty::onQuiet() {
-  for (const auto& [id, socket] : sockets_) conductor_.watch(id, EPOLLIN | EPOLLONESHOT, *this);
 }
 
 bool PermitDuty::queued() const {

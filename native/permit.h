@@ -44,9 +44,7 @@ class PermitDuty final : public Duty {
   int addSocket(Fd socket);
   void removeSocket(int id);
 
-  void onReady(int fd) override;
   int onTick(uint64_t now, bool traffic) override;
-  void onQuiet() override;
 
  private:
   struct Watched {

@@ -13,7 +13,6 @@
 #include "rescue.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 
 #include <algorithm>
 #include <utility>
@@ -34,18 +33,14 @@ constexpr size_t kMaxCovered = 16;
 
 int RescueDuty::addSocket(Fd socket) {
   const int id = socket.get();
-  if (const int status = conductor_.watch(id, EPOLLIN | EPOLLONESHOT, *this); status < 0) return status;
+  if (const int status = conductor_.watchTraffic(id); status < 0) return status;
   sockets_[id] = {.fd = std::move(socket)};
   return id;
 }
 
 void RescueDuty::removeSocket(int id) {
-  conductor_.unwatch(id);
+  conductor_.unwatchTraffic(id);
   sockets_.erase(id);
-}
-
-void RescueDuty::onQuiet() {
-  for (const auto& [id, socket] : sockets_) conductor_.watch(id, EPOLLIN | EPOLLONESHOT, *this);
 }
 
 // Looks at all queues. Whether any is not empty.

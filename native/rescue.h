@@ -22,7 +22,6 @@ class RescueDuty final : public Duty {
   void removeSocket(int id);
 
   int onTick(uint64_t now, bool traffic) override;
-  void onQuiet() override;
 
  private:
   struct Socket {

@@ -237,7 +237,7 @@ int LeastGroup::add(int slot, int fd) {
   Fd socket(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!socket.valid()) return lastError();
   if (const int status = setSocket(sockets_.get(), static_cast<uint32_t>(slot), fd); status < 0) return status;
-  if (const int status = conductor_.watch(socket.get(), EPOLLIN | EPOLLONESHOT, *this); status < 0) return status;
+  if (const int status = conductor_.watchTraffic(socket.get()); status < 0) return status;
   accounts_.add(slot, socket.get());
   members_.push_back({slot, std::move(socket)});
   return 0;

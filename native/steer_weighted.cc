@@ -7,7 +7,6 @@
 #include "steer_weighted.h"
 
 #include <fcntl.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -85,7 +84,7 @@ bool differMaterially(std::span<const uint32_t> before, std::span<const uint32_t
 int WeightedGroup::add(int slot, int fd) {
   Fd socket(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!socket.valid()) return lastError();
-  const int status = conductor_.watch(socket.get(), EPOLLIN | EPOLLONESHOT, *this);
+  const int status = conductor_.watchTraffic(socket.get());
   if (status < 0) return status;
   members_.push_back({slot, std::move(socket)});
   return 0;

@@ -1,8 +1,6 @@
 // The sockets of one SO_REUSEPORT group that the conductor steers: what steer_least.cc and steer_weighted.cc have in common.
 #pragma once
 
-#include <sys/epoll.h>
-
 #include <vector>
 
 #include "conductor.h"
@@ -14,17 +12,13 @@ class SteeredGroup : public Duty {
  public:
   explicit SteeredGroup(Conductor& conductor) : conductor_(conductor) {}
   ~SteeredGroup() override {
-    for (const Member& member : members_) conductor_.unwatch(member.socket.get());
+    for (const Member& member : members_) conductor_.unwatchTraffic(member.socket.get());
   }
 
   // All with the lock held (Conductor::change). Sockets in order of listen(); the descriptor is duplicated. 0 or -errno.
   virtual int add(int slot, int fd) = 0;
   // Makes the kernel go by the sockets that have been added. 0 or -errno.
   virtual int attach() = 0;
-  // The first connection after a quiet time is enough of a sign; from then on ticks tell.
-  void onQuiet() override {
-    for (const Member& member : members_) conductor_.watch(member.socket.get(), EPOLLIN | EPOLLONESHOT, *this);
-  }
 
  protected:
   struct Member {

@@ -50,6 +50,7 @@ void testPolicies();
 void testAccounts();
 void testPermits();
 void testPermitsOverdue();
+void testFirstOfTraffic();
 void testGrants();
 void testRescue();
 void testRescueOfTheDead();

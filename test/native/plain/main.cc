@@ -7,6 +7,7 @@ int main() {
   testAccounts();
   testPermits();
   testPermitsOverdue();
+  testFirstOfTraffic();
   testGrants();
   testRescue();
   testRescueOfTheDead();

@@ -1,4 +1,4 @@
-// Grants and rescues, with a conductor's thread, real sockets, and a thread for each worker.
+// The first of traffic, grants and rescues, with a conductor's thread, real sockets, and a thread for each worker.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -284,6 +284,46 @@ void testGrants() {
   testGrantsRest();
   testGrantsOverdue();
   testGrantsInVain();
+}
+
+// After a quiet time the first connection, at whichever socket, is a reason for ticks; the first at each of the others is none.
+void testFirstOfTraffic() {
+  constexpr size_t kSockets = 20;
+  class Counting final : public Duty {
+   public:
+    int onTick(uint64_t, bool traffic) override {
+      ticks++;
+      return traffic ? 60'000 : 0;
+    }
+    std::atomic<int> ticks = 0;
+  };
+  TestBoard board;
+  Conductor conductor(board.master());
+  CHECK(conductor.start() == 0);
+  auto owned = std::make_unique<Counting>();
+  Counting& duty = *owned;
+  conductor.add(std::move(owned));
+  std::vector<Address> addresses(kSockets);
+  std::vector<Fd> listening;
+  for (Address& address : addresses) {
+    listening.push_back(listenAt(AF_INET, address));
+    CHECK(conductor.change([&] { return conductor.watchTraffic(listening.back().get()); }) == 0);
+  }
+  const auto tickNow = [&] {
+    const int before = duty.ticks;
+    conductor.tickNow();
+    while (duty.ticks == before) std::this_thread::yield();
+  };
+  tickNow();
+  const int before = duty.ticks;
+  std::vector<Fd> clients;
+  clients.push_back(connectTo(addresses.back()));
+  while (duty.ticks == before) std::this_thread::yield();
+  for (size_t i = 0; i + 1 < kSockets; i++) clients.push_back(connectTo(addresses[i]));
+  tickNow();
+  // The first, ours, and one that may have been on its way before.
+  CHECK(duty.ticks - before <= 3);
+  conductor.change([&] { return conductor.unwatchTraffic(listening.front().get()), 0; });
 }
 
 void testRescue() {
