@@ -40,6 +40,8 @@ export interface Judged extends Claim {
   low: number | null;
   high: number | null;
   rounds: number;
+  /** The subject failed in this run, so its rounds are those before: they prove no claim. */
+  failed: boolean;
   verdict: Verdict;
 }
 
@@ -51,18 +53,20 @@ interface Estimate {
 
 /**
  * Round by round: the two sides of a round ran close to each other, so what else the machine did hit both, and their ratio has less noise than either. A claim holds, or is missed, when the bounds of
- * the median ratio say so; with the target between them it is undecided.
+ * the median ratio say so; with the target between them it is undecided. `absent`: rivals that were not there or failed, with the reason.
  */
-export function judge(claim: Claim, cells: readonly Cell[]): Judged {
+export function judge(claim: Claim, cells: readonly Cell[], absent: Readonly<Record<string, string>> = {}): Judged {
   const [own, other] = sides(claim).map(({ rival, condition }) => find(cells, rival, condition, claim.metric));
-  if (own === undefined || (claim.rival !== undefined && other === undefined)) return { ...claim, value: null, low: null, high: null, rounds: 0, verdict: 'not measured' };
+  const failed = absent[claim.subject] !== undefined;
+  if (own === undefined || (claim.rival !== undefined && other === undefined)) return { ...claim, value: null, low: null, high: null, rounds: 0, failed, verdict: 'not measured' };
   const rounds = own.samples.length;
   if (meansNone(claim)) {
     const worst = Math.max(...own.samples);
-    return { ...claim, value: worst, low: Math.min(...own.samples), high: worst, rounds, verdict: own.samples.every((count) => count === 0) ? 'PASS' : 'behind' };
+    return { ...claim, value: worst, low: Math.min(...own.samples), high: worst, rounds, failed, verdict: own.samples.every((count) => count === 0) && !failed ? 'PASS' : 'behind' };
   }
   const estimate = other === undefined ? ofRounds(own.samples) : compare(own, other);
-  return { ...claim, ...estimate, rounds, verdict: verdictOf(claim, estimate) };
+  const verdict = verdictOf(claim, estimate);
+  return { ...claim, ...estimate, rounds, failed, verdict: failed && verdict === 'PASS' ? 'undecided' : verdict };
 }
 
 /** Why a claim could not be judged; undefined when it could. `absent`: rivals that were not there or failed, with the reason. */
@@ -88,12 +92,13 @@ export function sentence(claim: Claim, title: (rival: string) => string = String
 
 /** What was measured, with its bounds: `0.48 × (0.45 to 0.53)`. */
 export function measured(judged: Judged): string {
-  const { value, low, high, rounds, target } = judged;
+  const { value, low, high, rounds, failed, target } = judged;
   if (value === null || low === null || high === null) return '–';
   const number = (one: number): string => brief(one, target);
-  if (meansNone(judged)) return judged.verdict === 'PASS' ? '0 in every round' : `up to ${number(high)} in a round`;
+  const end = failed ? ', then it failed' : '';
+  if (meansNone(judged)) return `${high === 0 ? '0 in every round' : `up to ${number(high)} in a round`}${end}`;
   const unit = judged.rival === undefined ? '' : ' ×';
-  return `${number(value)}${unit} (${rounds === 1 ? 'one round' : `${number(low)} to ${number(high)}`})`;
+  return `${number(value)}${unit} (${rounds === 1 ? 'one round' : `${number(low)} to ${number(high)}`})${end}`;
 }
 
 /** Which side of the target an undecided claim is likelier on: without it, a list of the undecided would hide what is probably missed. */

@@ -18,7 +18,7 @@ const JUDGING =
   '- **missed**: nothing between the bounds meets it, or what came out was no number.\n' +
   '- **undecided**: the target lies between the bounds, or a count came out below what is possible; more rounds, or a quieter machine, would tell.\n' +
   '- **left out**: a side was not measured.\n\n' +
-  'A target of 0 means none in any round. Where a server failed in mid-run, the medians are compared, and the bounds are the worst and the best that any two rounds could give.';
+  'A target of 0 means none in any round. Where a server failed in mid-run, the medians are compared, and the bounds are the worst and the best that any two rounds could give; no claim about it holds by the rounds before.';
 
 interface Shown {
   trial: Trial;
@@ -33,7 +33,7 @@ export function render(): string {
   const results = newest();
   const shown = TRIALS.flatMap((trial): Shown[] => {
     const found = results.get(trial.name);
-    return found === undefined ? [] : [{ trial, ...found, claims: trial.claims.map((claim) => judge(claim, found.result.cells)) }];
+    return found === undefined ? [] : [{ trial, ...found, claims: trial.claims.map((claim) => judge(claim, found.result.cells, found.result.absent)) }];
   });
   const charts = `${DOCS}benchmarks/`;
   mkdirSync(charts, { recursive: true });

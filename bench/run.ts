@@ -60,7 +60,7 @@ let broken = 0;
 for (const trial of TRIALS) {
   if (wanted !== undefined && !wanted.includes(trial.name)) continue;
   const result = await run(trial);
-  const claims = trial.claims.map((claim) => judge(claim, result.cells));
+  const claims = trial.claims.map((claim) => judge(claim, result.cells, result.absent));
   console.log(`\n## ${trial.title} (${Math.round(result.seconds)} s)\n\n${cellTable(result.cells, trial.columns, title)}\n`);
   if (mode !== 'smoke' && claims.length > 0) console.log(`${claimTable(claims, title)}\n`);
   for (const [name, why] of Object.entries(result.absent)) console.log(`absent: ${name}: ${why}`);

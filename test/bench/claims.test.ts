@@ -79,6 +79,17 @@ test('what was not measured is neither passed nor behind; what is no number is b
   }
 });
 
+test('who failed in mid-run holds nothing by the rounds before', (t) => {
+  const absent = { ours: 'failed: no request was answered' };
+  const rounds = [cell('ours', '', 0, 0)];
+  t.like(judge({ ...alone, target: 1 }, rounds, absent), { failed: true, verdict: 'undecided' });
+  t.is(judge({ ...alone, target: -1 }, rounds, absent).verdict, 'behind');
+  const none = judge({ ...alone, target: 0 }, rounds, absent);
+  t.is(none.verdict, 'behind');
+  t.is(measured(none), '0 in every round, then it failed');
+  t.is(judge(claim, cells, { theirs: 'failed' }).verdict, 'PASS', 'a rival that failed is its own affair');
+});
+
 test('a count below what is possible proves nothing', (t) => {
   t.is(judge({ ...alone, target: 1.1, least: 0.5 }, [cell('ours', '', -1.59)]).verdict, 'undecided');
   t.is(judge({ ...alone, target: 1.1, least: 0.5 }, [cell('ours', '', 0.9)]).verdict, 'PASS');
