@@ -37,10 +37,25 @@ export function usageOf(pids: readonly number[]): Usage {
   for (const pid of pids) {
     for (const thread of threadsOf(pid)) {
       usage.cpuNs += Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(' ', 1)[0] ?? 0);
-      usage.wakeups += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${pid}/task/${thread}/status`))?.[1] ?? 0);
+      usage.wakeups += wakeupsOf(pid, thread);
     }
   }
   return usage;
+}
+
+/**
+ * Wake-ups so far of each thread that accepts, or decides who does: the main threads, and drover's own native ones by their names (`drover:conduct`). V8's and libuv's, which collect and compile when they please,
+ * are left out.
+ */
+export function servingWakeups(pids: readonly number[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const pid of pids) {
+    for (const thread of threadsOf(pid)) {
+      const serves = thread === String(pid) || read(`/proc/${pid}/task/${thread}/comm`).startsWith('drover:');
+      if (serves) found.set(thread, wakeupsOf(pid, thread));
+    }
+  }
+  return found;
 }
 
 export interface Memory {
@@ -55,6 +70,10 @@ export function memoryOf(pid: number): Memory {
   const rollup = read(`/proc/${pid}/smaps_rollup`);
   const kb = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? NaN);
   return { pssMb: kb('Pss') / 1024, privateMb: (kb('Private_Clean') + kb('Private_Dirty')) / 1024, rssMb: kb('Rss') / 1024 };
+}
+
+function wakeupsOf(pid: number, thread: string): number {
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${pid}/task/${thread}/status`))?.[1] ?? 0);
 }
 
 function threadsOf(pid: number): string[] {

@@ -2,12 +2,23 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { draw } from './chart.js';
-import { judge, sentence, type Judged } from './claims.js';
+import { judge, leaning, measured, sentence, tally, whyLeftOut, WORDS, type Judged, type Verdict } from './claims.js';
 import { DOCS } from './paths.js';
 import { newest, type Machine, type TrialResult } from './results.js';
+import { RIVALS } from './rivals.js';
 import { cellTable, claimTable } from './table.js';
-import type { Trial } from './trial.js';
+import type { Mode, Trial } from './trial.js';
 import { TRIALS } from './trials.js';
+
+const JUDGING =
+  'Round by round. A claim that compares two servers is judged on their ratio in each round, which has less noise than either number: where all servers are up at once the two are measured right after each other; where each is ' +
+  'measured alone, rounds are paired by their number. The value is the median of these ratios (without a rival: of the rounds themselves), in brackets the bounds of the true median by the sign test, with at least 90 % confidence from five ' +
+  'rounds on; with fewer they are just the least and the greatest, and one round has none.\n\n' +
+  '- **holds**: all between the bounds meets the target.\n' +
+  '- **missed**: nothing between the bounds meets it, or what came out was no number.\n' +
+  '- **undecided**: the target lies between the bounds, or a count came out below what is possible; more rounds, or a quieter machine, would tell.\n' +
+  '- **left out**: a side was not measured.\n\n' +
+  'A target of 0 means none in any round. Where a server failed in mid-run, the medians are compared, and the bounds are the worst and the best that any two rounds could give; no claim about it holds by the rounds before.';
 
 interface Shown {
   trial: Trial;
@@ -22,7 +33,7 @@ export function render(): string {
   const results = newest();
   const shown = TRIALS.flatMap((trial): Shown[] => {
     const found = results.get(trial.name);
-    return found === undefined ? [] : [{ trial, ...found, claims: trial.claims.map((claim) => judge(claim, found.result.cells)) }];
+    return found === undefined ? [] : [{ trial, ...found, claims: trial.claims.map((claim) => judge(claim, found.result.cells, found.result.absent)) }];
   });
   const charts = `${DOCS}benchmarks/`;
   mkdirSync(charts, { recursive: true });
@@ -31,25 +42,27 @@ export function render(): string {
   const parts = [
     '# Benchmarks',
     'Rendered by `bench/render.ts` from the raw results in [bench/results/](../bench/results); do not edit. `npm run bench` makes new ones (`-- --quick` in some minutes, `-- --list` shows what there is, `-- --trial NAME` runs one).',
-    'Every trial runs drover and its rivals in the same run with the same answer; all Node rivals run the same program ([bench/apps/server.cjs](../bench/apps/server.cjs)). A claim that is missed says **behind**. ' +
+    'Every trial runs drover and its rivals in the same run with the same answer; all Node rivals run the same program ([bench/apps/server.cjs](../bench/apps/server.cjs)). ' +
       'Numbers are medians of the rounds, ranges in brackets. The load comes from this machine too, so compare the rows of a table with each other, not with other pages.',
     verdicts(shown),
+    '## How claims are judged',
+    JUDGING,
+    modes(shown),
   ];
   for (const { trial, result, claims, file } of shown) {
     parts.push(`## ${trial.title}`, trial.question);
     for (const chart of trial.charts) {
-      const image = draw(chart, result.cells, (rival) => result.rivals[rival] ?? { title: rival, kind: 'other' });
+      const image = draw(chart, result.cells, (rival) => result.rivals[rival] ?? { title: titleOf(rival), kind: 'other' });
       if (image === undefined) continue;
       const name = `${result.name}-${chart.metric}.svg`;
       writeFileSync(`${charts}${name}`, image);
       parts.push(`![${chart.title}](benchmarks/${name})`);
     }
-    const title = titleOf(result);
-    parts.push(cellTable(result.cells, trial.columns, title));
-    if (claims.length > 0) parts.push(claimTable(claims, title));
+    parts.push(cellTable(result.cells, trial.columns, titleOf));
+    if (claims.length > 0) parts.push(claimTable(claims, titleOf));
     parts.push(trial.method);
     const absent = Object.entries(result.absent);
-    if (absent.length > 0) parts.push(`Not in this run: ${absent.map(([name, why]) => `${name} (${why})`).join('; ')}.`);
+    if (absent.length > 0) parts.push(`Not in this run: ${absent.map(([name, why]) => `${titleOf(name)} (${why})`).join('; ')}.`);
     parts.push(`<sub>${result.date.slice(0, 16).replace('T', ' ')} UTC, ${result.mode} run of ${Math.round(result.seconds)} s, load average before it ${result.machine.loadBefore}; raw: [${file}](../bench/results/${file})</sub>`);
   }
   parts.push('## Machine and versions', machines(shown.map(({ result }) => result)), versions(shown.map(({ result }) => result)));
@@ -58,24 +71,36 @@ export function render(): string {
   return 'docs/benchmarks.md';
 }
 
-function titleOf(result: TrialResult): (rival: string) => string {
-  return (rival) => result.rivals[rival]?.title ?? rival;
+function titleOf(name: string): string {
+  return RIVALS.find((rival) => rival.name === name)?.title ?? name;
 }
 
+/** The count, and every claim that does not hold: what is missed first, and claims of trials that have no results at all too. */
 function verdicts(shown: readonly Shown[]): string {
-  const all = shown.flatMap(({ claims }) => claims);
-  const count = (verdict: Judged['verdict']): number => all.filter((claim) => claim.verdict === verdict).length;
-  const line = `Of ${all.length} claims ${count('PASS')} hold, ${count('behind')} are missed, ${count('not measured')} could not be measured.`;
-  const missed = shown.flatMap(({ trial, result, claims }) => {
-    const title = titleOf(result);
-    return claims
-      .filter((claim) => claim.verdict === 'behind')
-      .map((claim) => {
-        const text = sentence({ ...claim, subject: title(claim.subject), ...(claim.rival === undefined ? {} : { rival: title(claim.rival) }) });
-        return `- [${trial.title}](#${anchor(trial.title)}): ${text}; measured ${claim.value === null ? 'nothing' : Number(claim.value.toPrecision(3))}`;
-      });
-  });
-  return missed.length === 0 ? line : `${line} Missed:\n\n${missed.join('\n')}`;
+  const unrun = TRIALS.filter((trial) => !shown.some((one) => one.trial === trial)).map((trial) => ({ trial, claims: trial.claims.map((claim) => judge(claim, [])), result: undefined }));
+  const all = [...shown, ...unrun];
+  const parts = [tally(all.flatMap(({ claims }) => claims))];
+  const list = (verdict: Verdict, tell: (claim: Judged, result: TrialResult | undefined) => string): void => {
+    const lines = all.flatMap(({ trial, claims, result }) =>
+      claims
+        .filter((claim) => claim.verdict === verdict)
+        .map((claim) => `- ${result === undefined ? trial.title : `[${trial.title}](#${anchor(trial.title)})`}: ${sentence(claim, titleOf)}; ${tell(claim, result)}`),
+    );
+    if (lines.length > 0) parts.push(`**${WORDS[verdict][0]!.toUpperCase()}${WORDS[verdict].slice(1)}**:`, lines.join('\n'));
+  };
+  list('behind', (claim) => `measured ${measured(claim)}`);
+  list('undecided', (claim) => `measured ${measured(claim)}: ${leaning(claim)}`);
+  list('not measured', (claim, result) => (result === undefined ? 'the trial was not run' : whyLeftOut(claim, result.cells, result.absent, titleOf)!));
+  return parts.join('\n\n');
+}
+
+/** Quick runs have shorter loads and fewer rounds, so wider bounds: the reader is told. */
+function modes(shown: readonly Shown[]): string {
+  const names = (mode: Mode): string[] => shown.filter(({ result }) => result.mode === mode).map(({ trial }) => trial.title);
+  const quick = names('quick');
+  if (quick.length === 0) return '';
+  const which = quick.length === shown.length ? 'All results here are' : `The results of ${quick.map((title) => `“${title}”`).join(', ')} are`;
+  return `${which} of \`--quick\` runs: shorter loads and fewer rounds than a full run, so wider bounds.`;
 }
 
 /** As GitHub makes them of headings. */

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Cell } from './claims.js';
 import { RESULTS } from './paths.js';
 import { significant } from './statistics.js';
@@ -57,7 +58,7 @@ export function resultPath(date: Date, host: Machine): string {
 }
 
 export function save(path: string, result: TrialResult): void {
-  mkdirSync(RESULTS, { recursive: true });
+  mkdirSync(dirname(path), { recursive: true });
   const file: ResultFile = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ResultFile) : { trials: {} };
   file.trials[result.name] = result;
   // Numbers in lines of their own would make a kilobyte of every cell.
@@ -65,11 +66,12 @@ export function save(path: string, result: TrialResult): void {
 }
 
 /** The newest result of each trial over all files, with the name of its file. */
-export function newest(): Map<string, { file: string; result: TrialResult }> {
+export function newest(folder = RESULTS): Map<string, { file: string; result: TrialResult }> {
   const found = new Map<string, { file: string; result: TrialResult }>();
-  if (!existsSync(RESULTS)) return found;
-  for (const file of readdirSync(RESULTS).filter((name) => name.endsWith('.json')).sort()) {
-    const { trials } = JSON.parse(readFileSync(`${RESULTS}${file}`, 'utf8')) as ResultFile;
+  if (!existsSync(folder)) return found;
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.json')).sort()) {
+    // JSON has no NaN and writes null, which compares like 0: what was no number must not become a good one.
+    const { trials } = JSON.parse(readFileSync(join(folder, file), 'utf8'), (_key, value: unknown) => (value === null ? NaN : value)) as ResultFile;
     for (const result of Object.values(trials)) {
       const known = found.get(result.name);
       if (known === undefined || result.date >= known.result.date) found.set(result.name, { file, result });

@@ -8,7 +8,7 @@
  * Environment: DROVER_BENCH_NODE24 (a Node 24 program), DROVER_BENCH_OFFLINE=1 (install no rivals), CC.
  */
 import { parseArgs } from 'node:util';
-import { judge } from './claims.js';
+import { judge, tally, whyLeftOut, type Judged } from './claims.js';
 import { compile } from './compile.js';
 import { ROOT } from './paths.js';
 import { render } from './render.js';
@@ -55,22 +55,23 @@ const availability = new Map<string, true | string>();
 const titles = new Map(RIVALS.map((rival) => [rival.name, rival.title]));
 const title = (name: string): string => titles.get(name) ?? name;
 
-let missed = 0;
+const judged: Judged[] = [];
 let broken = 0;
 for (const trial of TRIALS) {
   if (wanted !== undefined && !wanted.includes(trial.name)) continue;
   const result = await run(trial);
-  const claims = trial.claims.map((claim) => judge(claim, result.cells));
+  const claims = trial.claims.map((claim) => judge(claim, result.cells, result.absent));
   console.log(`\n## ${trial.title} (${Math.round(result.seconds)} s)\n\n${cellTable(result.cells, trial.columns, title)}\n`);
   if (mode !== 'smoke' && claims.length > 0) console.log(`${claimTable(claims, title)}\n`);
   for (const [name, why] of Object.entries(result.absent)) console.log(`absent: ${name}: ${why}`);
-  missed += claims.filter((claim) => claim.verdict === 'behind').length;
+  if (mode !== 'smoke') for (const why of new Set(claims.flatMap((claim) => whyLeftOut(claim, result.cells, result.absent, title) ?? []))) console.log(`left out: ${why}`);
+  judged.push(...claims);
   if (keep) save(resultPath(new Date(result.date), result.machine), result);
 }
 if (keep) console.log(`\nkept in bench/results/, rendered to ${render()}`);
-if (mode !== 'smoke') console.log(missed === 0 ? 'no claim is missed' : `${missed} claims are missed: see “behind” above`);
+if (mode !== 'smoke') console.log(tally(judged));
 if (mode === 'smoke' && broken > 0) process.exitCode = 1;
-if (values.strict && missed > 0) process.exitCode = 1;
+if (values.strict && judged.some((claim) => claim.verdict === 'behind')) process.exitCode = 1;
 
 async function run(trial: Trial): Promise<TrialResult> {
   const absent: Record<string, string> = {};

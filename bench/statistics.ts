@@ -1,4 +1,4 @@
-/** The bench's arithmetic: medians and ranges of rounds, Jain's index. Pure. */
+/** The bench's arithmetic: medians of rounds, their ranges and bounds, Jain's index. Pure. */
 
 export interface Summary {
   median: number;
@@ -13,6 +13,29 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** At least so sure are the bounds of a median, where there are rounds enough. */
+const CONFIDENCE = 0.9;
+
+/**
+ * Bounds of the true median by the sign test, which asks nothing of how the values are distributed: a value lies below the true median with the chance of a coin, so the chance that all but `cut`
+ * of them lie on one side is the tail of a binomial. Taken is the narrowest pair of values, as many cut off at either end, that is sure enough; below five values nothing is, and it is all of them.
+ */
+export function medianBounds(values: readonly number[]): { low: number; high: number } {
+  const count = values.length;
+  if (count === 0) return { low: NaN, high: NaN };
+  const sorted = [...values].sort((a, b) => a - b);
+  let cut = 0;
+  let ways = 1; // `cut` of `count`
+  let tail = ways / 2 ** count;
+  for (;;) {
+    ways = (ways * (count - cut)) / (cut + 1);
+    tail += ways / 2 ** count;
+    if (1 - 2 * tail < CONFIDENCE) break;
+    cut++;
+  }
+  return { low: sorted[cut]!, high: sorted[count - 1 - cut]! };
 }
 
 export function summarize(samples: readonly number[]): Summary {

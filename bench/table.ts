@@ -1,5 +1,5 @@
 /** Tables of cells, as Markdown: for the terminal and for the manual alike. Pure. */
-import { sentence, type Cell, type Judged } from './claims.js';
+import { measured, sentence, WORDS, type Cell, type Judged } from './claims.js';
 import type { Column } from './trial.js';
 
 export function formatNumber(value: number, digits: number): string {
@@ -29,9 +29,9 @@ export function claimTable(claims: readonly Judged[], title: (rival: string) => 
   return markdown(
     ['claim', 'measured', 'verdict', 'why it is claimed'],
     claims.map((claim) => [
-      sentence({ ...claim, subject: title(claim.subject), ...(claim.rival === undefined ? {} : { rival: title(claim.rival) }) }),
-      claim.value === null ? '–' : `${Number(claim.value.toPrecision(3))}${claim.rival === undefined ? '' : ' ×'}`,
-      claim.verdict === 'behind' ? '**behind**' : claim.verdict,
+      sentence(claim, title),
+      measured(claim),
+      claim.verdict === 'behind' ? `**${WORDS.behind}**` : WORDS[claim.verdict],
       claim.because,
     ]),
     4,

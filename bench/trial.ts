@@ -72,28 +72,52 @@ export class Samples {
   }
 }
 
+/**
+ * The order of a round: rivals in groups, where those that a claim compares are one, so that they run one after the other and their ratio has little of what the machine did meanwhile. Each round
+ * begins with another group, so that none always follows the same neighbour, and every other goes through the groups backwards, so that none is always the first of its pair.
+ */
+export function turns<T extends { name: string }>(rivals: readonly T[], claims: readonly Claim[], round: number): T[][] {
+  const groups: T[][] = [];
+  for (const rival of rivals) {
+    const tied = claims.flatMap(({ subject, rival: other }) => (subject === rival.name || other === rival.name ? [subject, other] : []));
+    const group = groups.find((members) => members.some(({ name }) => tied.includes(name)));
+    if (group === undefined) groups.push([rival]);
+    else group.push(rival);
+  }
+  const first = groups.length === 0 ? 0 : round % groups.length;
+  const order = [...groups.slice(first), ...groups.slice(0, first)];
+  return round % 2 === 0 ? order : order.map((members) => members.reverse());
+}
+
 export interface Started {
   rival: Rival;
   server: Running;
 }
 
+export interface Rounds<Condition extends string> extends StartOptions {
+  rounds: number;
+  /** Of the trial: who is measured beside whom. */
+  claims: readonly Claim[];
+  conditions: readonly Condition[];
+}
+
 /**
- * All rivals up at the same time, for rounds that go around them in turn (what the machine does meanwhile then hits all alike). A
+ * All rivals up at the same time, for rounds that go around them in turn (what the machine does meanwhile then hits all alike), within a group under one condition after the other. A
  * rival whose round throws is left out of the rest.
  */
-export async function interleaved(
+export async function interleaved<Condition extends string>(
   context: Context,
-  options: StartOptions,
-  rounds: number,
+  options: Rounds<Condition>,
   warmUp: (started: Started) => Promise<void>,
-  round: (started: Started, index: number) => Promise<void>,
+  round: (started: Started, index: number, condition: Condition) => Promise<void>,
 ): Promise<void> {
-  const started: Started[] = [];
+  const { rounds, claims, conditions } = options;
+  const started = new Map<Rival, Running>();
   try {
     for (const rival of context.rivals) {
       try {
         const server = await rival.start(options);
-        started.push({ rival, server });
+        started.set(rival, server);
         context.say(`${rival.name}: warming up`);
         await warmUp({ rival, server });
       } catch (error) {
@@ -103,20 +127,20 @@ export async function interleaved(
     const failed = new Set<Rival>();
     for (let index = 0; index < rounds; index++) {
       context.say(`round ${index + 1} of ${rounds}`);
-      // Each round begins with another rival, so that none always follows the same neighbour.
-      for (let i = 0; i < started.length; i++) {
-        const one = started[(i + index) % started.length]!;
-        if (failed.has(one.rival)) continue;
-        try {
-          await round(one, index);
-        } catch (error) {
-          failed.add(one.rival);
-          context.failed(one.rival, error);
+      for (const group of turns([...started.keys()], claims, index)) {
+        for (const [condition, rival] of conditions.flatMap((one) => group.map((member) => [one, member] as const))) {
+          if (failed.has(rival)) continue;
+          try {
+            await round({ rival, server: started.get(rival)! }, index, condition);
+          } catch (error) {
+            failed.add(rival);
+            context.failed(rival, error);
+          }
         }
       }
     }
   } finally {
-    for (const { server } of started) await server.stop();
+    for (const server of started.values()) await server.stop();
   }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { load } from '../load.js';
 import { memoryOf, usageOf } from '../processes.js';
 import type { Rival, Running } from '../rival.js';
-import { pick, Samples, type Trial } from '../trial.js';
+import { pick, Samples, turns, type Trial } from '../trial.js';
 import { median } from '../statistics.js';
 
 const WORKERS = 2;
@@ -19,8 +19,9 @@ const trial: Trial = {
   question: 'How much memory, how much time to start and how many wake-ups does drover add to the app?',
   method:
     'Two workers of drover beside two plain `node` processes of the same app, all up at the same time, so that what Node processes share is shared alike; PSS after one request each (`at start`) and after a load. ' +
-    'Time to ready, by the clock of the process itself, which begins when Node starts: of drover’s worker until it is ready (`bootMs` in its log), of plain `node` until it listens; `bootCpuMs` is the CPU the process used until then, which other load on the machine moves less. ' +
-    'Idle: wake-ups of all processes per second once they have settled (half a minute: V8 still collects garbage until then).',
+    'Time to ready, by the clock of the process itself, which begins when Node starts: of drover’s worker until it is ready (`bootMs` in its log), of plain `node` until it listens; `bootCpuMs` is the CPU the process used until then, which other load on the machine moves less. Starts of those that are compared follow each other in each round. ' +
+    'Idle: wake-ups of all processes per second once they have settled (half a minute: V8 still collects garbage until then), in stretches of a beat’s time; over node is what is left without those that the two plain `node` processes have ' +
+    'in the same stretch: nothing is taken off for the master, which is drover’s own.',
   rivals: ['drover-reuseport', 'drover-shared', 'node', 'cluster-rr', 'pm2'],
   columns: [
     { metric: 'workerPssMb', label: 'worker PSS MB', digits: 1 },
@@ -32,6 +33,7 @@ const trial: Trial = {
     { metric: 'bootCpuMs', label: 'worker CPU to listen ms', digits: 0 },
     { metric: 'firstAnswerMs', label: 'first answer ms', digits: 0 },
     { metric: 'idleWakeups', label: 'idle wake-ups/s', digits: 2 },
+    { metric: 'idleWakeupsOverNode', label: 'over node', digits: 2 },
   ],
   charts: [
     { metric: 'workerPssOverNodeMb', title: 'PSS of a worker over plain node, MB', shape: 'bars' },
@@ -43,18 +45,19 @@ const trial: Trial = {
     { metric: 'bootCpuMs', subject: 'drover-reuseport', rival: 'node', op: '<=', target: 1.25, because: 'The same by CPU, steadier on a busy machine.' },
     { metric: 'masterPssMb', subject: 'drover-reuseport', op: '<=', target: 60, because: 'The master runs no user code.' },
     { metric: 'idleWakeups', subject: 'drover-reuseport', op: '<=', target: HEARTBEATS_PER_SECOND, because: 'An idle server wakes no more often than its heartbeats.' },
+    { metric: 'idleWakeupsOverNode', subject: 'drover-reuseport', op: '<=', target: HEARTBEATS_PER_SECOND, because: 'What drover adds to the timers that Node’s http server has by itself.' },
   ],
   async measure(context) {
     const samples = new Samples();
     const size = pick(context.mode, {
-      smoke: { boots: 1, idleMs: 500, settleMs: 200, requests: 200 },
-      quick: { boots: 7, idleMs: 30_000, settleMs: 30_000, requests: 4000 },
-      full: { boots: 21, idleMs: 120_000, settleMs: 40_000, requests: 20_000 },
+      smoke: { boots: 1, stretches: 1, idleMs: 500, settleMs: 200, requests: 200 },
+      quick: { boots: 8, stretches: 5, idleMs: 10_000, settleMs: 30_000, requests: 4000 },
+      full: { boots: 21, stretches: 12, idleMs: 10_000, settleMs: 40_000, requests: 20_000 },
     });
 
     // Starting: one at a time, in turns, so that what else the machine does hits all alike.
     for (let i = 0; i < size.boots; i++) {
-      for (const rival of context.rivals) {
+      for (const rival of turns(context.rivals, trial.claims, i).flat()) {
         context.say(`${rival.name}: start ${i + 1} of ${size.boots}`);
         try {
           const server = await rival.start({ workers: 1 });
@@ -81,15 +84,16 @@ const trial: Trial = {
           context.failed(rival, error);
         }
       }
-      context.say(`idle for ${(size.settleMs + size.idleMs) / 1000} s`);
+      context.say(`idle for ${(size.settleMs + size.stretches * size.idleMs) / 1000} s`);
       for (const one of servers) for (const server of one.servers) await load({ mode: 'closed', address: server.address, connections: 4, requests: 4 });
       await sleep(size.settleMs);
       const fresh = memories(servers);
-      const before = servers.map((one) => usageOf(one.servers.flatMap((server) => server.pids())));
-      await sleep(size.idleMs);
-      for (const [i, { rival, servers: all }] of servers.entries()) {
-        const after = usageOf(all.flatMap((server) => server.pids()));
-        samples.add(rival.name, '', { idleWakeups: (after.wakeups - before[i]!.wakeups) / (size.idleMs / 1000) });
+      for (let i = 0; i < size.stretches; i++) {
+        const before = new Map(servers.map((one) => [one.rival.name, wakeupsOf(one.servers)]));
+        await sleep(size.idleMs);
+        const perSecond = new Map(servers.map((one) => [one.rival.name, (wakeupsOf(one.servers) - before.get(one.rival.name)!) / (size.idleMs / 1000)]));
+        const node = perSecond.get('node');
+        for (const [name, idleWakeups] of perSecond) samples.add(name, '', { idleWakeups, ...(node === undefined || name === 'node' ? {} : { idleWakeupsOverNode: idleWakeups - node }) });
       }
       for (const one of servers) {
         context.say(`${one.rival.name}: load`);
@@ -127,6 +131,10 @@ async function startOf(rival: Rival, server: Running): Promise<Record<string, nu
   // Workers of other masters tell when they listen, not when their master counts on them.
   else if (rival.name === 'node') numbers['bootMs'] = median(server.boots().map((boot) => boot.ms));
   return numbers;
+}
+
+function wakeupsOf(servers: readonly Running[]): number {
+  return usageOf(servers.flatMap((server) => server.pids())).wakeups;
 }
 
 function memories(servers: readonly { rival: Rival; servers: readonly Running[] }[]): Map<string, { worker: number; workerPrivate: number; master: { pssMb: number; rssMb: number } | undefined }> {

@@ -14,7 +14,7 @@ const trial: Trial = {
   method:
     'Two workers. Every request comes on a connection of its own (`Connection: close`). `busy`: 16 clients, each asks again as soon as it is answered. ' +
     '`400 a second`: Poisson arrivals, so that workers sleep between connections. CPU is user and system time of master and workers together, from the scheduler’s ' +
-    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns; each is warmed up by a first load, and again at each turn.',
+    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, and again at each turn.',
   rivals: [
     'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'node', 'cluster-rr', 'cluster-none', 'cluster-rr-node24', 'node24-reuseport',
     'pm2', 'bun', 'gunicorn-sync', 'gunicorn-gevent', 'uwsgi', 'nginx-shared', 'nginx-reuseport', 'floor',
@@ -38,7 +38,7 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { warmUp: 200, rewarm: 0, rounds: 1, requests: 200, seconds: 0.5 },
-      quick: { warmUp: 12_000, rewarm: 3000, rounds: 3, requests: 4000, seconds: 2 },
+      quick: { warmUp: 12_000, rewarm: 2000, rounds: 8, requests: 2000, seconds: 0.8 },
       full: { warmUp: 40_000, rewarm: 10_000, rounds: 9, requests: 10_000, seconds: 8 },
     });
     const measured = async (started: Started, condition: string, options: Omit<LoadOptions, 'address'>): Promise<void> => {
@@ -57,16 +57,15 @@ const trial: Trial = {
     };
     await interleaved(
       context,
-      { workers: 2 },
-      size.rounds,
+      { workers: 2, rounds: size.rounds, claims: trial.claims, conditions: [BUSY, HALF] },
       async ({ server }) => {
         await load({ mode: 'closed', address: server.address, connections: 16, requests: size.warmUp });
       },
-      async (started, index) => {
+      async (started, index, condition) => {
+        if (condition === HALF) return measured(started, HALF, { mode: 'open', rate: 400, seconds: size.seconds, seed: index + 1 });
         // While a server waits for its turn V8 throws away compiled code; what is measured is a server at work.
         if (size.rewarm > 0) await load({ mode: 'closed', address: started.server.address, connections: 16, requests: size.rewarm });
         await measured(started, BUSY, { mode: 'closed', connections: 16, requests: size.requests, seed: index + 1 });
-        await measured(started, HALF, { mode: 'open', rate: 400, seconds: size.seconds, seed: index + 1 });
       },
     );
     return samples.cells();

@@ -22,13 +22,13 @@ const trial: Trial = {
   async measure(context) {
     const samples = new Samples();
     const size = pick(context.mode, {
-      smoke: { connections: 50, gapUs: 1000, settleMs: 200 },
-      quick: { connections: 300, gapUs: 3000, settleMs: 1000 },
-      full: { connections: 1000, gapUs: 4000, settleMs: 3000 },
+      smoke: { rounds: 1, connections: 50, gapUs: 1000, settleMs: 200 },
+      quick: { rounds: 5, connections: 120, gapUs: 3000, settleMs: 400 },
+      full: { rounds: 5, connections: 500, gapUs: 4000, settleMs: 2000 },
     });
     for (const workers of pick(context.mode, { smoke: [2], quick: [2, 8, 32], full: [2, 4, 8, 16, 32, 64] })) {
       await oneByOne(context, { workers }, async ({ rival, server }) => {
-        samples.add(rival.name, `${workers} workers`, await wakeupsPerConnection(server, size));
+        for (let i = 0; i < size.rounds; i++) samples.add(rival.name, `${workers} workers`, await wakeupsPerConnection(server, size));
       });
     }
     return samples.cells();

@@ -32,12 +32,13 @@ const trial: Trial = {
   ],
   async measure(context) {
     const samples = new Samples();
-    const seconds = pick(context.mode, { smoke: 2, quick: 10, full: 60 });
-    const underLoad = async ({ rival, server }: Started, condition: string, disturb: () => Promise<void>, pauseMs: number): Promise<void> => {
+    const seconds = pick(context.mode, { smoke: 2, quick: 2.5, full: 12 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
+    const underLoad = async ({ rival, server }: Started, condition: string, round: number, disturb: () => Promise<void>, pauseMs: number): Promise<void> => {
       const { address } = server;
       const loads = Promise.all([
-        load({ mode: 'open', address, rate: 200, seconds, timeoutMs: 10_000, seed: 1 }),
-        load({ mode: 'open', address, rate: 200, seconds, keepalive: 32, timeoutMs: 10_000, seed: 2 }),
+        load({ mode: 'open', address, rate: 200, seconds, timeoutMs: 10_000, seed: 2 * round + 1 }),
+        load({ mode: 'open', address, rate: 200, seconds, keepalive: 32, timeoutMs: 10_000, seed: 2 * round + 2 }),
       ]);
       let over = false;
       void loads.then(() => (over = true), () => (over = true));
@@ -63,14 +64,15 @@ const trial: Trial = {
     await oneByOne(context, { workers: 4 }, async (started) => {
       const { server } = started;
       await load({ mode: 'closed', address: server.address, connections: 8, requests: 500 });
-      if (server.reload !== undefined) await underLoad(started, RELOADS, () => server.reload!(), 100);
+      for (let i = 0; i < rounds && server.reload !== undefined; i++) await underLoad(started, RELOADS, i, () => server.reload!(), 100);
       // The first process is the master. Workers that are booting or draining are as good a target as any.
-      await underLoad(started, KILLS, async () => {
+      const killOne = async (): Promise<void> => {
         const workers = server.pids().slice(1);
         const victim = workers[Math.floor(Math.random() * workers.length)];
         if (victim !== undefined) process.kill(victim, 'SIGKILL');
         await Promise.resolve();
-      }, 500);
+      };
+      for (let i = 0; i < rounds; i++) await underLoad(started, KILLS, i, killOne, 500);
     });
     return samples.cells();
   },

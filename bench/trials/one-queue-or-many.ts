@@ -31,8 +31,8 @@ const trial: Trial = {
   ],
   async measure(context) {
     const samples = new Samples();
-    const seconds = pick(context.mode, { smoke: 1, quick: 15, full: 60 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 1, full: 5 });
+    const seconds = pick(context.mode, { smoke: 1, quick: 4, full: 60 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
     await oneByOne(context, { workers: WORKERS }, async ({ rival, server }) => {
       const { address } = server;
       await load({ mode: 'closed', address, connections: 8, requests: pick(context.mode, { smoke: 100, quick: 2000, full: 5000 }) });

@@ -41,8 +41,8 @@ const trial: Trial = {
   ],
   async measure(context) {
     const samples = new Samples();
-    const seconds = pick(context.mode, { smoke: 1, quick: 4, full: 20 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 2, full: 5 });
+    const seconds = pick(context.mode, { smoke: 1, quick: 2.5, full: 20 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
     const record = (rival: string, condition: string, result: LoadResult): void => {
       const histogram = merge([result.histogram]);
       samples.add(rival, condition, {

@@ -27,10 +27,10 @@ const trial: Trial = {
   async measure(context) {
     const samples = new Samples();
     const workers = pick(context.mode, { smoke: 4, quick: 32, full: 32 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 2, full: 5 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
     const size = pick(context.mode, {
       smoke: { connections: 50, gapUs: 1000, settleMs: 200 },
-      quick: { connections: 400, gapUs: 3000, settleMs: 1500 },
+      quick: { connections: 200, gapUs: 3000, settleMs: 700 },
       full: { connections: 1500, gapUs: 4000, settleMs: 3000 },
     });
     await oneByOne(context, { workers }, async ({ rival, server }) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { jain, median, significant, summarize } from '../../bench/statistics.js';
+import { jain, median, medianBounds, significant, summarize } from '../../bench/statistics.js';
 
 test('median of an odd and an even number of values, in any order', (t) => {
   t.is(median([9, 1, 5]), 5);
@@ -10,6 +10,19 @@ test('median of an odd and an even number of values, in any order', (t) => {
 
 test('summarize keeps the order of the rounds', (t) => {
   t.deepEqual(summarize([3, 1, 2]), { median: 2, min: 1, max: 3, samples: [3, 1, 2] });
+});
+
+test('bounds of a median: the outermost values up to seven, then more and more are cut off', (t) => {
+  const bounds = (count: number): unknown => medianBounds(Array.from({ length: count }, (_, i) => ((i * 7) % count) + 1));
+  t.deepEqual(medianBounds([3]), { low: 3, high: 3 });
+  t.deepEqual(medianBounds([10, 9]), { low: 9, high: 10 });
+  t.deepEqual(bounds(5), { low: 1, high: 5 });
+  t.deepEqual(medianBounds([7, 6, 5, 4, 3, 2, 1]), { low: 1, high: 7 }, 'cut by one they would be 87.5 % sure');
+  t.deepEqual(bounds(8), { low: 2, high: 7 }, '93.0 % sure');
+  t.deepEqual(bounds(9), { low: 2, high: 8 }, '96.1 % sure; cut by two 82.0 %');
+  // From tables of the sign test: k = 6 of 20 (95.9 % and 88.5 % when cut by one more).
+  t.deepEqual(bounds(20), { low: 6, high: 15 });
+  t.deepEqual(medianBounds([]), { low: NaN, high: NaN });
 });
 
 test("Jain's index: 1 when all hold the same, 1/n when one holds all", (t) => {
