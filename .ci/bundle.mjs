@@ -1,11 +1,11 @@
 /**
- * Bundles the worker: what dist/src/worker/main.js imports becomes dist/worker/worker.cjs, which dist/worker/start.cjs (src/worker/start.ts) runs. Run by
- * ready.mjs, after tsc.
+ * Bundles the worker: what dist/src/worker/main.js imports becomes dist/worker/worker.cjs, which dist/worker/start.cjs (src/worker/start.ts) runs, and
+ * dist/worker/rest.cjs, which only some workers need. Run by ready.mjs, after tsc.
  *
  * A worker's start is part of every app's start. Some thirty small ES modules, and node's loader of them, cost two fifths of what `node` itself needs until
- * an app listens; one file that is compiled as one script, and so has one code cache, costs a tenth at most. What is imported by import() is a chunk of its
- * own in that file: a function that is called when it is needed. Names, lines and comments are tsc's, so that stacks can be read; import.meta.url is that of
- * the module in dist/src. All of it is ASCII: V8 then keeps a byte per character.
+ * an app listens; one file that is compiled as one script, and so has one code cache, costs a tenth at most. What is imported by import() is a chunk: a function
+ * that is called when it is needed. Names, lines and comments are tsc's, so that stacks can be read; import.meta.url is that of the module in dist/src. All of
+ * it is ASCII: V8 then keeps a byte per character.
  */
 import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -42,9 +42,11 @@ const { output } = await main.generate({
   interop,
 });
 await main.close();
-const bundle = ascii(joined(output));
+const always = output.filter(({ fileName }) => ALWAYS.includes(fileName));
+const bundle = ascii(withMain(always));
 // Its last line tells one bundle from another: of the code cache V8 itself checks only that it is of a source of this length.
 writeFileSync(join(target, 'worker.cjs'), `${bundle}// ${createHash('sha256').update(bundle).digest('hex').slice(0, 16)}\n`);
+writeFileSync(join(target, 'rest.cjs'), ascii(`(${table(output.filter((chunk) => !always.includes(chunk)))})\n`));
 
 function bundleOf(name) {
   return rollup({
@@ -74,22 +76,20 @@ function interop(id) {
   return id?.startsWith('node:') ? 'default' : 'auto';
 }
 
-/**
- * Chunks as one expression: a function that runs main.cjs. Within, require() knows the chunks, each of which is run once. In parentheses is what V8 shall
- * compile at once, where there is no cache: all else it first only looks through.
- */
-function joined(chunks) {
-  const functions = chunks.map(({ fileName, code }) => {
-    const chunk = `function (require, exports) { ${code}}`;
-    return `'./${fileName}': ${ALWAYS.includes(fileName) ? `(${chunk})` : chunk},\n`;
-  });
-  return `(function (requireBuiltin, importModule, __dirname) {
-const chunks = {
-${functions.join('')}};
+/** The names of chunks and their functions, as an expression. In parentheses is what V8 shall compile at once: all else it first only looks through. */
+function table(chunks) {
+  const functions = chunks.map(({ fileName, code }) => `'./${fileName}': (function (require, exports, importModule, __dirname) { ${code}}),\n`);
+  return `{\n${functions.join('')}}`;
+}
+
+/** An expression: a function that runs main.cjs. Within, require() knows the chunks, each of which is run once. */
+function withMain(chunks) {
+  return `(function (requireBuiltin, rest, importModule, __dirname) {
+const chunks = ${table(chunks)};
 const modules = {};
 function require(id) {
-  if (!Object.hasOwn(chunks, id)) return requireBuiltin(id);
-  if (!Object.hasOwn(modules, id)) chunks[id](require, (modules[id] = {}));
+  if (!id.startsWith('./')) return requireBuiltin(id);
+  if (!Object.hasOwn(modules, id)) (chunks[id] ?? rest()[id])(require, (modules[id] = {}), importModule, __dirname);
   return modules[id];
 }
 return require('./main.cjs');

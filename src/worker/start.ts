@@ -11,9 +11,11 @@ import { Script } from 'node:vm';
 import { CodeCache } from './code-cache.js';
 
 /** The bundle: runs src/worker/main.ts and hands back what that exports. */
-type Bundle = (require: NodeJS.Require, importModule: (specifier: string) => Promise<unknown>, directory: string) => typeof import('./main.js');
+type Bundle = (require: NodeJS.Require, rest: () => unknown, importModule: (specifier: string) => Promise<unknown>, directory: string) => typeof import('./main.js');
 
 const BUNDLE = join(__dirname, 'worker.cjs');
+/** What only some workers need, as an expression: functions by name. */
+const REST = join(__dirname, 'rest.cjs');
 
 // An app that looks through require.cache finds its own modules, as under plain node.
 Object.defineProperty(require.cache, __filename, { enumerable: false });
@@ -26,8 +28,13 @@ const script = new Script(source, { filename: BUNDLE, ...(cachedData && { cached
 const isMissing = cachedData === undefined || script.cachedDataRejected === true;
 const write = isMissing ? attempt(() => cache?.writer()) : undefined;
 // import() is this file's: that of a script of node:vm warns of being experimental.
-const { booted } = (script.runInThisContext() as Bundle)(require, (specifier) => import(specifier), __dirname);
+const { booted } = (script.runInThisContext() as Bundle)(require, rest, (specifier) => import(specifier), __dirname);
 if (write !== undefined) void booted.then(() => setImmediate(() => attempt(() => write(script.createCachedData()))));
+
+let restOfBundle: unknown;
+function rest(): unknown {
+  return (restOfBundle ??= new Script(readFileSync(REST, 'latin1'), { filename: REST }).runInThisContext());
+}
 
 /** There need not be a cache, and nobody has to know why there is none. */
 function attempt<Result>(act: () => Result): Result | undefined {

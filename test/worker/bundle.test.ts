@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { FakeMaster } from '../helpers/fake-master.js';
 
 const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
-const BUNDLE = readFileSync(new URL('../../worker/worker.cjs', import.meta.url), 'utf8');
+const [BUNDLE, REST] = ['worker', 'rest'].map((name) => readFileSync(new URL(`../../worker/${name}.cjs`, import.meta.url), 'utf8')) as [string, string];
 /** By name. */
-const CHUNKS = new Map(BUNDLE.split('\nconst modules = {};')[0]!.split(/^(?='\.\/.*\.cjs': )/m).slice(1).map((code) => [/^'\.\/(.*)\.cjs'/.exec(code)![1]!, code]));
+const [ALWAYS, SOME] = [BUNDLE.split('\nconst modules = {};')[0]!, REST].map((text) => new Map(text.split(/^(?='\.\/.*\.cjs': )/m).slice(1).map((code) => [/^'\.\/(.*)\.cjs'/.exec(code)![1]!, code]))) as [Map<string, string>, Map<string, string>];
+const CHUNKS = new Map([...ALWAYS, ...SOME]);
 
 test('the app is the main module, and finds no module of ours in require.cache', async (t) => {
   const master = new FakeMaster({ cwd: APPS, app: 'looks-around.cjs' });
@@ -21,8 +22,9 @@ test('the app is the main module, and finds no module of ours in require.cache',
   t.deepEqual(seen, { main: true, mainModule: true, cache: [`${APPS}looks-around.cjs`], parent: null });
 });
 
-test('what only some need is a chunk of its own', (t) => {
-  for (const name of ['main', 'worker', 'edge', 'config-file', 'hooks', 'http2']) t.true(CHUNKS.has(name), name);
+test('what only some need is a chunk of its own, in another file', (t) => {
+  t.deepEqual([...ALWAYS.keys()].sort(), ['edge', 'main', 'worker']);
+  for (const name of ['config-file', 'hooks', 'http2']) t.true(SOME.has(name), name);
   for (const name of ['main', 'worker']) t.notRegex(CHUNKS.get(name)!, /^(var .* = )?require\('(?!node:|\.\/worker\.cjs)/m, `${name} begins with builtins and nothing else`);
 });
 
@@ -35,5 +37,5 @@ test('every import() of what is not in it is that of start.cjs', (t) => {
 });
 
 test('it is ASCII: V8 keeps a byte per character', (t) => {
-  t.notRegex(BUNDLE, /[^\0-\x7f]/);
+  for (const text of [BUNDLE, REST]) t.notRegex(text, /[^\0-\x7f]/);
 });

@@ -24,7 +24,7 @@ function dist(t: ExecutionContext): string {
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   chmodSync(directory, 0o755);
   mkdirSync(join(directory, 'worker'));
-  for (const file of ['start.cjs', 'worker.cjs']) copyFileSync(join(BUNDLE, file), join(directory, 'worker', file));
+  for (const file of ['start.cjs', 'worker.cjs', 'rest.cjs']) copyFileSync(join(BUNDLE, file), join(directory, 'worker', file));
   return directory;
 }
 
