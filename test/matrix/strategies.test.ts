@@ -48,12 +48,14 @@ for (const strategy of ACCEPT_STRATEGIES) {
   test.serial(`a worker that blocks keeps nobody waiting: ${strategy}`, async (t) => {
     const d = await up(t);
     const address = await d.address();
+    const release = join(scratch(t), 'release');
     let over = false;
-    const slow = get(address, '/block/4000').then(({ body }) => ((over = true), Number(body)));
+    const slow = get(address, `/block?${encodeURIComponent(release)}`).then(({ body }) => ((over = true), Number(body)));
     const blocked = await d.until('the block', () => /blocked (\d+)/.exec(d.text)?.[1]);
     const pids = await askInTurn(address, 30);
     t.false(over, 'all were answered meanwhile');
     t.false(pids.has(Number(blocked)));
+    writeFileSync(release, '');
     t.is(await slow, Number(blocked));
   });
 
@@ -221,14 +223,21 @@ for (const strategy of ACCEPT_STRATEGIES) {
   });
 
   test.serial(`the master's JavaScript may block: ${strategy}`, async (t) => {
-    const config = join(scratch(t), 'drover.config.mjs');
-    writeFileSync(config, `export default { onReload() { process.stderr.write('master blocks\\n'); for (const end = performance.now() + 4000; performance.now() < end; ); process.stderr.write('master is back\\n'); } };`);
+    const dir = scratch(t);
+    const [config, release] = [join(dir, 'drover.config.mjs'), join(dir, 'release')];
+    writeFileSync(config, `import { existsSync } from 'node:fs';
+    export default { onReload() {
+      process.stderr.write('master blocks\\n');
+      for (const end = performance.now() + 25_000; performance.now() < end && !existsSync(${JSON.stringify(release)}); );
+      process.stderr.write('master is back\\n');
+    } };`);
     const d = await up(t, '--config', config);
     const address = await d.address();
     d.signal('SIGHUP');
     await d.until('the block', () => (d.text.includes('master blocks') ? true : undefined));
     t.true((await askInTurn(address, 30)).size > 0);
     t.false(d.text.includes('master is back'), 'all were answered meanwhile');
+    writeFileSync(release, '');
     await d.event('reload.finished');
   });
 }
