@@ -334,9 +334,15 @@ function load(): Addon {
     throw new DroverError(
       'ERR_DROVER_ADDON',
       `the native addon cannot be loaded from ${path}: ${(error as Error).message.split('\n', 1)[0]}`,
-      'Build it with `npm run build` (needs a C++20 compiler, make and python3).',
+      remedyOf(error as NodeJS.ErrnoException),
     );
   }
+}
+
+function remedyOf({ code }: NodeJS.ErrnoException): string {
+  if (code !== 'ERR_DLOPEN_DISABLED') return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';
+  // There only under the permission model, which is another flag on Node 20.
+  return 'permission' in process ? 'Node is to have --allow-addons beside its permission flag; for workers: --node-args=--allow-addons.' : 'Leave --no-addons out of what Node is started with.';
 }
 
 export const native: Addon = load();

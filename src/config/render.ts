@@ -140,7 +140,7 @@ export function renderOptionsManual(): string {
     '',
     'export default defineConfig({',
     "  app: './app.js',",
-    "  bind: ['127.0.0.1:8000', 'unix:run/app.sock'],",
+    "  bind: ['127.0.0.1:8000', 'unix:app.sock'],",
     "  workers: 'auto',",
     "  timeout: '30s',",
     '  whenReady(server) {',

@@ -1,4 +1,5 @@
 /** What Node's parser and its timers report as `clientError`, as a refusal: status and reason. Pure. In the worker. */
+import { OPENING_BYTES } from './unfinished-line.js';
 
 /** An error of `clientError`. */
 export interface ClientError extends Error {
@@ -16,19 +17,22 @@ export interface ParseFailure {
   requestLine?: string;
 }
 
-/** undefined: an error of the connection, to which there is nothing to say. */
-export function parseFailureOf(error: ClientError): ParseFailure | undefined {
+/**
+ * undefined: an error of the connection, to which there is nothing to say. `opening`: how the line began in which the parser gave up, if that was before the
+ * packet of the error.
+ */
+export function parseFailureOf(error: ClientError, opening: string): ParseFailure | undefined {
   const { code = '', rawPacket } = error;
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { status: 408, reason: 'the request took too long to arrive' };
   if (!code.startsWith('HPE_')) return undefined;
   const requestLine = rawPacket === undefined ? undefined : lineOf(rawPacket);
-  return { ...judged(error), ...(requestLine === undefined ? {} : { requestLine }) };
+  return { ...judged(error, opening), ...(requestLine === undefined ? {} : { requestLine }) };
 }
 
-function judged({ code, reason, rawPacket, bytesParsed = 0 }: ClientError): { status: number; reason: string } {
+function judged({ code, reason, rawPacket, bytesParsed = 0 }: ClientError, opening: string): { status: number; reason: string } {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return inRequestLine(rawPacket, bytesParsed) ? { status: 414, reason: 'the request line is too long' } : { status: 431, reason: 'the head of the request is too large' };
+      return inRequestLine(rawPacket, bytesParsed, opening) ? { status: 414, reason: 'the request line is too long' } : { status: 431, reason: 'the head of the request is too large' };
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return { status: 413, reason: 'the chunk extensions are too large' };
     case 'HPE_INVALID_EOF_STATE':
@@ -41,11 +45,11 @@ function judged({ code, reason, rawPacket, bytesParsed = 0 }: ClientError): { st
   }
 }
 
-/** Whether the parser gave up in a request line. One that began in an earlier packet cannot be told from a header. */
-function inRequestLine(packet: Buffer | undefined, end: number): boolean {
+/** Whether the parser gave up in a request line. */
+function inRequestLine(packet: Buffer | undefined, end: number, opening: string): boolean {
   if (packet === undefined) return false;
   const begin = packet.lastIndexOf('\n', Math.max(end - 1, 0)) + 1;
-  return /^[A-Z-]+ /.test(packet.toString('latin1', begin, begin + 32));
+  return /^[A-Z-]+ /.test((begin === 0 ? opening : '') + packet.toString('latin1', begin, begin + OPENING_BYTES));
 }
 
 /** The first line of a packet, if it is the start of a request line. */

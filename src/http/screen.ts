@@ -24,6 +24,7 @@ import { limitHead, speaksHttp1, type LimitedServer } from './server-limits.js';
 import { StreamRequest, type StreamResponse } from './stream-request.js';
 import { problemOf, type Problem } from './strict.js';
 import { Trust } from './trust.js';
+import { openingOf, watchLine } from './unfinished-line.js';
 
 /** What a mounted request has beside its url, as Express users know it. */
 type Mounted = IncomingMessage & { baseUrl?: string; originalUrl?: string; [kMount]?: string; [kForwarded]?: string | true; [kCarriesId]?: true };
@@ -72,6 +73,7 @@ export class Screen implements Policy {
     if (speaksHttp1(server)) {
       const { lenient } = limitHead(server, this.#config);
       if (lenient) this.#log('edge.lenient-parser', {});
+      server.on('setTicketKeys' in server ? 'secureConnection' : 'connection', watchLine);
     }
     const ofHttp2 = /^Http2/.test(server.constructor.name);
     // Where nobody listens, node:http ends the connection without a word.
@@ -113,7 +115,7 @@ export class Screen implements Policy {
   }
 
   clientError(error: ClientError, socket: Socket): boolean {
-    const failure = parseFailureOf(error);
+    const failure = parseFailureOf(error, openingOf(socket));
     if (failure === undefined) return false;
     this.#refusals.refuseSocket(socket, failure.status, failure.reason, failure.requestLine);
     return true;

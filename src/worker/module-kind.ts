@@ -3,20 +3,22 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 
 const WRITTEN_AS_ESM = /^(?:Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module)/;
+/** Also of a function that is not async, which V8 does not tell apart. */
+const AWAITS = /^await is only valid in async functions and the top level bodies of modules/;
 const WRITTEN_AS_COMMONJS = /^(require|module|exports|__filename|__dirname) is not defined in ES module scope/;
 
 /** The remedy, if that is what is wrong; `place`: `file:line`. */
 export function otherModuleKind(error: Error, place: string | undefined): string | undefined {
   const file = place?.replace(/:\d+$/, '');
   if (file === undefined || file.includes('/node_modules/')) return undefined;
-  if (error instanceof SyntaxError && WRITTEN_AS_ESM.test(error.message)) return toEsm(file);
+  if (error instanceof SyntaxError && WRITTEN_AS_ESM.test(error.message)) return toEsm(file, `${file} is written as an ES module, and Node takes it for CommonJS`);
+  if (error instanceof SyntaxError && AWAITS.test(error.message)) return toEsm(file, `await outside an async function is for ES modules, and Node takes ${file} for CommonJS`);
   const name = error instanceof ReferenceError ? WRITTEN_AS_COMMONJS.exec(error.message)?.[1] : undefined;
   return name === undefined ? undefined : toCommonJs(file, name);
 }
 
-function toEsm(file: string): string {
+function toEsm(file: string, is: string): string {
   const rename = `rename it to ${renamed(file, 'm')}`;
-  const is = `${file} is written as an ES module, and Node takes it for CommonJS`;
   if (extname(file).startsWith('.c')) return `${is} for its name: ${rename}.`;
   const manifest = nearestManifest(file);
   return `${is}: ${manifest === undefined ? `put a package.json with { "type": "module" } beside it` : `set "type": "module" in ${manifest}`}, or ${rename}.`;

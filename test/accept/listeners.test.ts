@@ -14,6 +14,7 @@ import { check, closeFd, native } from '../../src/native.js';
 import { Listeners, type Grants, type ListenersOptions } from '../../src/accept/listeners.js';
 import { inodeOf } from '../../src/accept/holder.js';
 import type { BoundAddress, ListenQuestion } from '../../src/ipc/messages.js';
+import { reservePort } from '../helpers/port.js';
 
 const { EACCES, EADDRINUSE, EADDRNOTAVAIL } = constants.errno;
 type Event = [event: string, fields: Record<string, unknown>];
@@ -564,21 +565,11 @@ test('close() of a listener closes all its sockets', async (t) => {
 test('a first server at any port gets what the first server of another worker got', async (t) => {
   const { listeners } = open(t);
   const first = await granted(t, listeners, { address: '127.0.0.1', port: 0, ordinal: 1 }, 0);
-  const main = await granted(t, listeners, { address: '127.0.0.1', port: await freePort() }, 0);
+  const main = await granted(t, listeners, { address: '127.0.0.1', port: await reservePort(t) }, 0);
   t.not(main.key, first.key);
   t.is((await granted(t, listeners, { port: 0, first: true }, 1)).key, main.key);
   t.is((await granted(t, listeners, { port: 0, first: true }, 2)).key, main.key);
   // A port that is named is another matter, and so is a server that comes later.
-  t.not((await granted(t, listeners, { address: '127.0.0.1', port: await freePort(), first: true }, 3)).key, main.key);
+  t.not((await granted(t, listeners, { address: '127.0.0.1', port: await reservePort(t), first: true }, 3)).key, main.key);
   t.not((await granted(t, listeners, { port: 0, ordinal: 1 }, 3)).key, main.key);
 });
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -357,3 +357,22 @@ test.serial('--node-args that node does not know', async (t) => {
   const { code } = await d.finished();
   t.is(code, EXIT_CODES.boot.code, d.log());
 });
+
+test.serial('a Node that loads no addons: what to give it', async (t) => {
+  const permission = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+  for (const [flags, remedy] of [
+    [[permission, '--allow-fs-read=*', '--allow-fs-write=*'], 'Node is to have --allow-addons beside its permission flag; for workers: --node-args=--allow-addons.'],
+    [['--no-addons'], 'Leave --no-addons out of what Node is started with.'],
+  ] as const) {
+    const master = start(t, [app], { plain: true, prefix: ['sh', '-c', `node=$1; shift; exec "$node" ${flags.map((flag) => `'${flag}'`).join(' ')} "$@"`, 'sh'] });
+    t.is((await master.finished()).code, EXIT_CODES.bug.code, master.log());
+    t.regex(master.text, literal(`\n  ${remedy}\n`));
+    const worker = start(t, [app, '-b', '127.0.0.1:0', '--node-args', flags.join(' ')], { plain: true });
+    t.is((await worker.finished()).code, EXIT_CODES.boot.code, worker.log());
+    t.regex(worker.text, literal(remedy));
+  }
+  const net = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ' --allow-net' : '';
+  const d = await start(t, [app, '-b', '127.0.0.1:0', '--node-args', `${permission} --allow-fs-read=* --allow-addons${net}`]).ready();
+  await get(await d.address());
+  await d.stop();
+});

@@ -115,7 +115,7 @@ test.serial('async hooks are waited for: the app is loaded after postSpawn', asy
 for (const hook of Object.keys(HOOKS).filter((name) => name !== 'onStarting')) {
   test.serial(`${hook} that throws is logged and stops nothing`, async (t) => {
     const { config } = recordHooks(t, `  ${hook}() { throw new Error('out of ${hook}'); },`);
-    const d = start(t, [fixture('stuck.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '1', '-c', config]);
+    const d = start(t, [fixture('stuck.cjs'), '-w', '1', '-b', '127.0.0.1:0', ...(hook === 'workerAbort' ? ['--timeout', '1'] : []), '-c', config]);
     await d.ready();
     const address = await d.address();
     if (hook === 'onReload') {

@@ -1,7 +1,7 @@
 /** drover as PID 1 of a container: it reaps what it inherits, and takes everything along when it stops. */
 import test from 'ava';
 import { readFileSync } from 'node:fs';
-import { fixture, IS_ROOT, poll, start } from '../helpers/drover.js';
+import { fixture, IS_ROOT, poll, processState, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 test.serial('as PID 1 it reaps orphans, reloads, and stops', async (t) => {
@@ -19,7 +19,7 @@ test.serial('as PID 1 it reaps orphans, reloads, and stops', async (t) => {
   const orphan = Number((await get(address, '/orphan')).body);
   t.is((await d.event('child.reaped', { pid: orphan })).event, 'child.reaped');
   const zombies = (): number[] =>
-    readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ').map(Number).filter((pid) => /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+    readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ').map(Number).filter((pid) => processState(pid) === 'Z');
   await poll('no zombies', () => (zombies().length === 0 ? true : undefined));
 
   process.kill(master, 'SIGHUP');

@@ -6,6 +6,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, scratch, start, type Address } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
+import { reservePort } from '../helpers/port.js';
 
 const NODE_MAJOR = Number(process.versions.node.split('.')[0]);
 const STRATEGIES = ['shared', 'reuseport'];
@@ -15,15 +16,6 @@ const app = fixture('whoami.cjs');
 async function answering(address: Address, connections = 60): Promise<Set<string>> {
   const bodies = await Promise.all(Array.from({ length: connections }, () => get(address).then(({ body }) => body)));
   return new Set(bodies);
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 for (const strategy of STRATEGIES) {
@@ -60,7 +52,7 @@ for (const strategy of STRATEGIES) {
   });
 
   test.serial(`a script without --bind: its own port, the same in all workers and after a reload: ${strategy}`, async (t) => {
-    const port = await freePort();
+    const port = await reservePort(t);
     const d = start(t, [fixture('script.cjs'), '-w', '2', '--accept-strategy', strategy], { env: { LISTEN_PORT: String(port) } });
     await d.ready();
     t.deepEqual(await d.address(), { host: '127.0.0.1', port });
@@ -85,7 +77,7 @@ for (const strategy of STRATEGIES) {
   });
 
   test.serial(`a script with --bind is served there, and thinks so: ${strategy}`, async (t) => {
-    const [own, bound] = [await freePort(), await freePort()];
+    const [own, bound] = [await reservePort(t), await reservePort(t)];
     const d = start(t, [fixture('script.cjs'), '-w', '2', '-b', `127.0.0.1:${bound}`, '--accept-strategy', strategy], { env: { LISTEN_PORT: String(own) } });
     await d.ready();
     t.is((await get({ host: '127.0.0.1', port: bound })).body.split(' ')[0], String(bound));
@@ -111,7 +103,7 @@ for (const strategy of STRATEGIES) {
 }
 
 test.serial('a script that takes any port when its own is taken finds it taken by itself: one port for all', async (t) => {
-  const port = await freePort();
+  const port = await reservePort(t);
   const d = start(t, [fixture('any-when-taken.cjs'), '-w', '3'], { env: { LISTEN_PORT: String(port) } });
   await d.ready();
   d.signal('SIGHUP');
@@ -156,7 +148,7 @@ test.serial('fd://N: a listening socket that is inherited', async (t) => {
 });
 
 test.serial('PORT and HOST from the environment', async (t) => {
-  const port = await freePort();
+  const port = await reservePort(t);
   const both = start(t, [app, '-w', '1'], { env: { PORT: String(port), HOST: '127.0.0.1' } });
   await both.ready();
   t.deepEqual(await both.address(), { host: '127.0.0.1', port });
@@ -169,7 +161,7 @@ test.serial('PORT and HOST from the environment', async (t) => {
 });
 
 test.serial('--bind wins over PORT', async (t) => {
-  const [port, bound] = [await freePort(), await freePort()];
+  const [port, bound] = [await reservePort(t), await reservePort(t)];
   const d = start(t, [app, '-w', '1', '-b', `127.0.0.1:${bound}`], { env: { PORT: String(port) } });
   await d.ready();
   t.deepEqual(await d.address(), { host: '127.0.0.1', port: bound });

@@ -65,11 +65,15 @@ test.serial('a crash loop backs off, says so, and goes on serving; a healed app 
 });
 
 test.serial('a boot that hangs during a reload is given up, and the old workers serve on', async (t) => {
-  const app = join(scratch(t), 'app.cjs');
+  const dir = scratch(t);
+  const [app, config] = [join(dir, 'app.cjs'), join(dir, 'drover.config.json')];
   writeFileSync(app, 'module.exports = (req, res) => res.end("old");\n');
-  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0', '--boot-timeout', '1']);
+  writeFileSync(config, '{}');
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0', '-c', config]);
   await d.ready();
   writeFileSync(app, 'while (true) Math.random();\n');
+  // Only now: a boot that is to succeed may take its time.
+  writeFileSync(config, '{ "bootTimeout": "1s" }');
   d.signal('SIGHUP');
   const failed = await d.event('reload.failed');
   t.is(failed['stage'], 'boot');

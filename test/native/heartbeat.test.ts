@@ -37,22 +37,20 @@ test('a blocked loop does not beat', async (t) => {
   const { board, fd } = createBoard(t);
   const child = startChild(t, 'beating', { args: ['5'] });
   child.send({ type: 'start' }, [fd, file]);
-  await child.next('started');
+  const { thread } = (await child.next('started')).message;
   child.send({ type: 'block' });
   await child.next('blocking');
   const turns = board.get(0, 'loopTurns');
-  // One beat may still be due for the turns before. Then 20 periods measured by a second worker's beats.
-  const other = heartbeatFile(t);
-  const clock = startChild(t, 'beating', { args: ['5'] });
-  clock.send({ type: 'start' }, [createBoard(t).fd, other]);
-  await clock.next('started');
-  const tick = async (): Promise<void> => {
-    const seen = ctime(other);
-    await until(() => ctime(other) !== seen);
+  // Its thread goes to sleep once for each period.
+  const sleeps = (): number => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/task/${String(thread)}/status`, 'utf8'))![1]);
+  const pass = async (periods: number): Promise<void> => {
+    const end = sleeps() + periods;
+    await until(() => sleeps() >= end);
   };
-  for (let i = 0; i < 3; i++) await tick();
+  // One beat may still be due for the turns before.
+  await pass(10);
   const seen = ctime(file);
-  for (let i = 0; i < 20; i++) await tick();
+  await pass(20);
   t.is(ctime(file), seen);
   t.is(board.get(0, 'loopTurns'), turns);
 });

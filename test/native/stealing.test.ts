@@ -13,7 +13,7 @@ interface Crew {
   children: Child[];
   fd: number;
   port: number;
-  /** Until all of `rows` wait in poll. */
+  /** Until all of `rows` wait in poll, asleep: of one that has yet to get its CPU the kernel has no wake-up. */
   idle(rows?: number[]): Promise<void>;
   tell(row: number, what: string, how?: Record<string, unknown>): Promise<void>;
   sum(field: 'accepted' | 'wakeups' | 'emptyWakeups' | 'stolen'): number;
@@ -47,7 +47,7 @@ function crew(t: ExecutionContext, count: number, options: CrewOptions = {}): Cr
     children,
     fd,
     port,
-    idle: (rows = all) => until(() => rows.every((row) => board.get(row, 'loopTurns') > 0 && board.get(row, 'loopStamp') === 0)),
+    idle: (rows = all) => until(() => rows.every((row) => board.get(row, 'loopTurns') > 0 && board.get(row, 'loopStamp') === 0 && stateOf(children[row]!.pid) === 'S')),
     async tell(row, what, how = {}) {
       children[row]!.send({ type: 'do', what, ...how }, what === 'arm' ? [fd] : []);
       await children[row]!.next('done');

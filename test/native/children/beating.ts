@@ -1,4 +1,5 @@
 /** A worker reduced to its heartbeat: `node beating.js PERIOD_MS`. */
+import { readdirSync } from 'node:fs';
 import { rowOffset } from '../../../src/ipc/board.js';
 import { check, native } from '../../../src/native.js';
 
@@ -7,6 +8,7 @@ const send = (message: object): void => void check('send', channel.send(JSON.str
 const first = channel.receiveSync(60_000);
 if (typeof first === 'number') process.exit(1);
 check('startLoopStamp', native.startLoopStamp(check('mmap', native.mapMemory(first.fds[0]!)), rowOffset(0)));
+const threads = readdirSync('/proc/self/task');
 check('startHeartbeat', native.startHeartbeat(first.fds[1] ?? -1, Number(process.argv[2]), Number(process.argv[2]), 0, 0, 7));
 channel.ref();
 channel.start(
@@ -27,4 +29,6 @@ channel.start(
   },
   () => process.exit(1),
 );
-send({ type: 'started' });
+/** The one that beats; none without a file. */
+const thread = readdirSync('/proc/self/task').find((id) => !threads.includes(id));
+send({ type: 'started', thread });
