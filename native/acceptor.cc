@@ -157,6 +157,11 @@ void Acceptor::onReady(const std::shared_ptr<Socket>& socket, int status) {
   acceptSome(socket);
 }
 
+// A wake-up for it may have been ours alone: it is in the row, or has left it (gateChanged) since we were woken.
+bool Acceptor::isPromised(const std::shared_ptr<Socket>& socket) const {
+  return socket->registration.isPromised() || std::find(late_.begin(), late_.end(), socket) != late_.end();
+}
+
 void Acceptor::acceptBeforePoll(const std::shared_ptr<Socket>& socket) {
   late_.push_back(socket);
   if (late_.size() > 1) return;
@@ -334,7 +339,7 @@ int Acceptor::disarm(int fd, bool drain) {
   const std::shared_ptr<Socket> socket = *found;
   if (drain) {
     acceptPromised(socket, kDrainLimit);
-  } else if (socket->registration.isPromised()) {
+  } else if (isPromised(socket)) {
     acceptPromised(socket, kPerTurn);
   }
   if (socket->armed) drop(socket);
@@ -347,7 +352,7 @@ void Acceptor::pause() {
   // First, so that JavaScript which pauses again in a callback finds it done.
   paused_ = true;
   for (const auto& socket : sockets) {
-    if (socket->registration.isPromised()) acceptPromised(socket, kPerTurn);
+    if (isPromised(socket)) acceptPromised(socket, kPerTurn);
   }
   if (paused_) stopAll();
   passPermit();
@@ -392,7 +397,7 @@ void Acceptor::recheck() {
   const auto sockets = sockets_;
   for (const auto& socket : sockets) {
     if (!polling()) return;
-    if (socket->armed && (polls(*socket) || socket->registration.isPromised())) acceptPromised(socket, kPerTurn);
+    if (socket->armed && (polls(*socket) || isPromised(socket))) acceptPromised(socket, kPerTurn);
   }
 }
 

@@ -75,6 +75,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void onReady(const std::shared_ptr<Socket>& socket, int status);
   Outcome acceptOne(Socket& socket);
   void acceptSome(const std::shared_ptr<Socket>& socket);
+  bool isPromised(const std::shared_ptr<Socket>& socket) const;
   void acceptBeforePoll(const std::shared_ptr<Socket>& socket);
   void acceptLate();
   void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);

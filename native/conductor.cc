@@ -87,8 +87,7 @@ void Conductor::remove(const Duty& duty) {
 }
 
 int Conductor::watch(int fd, uint32_t events, Duty& duty) {
-  const int operation = watched_.contains(fd) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  if (const int status = control(epoll_, operation, fd, events); status < 0) return status;
+  if (const int status = control(epoll_, EPOLL_CTL_ADD, fd, events); status < 0) return status;
   watched_[fd] = &duty;
   return 0;
 }
@@ -156,7 +155,8 @@ void Conductor::tick(uint64_t now, bool all) {
     }
     if (post.due != 0) nextTick_ = nextTick_ == 0 ? post.due : std::min(nextTick_, post.due);
   }
-  if (!traffic || nextTick_ == 0) awaitTraffic();
+  // Not before: something may wait for long, and then arming ends the sleep at once.
+  if (!traffic) awaitTraffic();
 }
 
 bool Conductor::trafficSince(uint64_t now) {

@@ -56,10 +56,11 @@ class Conductor {
     return answer;
   }
 
-  // For duties, lock held. `events` as of epoll_ctl(2); watching a descriptor again changes its events. 0 or -errno.
+  // For duties, lock held. `events` as of epoll_ctl(2). 0 or -errno.
   int watch(int fd, uint32_t events, Duty& duty);
   void unwatch(int fd);
-  // A listening socket whose first connection after a quiet time is a reason for all duties to tick. 0 or -errno.
+  // A listening socket whose first connection after a quiet time is a reason for all duties to tick. Who watches one wants a next tick as long as there is
+  // traffic: the quiet time begins at a tick. 0 or -errno.
   int watchTraffic(int fd);
   void unwatchTraffic(int fd);
   Board& board() { return board_; }

@@ -1,5 +1,5 @@
 // The loop stamp: 0 while this event loop waits in poll, else the CLOCK_MONOTONIC nanosecond at which it left; and a count of turns.
-// uv_prepare and uv_check, any kernel; two stores a turn.
+// uv_prepare and uv_check, any kernel; two looks at the clock a turn.
 //
 // It knows, too, whether this loop was blocked lately, for who would rather accept after what may block (acceptor.cc, wake.cc).
 //

@@ -23,7 +23,7 @@
 namespace drover {
 
 namespace {
-// While something waits; while there is traffic and somebody was stalled lately; while there is traffic.
+// While something waits; while there is traffic and somebody could not come lately; while there is traffic.
 constexpr int kTickMs = 5;
 constexpr int kWaryTickMs = 20;
 constexpr int kSlowTickMs = 100;
@@ -115,11 +115,11 @@ int RescueDuty::onTick(uint64_t now, bool traffic) {
   }
   for (size_t i = 0; i < rows.size(); i++) {
     sleepers_[i] = {.alive = isAlive(rows[i]), .asleep = load(rows[i].loopStamp) == 0, .turns = load(rows[i].loopTurns)};
-    if (load(rows[i].state) == static_cast<uint32_t>(State::kReady) && !judge(rows[i], 0, now, stallNs_).eligible) stalledAt_ = now;
+    if (load(rows[i].state) == static_cast<uint32_t>(State::kReady) && !judge(rows[i], 0, now, stallNs_).eligible) unableAt_ = now;
   }
   if (waits) return kTickMs;
   if (!traffic) return 0;
-  return stalledAt_ != 0 && now - stalledAt_ < kStallRememberedNs ? kWaryTickMs : kSlowTickMs;
+  return unableAt_ != 0 && now - unableAt_ < kStallRememberedNs ? kWaryTickMs : kSlowTickMs;
 }
 
 }  // namespace drover

@@ -48,8 +48,8 @@ class RescueDuty final : public Duty {
   std::vector<Sleeper> sleepers_;
   uint64_t accepted_ = 0;
   uint64_t acceptedAt_ = 0;
-  // When somebody was last seen stalled; 0: never.
-  uint64_t stalledAt_ = 0;
+  // When a ready worker was last seen that could not come: stalled, full or out of descriptors; 0: never.
+  uint64_t unableAt_ = 0;
   uint32_t orphaned_ = 0;
   uint32_t random_ = 1;
 };

@@ -369,6 +369,7 @@ const LATE: Record<string, [string[], { order: string[]; orphaned: number }]> = 
   'above the average takes one, as ever': [['gate'], { order: ['timer', 'accepted'], orphaned: 0 }],
   'and gets full meanwhile: the promise is given back, once': [['exclusive', 'hold'], { order: ['timer'], orphaned: 1 }],
   'and stops listening meanwhile: takes what was promised': [['exclusive', 'disarm'], { order: ['accepted', 'accepted', 'timer'], orphaned: 0 }],
+  'and stops listening when its gate has shut meanwhile: takes what was promised': [['gate', 'shut'], { order: ['accepted', 'accepted', 'accepted', 'timer'], orphaned: 0 }],
   'and stops listening when full: the promise is given back, once': [['exclusive', 'hold+disarm'], { order: ['timer'], orphaned: 1 }],
 };
 for (const [what, [args, expected]] of Object.entries(LATE)) {

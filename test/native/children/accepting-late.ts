@@ -2,6 +2,7 @@
  * A worker that was blocked lately. In one turn of its loop two connections wait, and the event whose handler makes a timer due; told is what happened, in its order.
  * The arguments: how it accepts (`exclusive`, `gate`, `bell`), and what that handler does besides (`hold`, `disarm`, `hold+disarm`).
  * `renewed`: its stamp was new before anybody had seen how old it was.
+ * `shut`: three wait. The second is accepted for the bell, and makes the gate shut in the uv_check before the third is; then it stops listening.
  */
 import { closeSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
@@ -30,15 +31,18 @@ const acceptor = new native.Acceptor(
   (fd) => {
     order.push('accepted');
     closeSync(fd);
+    if (meanwhile !== 'shut' || order.length !== 2) return;
+    board.set(0, 'connections', 10);
+    setImmediate(() => acceptor.disarm(listening, false));
   },
   () => {},
 );
-const { fd, port } = listen();
-check('arm', acceptor.arm(fd, { exclusive: how !== 'bell', slot: -1, rotate: false, gate: how === 'gate', granted: how === 'bell' }));
-await until(() => how === 'bell' || isExclusive(fd));
+const { fd: listening, port } = listen();
+check('arm', acceptor.arm(listening, { exclusive: how !== 'bell', slot: -1, rotate: false, gate: how === 'gate', granted: how === 'bell' }));
+await until(() => how === 'bell' || isExclusive(listening));
 if (how === 'gate') {
   // More than its share, as soon as it has accepted one.
-  board.set(0, 'connections', 10);
+  if (meanwhile !== 'shut') board.set(0, 'connections', 10);
   for (const limit of ['connectionLimit', 'requestLimit'] as const) board.set(1, limit, 100);
 }
 
@@ -48,7 +52,7 @@ const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.
 const [[peer]] = (await Promise.all([once(server, 'connection'), once(client, 'connect')])) as [[net.Socket], unknown];
 peer.once('data', () => {
   if (meanwhile.includes('hold')) acceptor.hold();
-  if (meanwhile.includes('disarm')) acceptor.disarm(fd, false);
+  if (meanwhile.includes('disarm')) acceptor.disarm(listening, false);
   block();
 });
 
@@ -62,14 +66,12 @@ await turns(2);
 const clients: net.Socket[] = [];
 setImmediate(() => {
   void (async () => {
-    for (let i = 0; i < 2; i++) clients.push(net.connect(port, '127.0.0.1').on('error', () => {}));
+    for (let i = 0; i < (meanwhile === 'shut' ? 3 : 2); i++) clients.push(net.connect(port, '127.0.0.1').on('error', () => {}));
     // On loopback connect(2) itself does the handshake; Node calls it on a tick: no turn of our loop passes.
-    while (check('queueLength', native.queueLength(fd)).length < clients.length) await new Promise<void>((resolve) => process.nextTick(resolve));
-    client.write('x');
-    if (how === 'bell') {
-      board.set(0, 'granted', 1);
-      writeSync(bell, new BigUint64Array([1n]));
-    }
+    while (check('queueLength', native.queueLength(listening)).length < clients.length) await new Promise<void>((resolve) => process.nextTick(resolve));
+    if (meanwhile !== 'shut') client.write('x');
+    if (how === 'bell') board.set(0, 'granted', 1);
+    if (how === 'bell' || meanwhile === 'shut') writeSync(bell, new BigUint64Array([1n]));
     setTimeout(() => order.push('timer'), TIMER_MS);
   })();
 });
