@@ -135,10 +135,10 @@ function compare(own: Summary, other: Summary): Estimate {
   return { value: ratio(own.median, other.median), low: ratio(own.min, other.max), high: ratio(own.max, other.min) };
 }
 
-/** Nothing beside nothing is equal. A negative number of a rival is noise, and nothing to compare with. */
+/** Nothing beside nothing is equal. A negative number of a rival is noise, and nothing to compare with; nor is less than nothing a share of nothing. */
 function ratio(own: number, other: number): number {
   if (own === 0 && other === 0) return 1;
-  return other < 0 ? NaN : own / other;
+  return other < 0 || (other === 0 && own < 0) ? NaN : own / other;
 }
 
 function ofRounds(values: readonly number[]): Estimate {

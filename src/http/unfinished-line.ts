@@ -39,10 +39,10 @@ const kHead = Symbol('drover.head');
 /** So much of a line tells what it is: no method is longer. */
 export const OPENING_BYTES = 32;
 
-/** To be called when node:http has given the socket its parser. */
+/** To be called when node:http has given the socket its parser; once is enough. */
 export function watchLine(socket: HttpSocket): void {
   const { parser } = socket;
-  if (!parser) return;
+  if (!parser || parser[parser.constructor.kOnExecute] === packetParsed) return;
   const { kOnMessageBegin, kOnExecute } = parser.constructor;
   socket[kHead] = { isOpen: false, before: null, line: '', onExecute: parser[kOnExecute]! };
   parser[kOnMessageBegin] = messageBegins;

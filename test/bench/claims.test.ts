@@ -76,6 +76,7 @@ test('what was not measured is neither passed nor behind; what is no number is b
     t.like(judge({ ...alone, subject: 'broken', op, target: 1 }, cells), { value: NaN, verdict: 'behind' });
     t.is(judge({ ...claim, subject: 'broken', op, target: 1 }, cells).verdict, 'behind', 'rounds that do not pair');
     t.is(judge({ ...claim, rival: 'theirs', op, target: 1 }, [cell('ours', '', 1, 1), cell('theirs', '', 1, -1)]).verdict, 'behind', 'a rival below nothing is no measure');
+    t.is(judge({ ...claim, rival: 'theirs', op, target: 1 }, [cell('ours', '', -1), cell('theirs', '', 0)]).verdict, 'behind', 'below nothing, beside nothing');
   }
 });
 

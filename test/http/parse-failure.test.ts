@@ -1,9 +1,12 @@
 /** What is answered to a head that is too large for Node's parser: by what it gave up in, however the bytes come. */
+import { once } from 'node:events';
+import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import test from 'ava';
 import { fixture, poll, ROOT, start, type Address } from '../helpers/drover.js';
+import { watchLine } from '../../src/http/unfinished-line.js';
 import { get } from '../helpers/http.js';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
@@ -84,3 +87,11 @@ for (const [name, args] of [['drover\'s TLS', [fixture('bytes-read.cjs'), ...EXA
     }
   });
 }
+
+test('a socket that is watched twice is watched once', async (t) => {
+  const server = http.createServer((_request, response) => response.end('answered'));
+  server.on('connection', watchLine).on('connection', watchLine).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  t.is((await get({ host: '127.0.0.1', port: (server.address() as net.AddressInfo).port })).body, 'answered');
+});
