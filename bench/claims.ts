@@ -22,8 +22,6 @@ export interface Claim {
   rivalCondition?: string;
   op: '<=' | '>=';
   target: number;
-  /** No true number is below it: one that is shows that noise drowned what was counted, and such rounds prove nothing. */
-  least?: number;
   /** Where the target comes from, and what it means: for the reader of the table. */
   because: string;
 }
@@ -102,8 +100,7 @@ export function measured(judged: Judged): string {
 }
 
 /** Which side of the target an undecided claim is likelier on: without it, a list of the undecided would hide what is probably missed. */
-export function leaning({ value, low, least, op, target }: Judged): string {
-  if (least !== undefined && low !== null && low < least) return 'less than is possible, so noise';
+export function leaning({ value, op, target }: Judged): string {
   return value !== null && (op === '<=' ? value <= target : value >= target) ? 'the median holds' : 'the median misses';
 }
 
@@ -147,11 +144,11 @@ function ofRounds(values: readonly number[]): Estimate {
   return { value: median(values), ...medianBounds(values) };
 }
 
-function verdictOf({ op, target, least }: Claim, { low, high }: Estimate): Verdict {
+function verdictOf({ op, target }: Claim, { low, high }: Estimate): Verdict {
   if (Number.isNaN(low) || Number.isNaN(high)) return 'behind';
   const [holds, missed] = op === '<=' ? [high <= target, low > target] : [low >= target, high < target];
   if (missed) return 'behind';
-  return holds && (least === undefined || low >= least) ? 'PASS' : 'undecided';
+  return holds ? 'PASS' : 'undecided';
 }
 
 /** Three digits; more where three would read as the target and it is not. */

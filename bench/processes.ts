@@ -43,15 +43,12 @@ export function usageOf(pids: readonly number[]): Usage {
   return usage;
 }
 
-/**
- * Wake-ups so far of each thread that accepts, or decides who does: the main threads, and drover's own native ones by their names (`drover:conduct`). V8's and libuv's, which collect and compile when they please,
- * are left out.
- */
+/** Wake-ups so far of each thread that accepts, or decides who does: the main threads, and drover's conductor. V8's, which collect and compile when they please, are left out. */
 export function servingWakeups(pids: readonly number[]): Map<string, number> {
   const found = new Map<string, number>();
   for (const pid of pids) {
     for (const thread of threadsOf(pid)) {
-      const serves = thread === String(pid) || read(`/proc/${pid}/task/${thread}/comm`).startsWith('drover:');
+      const serves = thread === String(pid) || read(`/proc/${pid}/task/${thread}/comm`) === 'drover:conduct\n';
       if (serves) found.set(thread, wakeupsOf(pid, thread));
     }
   }

@@ -16,7 +16,7 @@ const JUDGING =
   'rounds on; with fewer they are just the least and the greatest, and one round has none.\n\n' +
   '- **holds**: all between the bounds meets the target.\n' +
   '- **missed**: nothing between the bounds meets it, or what came out was no number.\n' +
-  '- **undecided**: the target lies between the bounds, or a count came out below what is possible; more rounds, or a quieter machine, would tell.\n' +
+  '- **undecided**: the target lies between the bounds; more rounds, or a quieter machine, would tell.\n' +
   '- **left out**: a side was not measured.\n\n' +
   'A target of 0 means none in any round. Where a server failed in mid-run, the medians are compared, and the bounds are the worst and the best that any two rounds could give; no claim about it holds by the rounds before.';
 

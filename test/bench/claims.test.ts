@@ -91,18 +91,11 @@ test('who failed in mid-run holds nothing by the rounds before', (t) => {
   t.is(judge(claim, cells, { theirs: 'failed' }).verdict, 'PASS', 'a rival that failed is its own affair');
 });
 
-test('a count below what is possible proves nothing', (t) => {
-  t.is(judge({ ...alone, target: 1.1, least: 0.5 }, [cell('ours', '', -1.59)]).verdict, 'undecided');
-  t.is(judge({ ...alone, target: 1.1, least: 0.5 }, [cell('ours', '', 0.9)]).verdict, 'PASS');
-  t.is(judge({ ...alone, target: 1.1, least: 0.5 }, [cell('ours', '', 1.2)]).verdict, 'behind');
-});
-
 test('an undecided claim tells which side its median is on', (t) => {
   const rounds = [cell('ours', '', 38, 39, 40, 41, 42)];
   t.is(leaning(judge({ ...alone, target: 41 }, rounds)), 'the median holds');
   t.is(leaning(judge({ ...alone, target: 39 }, rounds)), 'the median misses');
   t.is(leaning(judge({ ...alone, op: '>=', target: 41 }, rounds)), 'the median misses');
-  t.is(leaning(judge({ ...alone, target: 50, least: 39 }, rounds)), 'less than is possible, so noise');
 });
 
 test('a claim reads as a sentence', (t) => {
