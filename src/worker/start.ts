@@ -17,9 +17,8 @@ const BUNDLE = join(__dirname, 'worker.cjs');
 /** What only some workers need, as an expression: functions by name. */
 const REST = join(__dirname, 'rest.cjs');
 
-// An app that looks through require.cache finds its own modules, as under plain node. Where a loader hook has read this file there is no such cache here.
-const ours = (require.cache as NodeJS.Dict<NodeJS.Module> | undefined)?.[__filename];
-if (ours !== undefined) Object.defineProperty(require.cache, __filename, { enumerable: false });
+// An app that looks through require.cache finds its own modules, as under plain node.
+Object.defineProperty(require.cache, __filename, { enumerable: false });
 
 // It is ASCII.
 const source = readFileSync(BUNDLE, 'latin1');

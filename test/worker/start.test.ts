@@ -153,14 +153,3 @@ test('other flags have another cache; those of another build are removed by who 
   t.true(caches(directory).includes(join(directory, 'cache', 'notes')));
   t.deepEqual(await live(t, directory), CACHED);
 });
-
-test('a worker starts, with its cache, where a loader hook hands over the sources of CommonJS', async (t) => {
-  const directory = dist(t);
-  // With loader hooks an app is begun by a module that is not in the bundle.
-  mkdirSync(join(directory, 'src', 'worker'), { recursive: true });
-  copyFileSync(join(BUNDLE, '..', 'src', 'worker', 'main-begun.js'), join(directory, 'src', 'worker', 'main-begun.js'));
-  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
-  const nodeArgs = ['--no-warnings', '--import', join(APPS, 'hands-over-sources.mjs')];
-  t.deepEqual(await live(t, directory, { nodeArgs }), COMPILED);
-  t.deepEqual(await live(t, directory, { nodeArgs }), CACHED);
-});
