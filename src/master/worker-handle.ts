@@ -17,8 +17,8 @@ import type { KillReason } from './death.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { Watchdog } from './watchdog.js';
 
-/** What .ci/bundle.mjs makes of src/worker/start.ts; it runs the bundle of src/worker/main.ts. */
-const WORKER_MAIN = new URL('../../worker/start.cjs', import.meta.url).pathname;
+/** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
+const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
 
 /** Types a worker may send. A worker that sends another is not trusted further. */
 const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'not-taken', 'log'] as const satisfies readonly WorkerMessage['type'][];

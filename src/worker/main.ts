@@ -87,9 +87,7 @@ const intercept = installIntercept({
 worker.start(intercept);
 let proxy: ProxyProtocol | undefined;
 // The app is a main module of its own: it begins when this one has ended.
-const ended = new Promise((resolve) => setImmediate(resolve));
-/** The worker is ready. Of one whose boot failed nobody hears: the process has ended. */
-export const booted = ended.then(boot);
+setImmediate(() => void boot());
 
 async function boot(): Promise<void> {
   const { proxyProtocol } = config;

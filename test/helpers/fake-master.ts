@@ -12,7 +12,7 @@ import { INFLIGHT_BYTES, readInflight } from '../../src/ipc/inflight.js';
 import type { BoundAddress, ListenRequest, MasterMessage, WorkerMessage } from '../../src/ipc/messages.js';
 import { check, closeFd, native } from '../../src/native.js';
 
-const WORKER_MAIN = new URL('../../worker/start.cjs', import.meta.url).pathname;
+const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
 const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'not-taken', 'log'];
 
 export interface FakeMasterOptions {
@@ -20,10 +20,6 @@ export interface FakeMasterOptions {
   cwd: string;
   config?: Partial<WorkerConfig>;
   nodeArgs?: string[];
-  /** Another copy of dist/worker/start.cjs. */
-  main?: string;
-  /** What to run node through: `['setpriv', '--reuid=65534']`. */
-  prefix?: string[];
   env?: Record<string, string>;
   slot?: number;
   /** Answer listen() with this errno instead of a socket. */
@@ -64,8 +60,7 @@ export class FakeMaster {
     const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
     // What a test runner leaves behind.
     for (const name of ['PORT', 'HOST', 'NODE_V8_COVERAGE', 'NODE_CHANNEL_FD']) if (options.env?.[name] === undefined) delete env[name];
-    const [command, ...args] = [...(options.prefix ?? []), process.execPath, ...(options.nodeArgs ?? []), options.main ?? WORKER_MAIN];
-    this.#child = spawn(command!, args, { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe', theirs] });
+    this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), WORKER_MAIN], { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe', theirs] });
     closeFd(theirs);
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
