@@ -48,8 +48,8 @@ await bundle.write({
     // What it needs with default options: a file costs more than what is in it.
     return reachable(DEFAULT_EDGE, getModuleInfo).has(id) ? 'edge' : undefined;
   },
-  // An app that looks through require.cache finds its own modules, as under plain node.
-  intro: 'if (require.cache[__filename]) Object.defineProperty(require.cache, __filename, { enumerable: false });',
+  // An app that looks through require.cache finds its own modules, as under plain node. Where a loader hook hands over the source there is none.
+  intro: 'if (require.cache?.[__filename]) Object.defineProperty(require.cache, __filename, { enumerable: false });',
   // As node's own import does it.
   interop: (id) => (id?.startsWith('node:') ? 'default' : 'auto'),
 });

@@ -19,6 +19,13 @@ test('the app is the main module, and finds no module of ours in require.cache',
   t.deepEqual(seen, { main: true, mainModule: true, cache: [`${APPS}looks-around.cjs`], parent: null });
 });
 
+test('a worker starts where a loader hook hands over the sources of CommonJS', async (t) => {
+  const master = new FakeMaster({ cwd: APPS, app: 'cjs-handler.cjs', nodeArgs: ['--no-warnings', '--import', `${APPS}hands-over-sources.mjs`] });
+  t.teardown(() => master.kill());
+  const { origin } = await master.ready();
+  t.is((await fetch(origin, { headers: { connection: 'close' } })).status, 200);
+});
+
 test('what only some need stays a file of its own', (t) => {
   const files = readdirSync(BUNDLE);
   for (const file of ['main.cjs', 'worker.cjs', 'config-file.cjs', 'hooks.cjs']) t.true(files.includes(file), file);
