@@ -12,7 +12,7 @@ export function otherModuleKind(error: Error, place: string | undefined): string
   const file = place?.replace(/:\d+$/, '');
   if (file === undefined || file.includes('/node_modules/')) return undefined;
   if (error instanceof SyntaxError && WRITTEN_AS_ESM.test(error.message)) return toEsm(file, `${file} is written as an ES module, and Node takes it for CommonJS`);
-  if (error instanceof SyntaxError && AWAITS.test(error.message)) return toEsm(file, `await outside an async function is for ES modules, and Node takes ${file} for CommonJS`);
+  if (error instanceof SyntaxError && AWAITS.test(error.message)) return toEsm(file, `Make the function around this await async; outside of all functions await is for ES modules, and Node takes ${file} for CommonJS`);
   const name = error instanceof ReferenceError ? WRITTEN_AS_COMMONJS.exec(error.message)?.[1] : undefined;
   return name === undefined ? undefined : toCommonJs(file, name);
 }
