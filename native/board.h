@@ -37,7 +37,8 @@ struct BoardRow {
   uint64_t wakeups;
   uint64_t emptyWakeups;
   uint64_t stolen;
-  uint64_t reserved[3];
+  uint64_t blockedAt;
+  uint64_t reserved[2];
   uint64_t proxyRefused;
   alignas(64) uint32_t granted;
   uint64_t lateTurn;
@@ -83,7 +84,7 @@ static_assert(offsetof(BoardRow, state) == 0 && offsetof(BoardRow, pid) == 4 && 
 static_assert(offsetof(BoardRow, slot) == 12 && offsetof(BoardRow, loopStamp) == 16 && offsetof(BoardRow, loopTurns) == 24);
 static_assert(offsetof(BoardRow, connections) == 64 && offsetof(BoardRow, requestsInFlight) == 68 && offsetof(BoardRow, requests) == 72);
 static_assert(offsetof(BoardRow, accepted) == 128 && offsetof(BoardRow, wakeups) == 136);
-static_assert(offsetof(BoardRow, emptyWakeups) == 144 && offsetof(BoardRow, stolen) == 152 && offsetof(BoardRow, proxyRefused) == 184 && offsetof(BoardRow, granted) == 192 && offsetof(BoardRow, lateTurn) == 200);
+static_assert(offsetof(BoardRow, emptyWakeups) == 144 && offsetof(BoardRow, stolen) == 152 && offsetof(BoardRow, blockedAt) == 160 && offsetof(BoardRow, proxyRefused) == 184 && offsetof(BoardRow, granted) == 192 && offsetof(BoardRow, lateTurn) == 200);
 
 template <typename T>
 T load(T& field) {
@@ -95,6 +96,11 @@ void store(T& field, T value) {
 }
 // In this turn of its loop it held a permit and has not come for a connection for --stall-ms. It is over with the next turn.
 inline bool isLate(BoardRow& row) { return load(row.lateTurn) == load(row.loopTurns) + 1; }
+// Whether it was blocked in the last kStallRememberedNs, and may be again.
+inline bool wasBlockedLately(BoardRow& row, uint64_t now) {
+  const uint64_t at = load(row.blockedAt);
+  return at != 0 && at + kStallRememberedNs > now;
+}
 inline void setLate(BoardRow& row, uint64_t turn) { store(row.lateTurn, turn + 1); }
 // Only by the field's one writer: no locked instruction.
 inline void increment(uint64_t& field) { store(field, load(field) + 1); }

@@ -35,6 +35,7 @@ Napi::Value BoardLayout(const Napi::CallbackInfo& info) {
                {"wakeups", offsetof(BoardRow, wakeups)},
                {"emptyWakeups", offsetof(BoardRow, emptyWakeups)},
                {"stolen", offsetof(BoardRow, stolen)},
+               {"blockedAt", offsetof(BoardRow, blockedAt)},
                {"proxyRefused", offsetof(BoardRow, proxyRefused)},
                {"granted", offsetof(BoardRow, granted)},
                {"lateTurn", offsetof(BoardRow, lateTurn)}});

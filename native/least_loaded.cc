@@ -6,9 +6,18 @@
 // A stamp does not see everything: libuv calls handlers within its poll phase, and who blocks in one that nothing of ours is called before (a database's answer, a
 // file) looks idle. A holder of a permit is found by not coming for a connection: then it is late (permit.cc), until its loop
 // turns. With other strategies the connection goes to another, and no more is lost than that.
+//
+// Who was blocked lately may be again, with what it was given a moment before: --stall-ms, until that is found out. So it is charged a little. The kernel's
+// program does without: what waits at the socket of a blocked worker is a sibling's at once.
 #include "least_loaded.h"
 
 namespace drover {
+
+namespace {
+// What a worker that was blocked lately is charged: more than what idle workers differ by, so that it gets a connection when the others have something to do, and
+// so little that it does not hold much less than they do.
+constexpr uint32_t kBlockedCharge = 4;
+}  // namespace
 
 Candidate judge(BoardRow& row, uint32_t underway, uint64_t now, uint64_t stallNs) {
   Candidate candidate;
@@ -21,7 +30,7 @@ Candidate judge(BoardRow& row, uint32_t underway, uint64_t now, uint64_t stallNs
   const bool late = isLate(row);
   candidate.eligible = ready && !stalled && !late && !full && load(row.exhausted) == 0;
   candidate.idle = leftPoll == 0 && !late;
-  candidate.load = connections + requests + underway + load(row.handicap);
+  candidate.load = connections + requests + underway + load(row.handicap) + (wasBlockedLately(row, now) ? kBlockedCharge : 0);
   return candidate;
 }
 

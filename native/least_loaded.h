@@ -14,7 +14,7 @@ struct Candidate {
   bool eligible = false;
   // Waits in poll right now.
   bool idle = false;
-  // Connections, requests in flight, what has been sent its way and not arrived, and a newcomer's handicap.
+  // Connections, requests in flight, what has been sent its way and not arrived, a newcomer's handicap, and a charge for having been blocked lately.
   uint32_t load = 0;
 };
 

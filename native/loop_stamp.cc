@@ -43,15 +43,21 @@ void LoopStamp::stop() {
 }
 
 void LoopStamp::enterPoll() {
-  for (const auto& call : std::exchange(beforePoll_, {})) call();
+  const auto calls = std::exchange(beforePoll_, {});
+  for (const auto& call : calls) call();
   // JavaScript has run, and may have stopped us.
   if (!board_.valid()) return;
+  // How long the loop may sleep is counted from its own clock, which JavaScript that took long has left behind: timers would be late by that.
+  if (!calls.empty()) uv_update_time(prepare_.get()->loop);
+  BoardRow& row = board_.own();
   noteBlocked(uv_hrtime());
-  store(board_.own().loopStamp, uint64_t{0});
+  ready_ = load(row.state) == static_cast<uint32_t>(State::kReady);
+  store(row.loopStamp, uint64_t{0});
 }
 
 void LoopStamp::noteBlocked(uint64_t now) {
-  if (now - load(board_.own().loopStamp) > board_.stallNs()) blockedAt_ = now;
+  BoardRow& row = board_.own();
+  if (ready_ && now - load(row.loopStamp) > board_.stallNs()) store(row.blockedAt, now);
 }
 
 void LoopStamp::leftPoll() {
@@ -65,7 +71,7 @@ void LoopStamp::renew() {
   store(board_.own().loopStamp, now);
 }
 
-bool LoopStamp::blockedLately() const { return blockedAt_ != 0 && uv_hrtime() - blockedAt_ < kStallRememberedNs; }
+bool LoopStamp::blockedLately() const { return board_.valid() && wasBlockedLately(board_.own(), uv_hrtime()); }
 
 Napi::Value StartLoopStamp(const Napi::CallbackInfo& info) {
   Args args(info);

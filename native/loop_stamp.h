@@ -32,8 +32,8 @@ class LoopStamp {
   Board board_;
   LoopHandle<uv_prepare_t> prepare_;
   LoopHandle<uv_check_t> check_;
-  // When it was last found blocked; 0: never.
-  uint64_t blockedAt_ = 0;
+  // Whether it was ready when it last went to poll: loading an app takes long, and that is over.
+  bool ready_ = false;
   std::vector<std::function<void()>> beforePoll_;
 };
 

@@ -46,6 +46,7 @@ export const FIELDS = {
   wakeups: [136, 'u64', 'worker, native', 'Times a listening socket woke this worker.'],
   emptyWakeups: [144, 'u64', 'worker, native', 'Of these, times there was nothing left to accept.'],
   stolen: [152, 'u64', 'worker, native', "Of accepted, those taken from another slot's socket."],
+  blockedAt: [160, 'u64', 'worker, native', 'CLOCK_MONOTONIC nanoseconds at which its loop was last found to have been out of poll for longer than --stall-ms, since it is ready; 0: never.'],
   proxyRefused: [184, 'u64', 'worker, JavaScript', 'Connections closed for want of a PROXY header that counts (--proxy-protocol).'],
   granted: [192, 'u32', 'conductor', 'Connections given to this worker to accept (strategy grant).'],
   lateTurn: [200, 'u64', 'conductor', 'loopTurns + 1 of a turn in which it held a permit and did not come for a connection in --stall-ms, whatever its loopStamp says.'],

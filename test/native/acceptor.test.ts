@@ -366,6 +366,7 @@ const LATE: Record<string, [string[], { order: string[]; orphaned: number }]> = 
   'accepts after its timers': [['exclusive'], { order: ['timer', 'accepted', 'accepted'], orphaned: 0 }],
   'accepts after its timers, also where its stamp was renewed at the end of it': [['exclusive', 'renewed'], { order: ['timer', 'accepted', 'accepted'], orphaned: 0 }],
   'comes for a grant after its timers': [['bell'], { order: ['timer', 'accepted'], orphaned: 0 }],
+  'and accepts slowly: a timer that is due meanwhile is not late': [['exclusive', 'slow'], { order: ['timer', 'accepted', 'later', 'accepted'], orphaned: 0 }],
   'above the average takes one, as ever': [['gate'], { order: ['timer', 'accepted'], orphaned: 0 }],
   'and gets full meanwhile: the promise is given back, once': [['exclusive', 'hold'], { order: ['timer'], orphaned: 1 }],
   'and stops listening meanwhile: takes what was promised': [['exclusive', 'disarm'], { order: ['accepted', 'accepted', 'timer'], orphaned: 0 }],

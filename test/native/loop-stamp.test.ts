@@ -1,5 +1,5 @@
 import test from 'ava';
-import { rowOffset } from '../../src/ipc/board.js';
+import { State, rowOffset } from '../../src/ipc/board.js';
 import { native } from '../../src/native.js';
 import { EINVAL, createBoard, startChild, until } from './support.js';
 
@@ -27,6 +27,31 @@ for (const how of ['stampLoop', 'stamper']) test(`${how}: a handler in the poll 
   t.is(message['again'], message['afterStampLoop'], 'the time it left poll, not the last call');
   t.is(message['inImmediate'], message['afterStampLoop']);
   await until(() => board.get(0, 'loopStamp') === 0);
+});
+
+test('who was blocked says so, once it is ready: loading an app takes long, and that is over', async (t) => {
+  const { board, fd } = createBoard(t);
+  const child = startChild(t, 'accepting');
+  child.send({ type: 'board', row: 3 }, [fd]);
+  const block = async (): Promise<void> => {
+    child.send({ type: 'do', what: 'block' });
+    await child.next('blocking');
+    const leftPoll = board.get(3, 'loopStamp');
+    await until(() => Number(process.hrtime.bigint()) > leftPoll + 30_000_000);
+    child.send({ type: 'go on' });
+    await child.next('done');
+    await until(() => board.get(3, 'loopStamp') === 0);
+  };
+  await block();
+  t.is(board.get(3, 'blockedAt'), 0);
+  board.set(3, 'state', State.ready);
+  const before = process.hrtime.bigint();
+  child.send({ type: 'do', what: 'nothing' });
+  await child.next('done');
+  await until(() => board.get(3, 'loopStamp') === 0);
+  t.is(board.get(3, 'blockedAt'), 0);
+  await block();
+  t.true(BigInt(board.get(3, 'blockedAt')) > before);
 });
 
 test('once per environment, and only on a row of the board', (t) => {

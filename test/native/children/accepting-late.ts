@@ -2,6 +2,7 @@
  * A worker that was blocked lately. In one turn of its loop two connections wait, and the event whose handler makes a timer due; told is what happened, in its order.
  * The arguments: how it accepts (`exclusive`, `gate`, `bell`), and what that handler does besides (`hold`, `disarm`, `hold+disarm`).
  * `renewed`: its stamp was new before anybody had seen how old it was.
+ * `slow`: accepting takes longer than the next timer waits; told is whether the loop then slept all the same.
  * `shut`: three wait. The second is accepted for the bell, and makes the gate shut in the uv_check before the third is; then it stops listening.
  */
 import { closeSync, writeSync } from 'node:fs';
@@ -31,6 +32,7 @@ const acceptor = new native.Acceptor(
   (fd) => {
     order.push('accepted');
     closeSync(fd);
+    if (meanwhile === 'slow' && order.filter((event) => event === 'accepted').length === 1) acceptSlowly();
     if (meanwhile !== 'shut' || order.length !== 2) return;
     board.set(0, 'connections', 10);
     setImmediate(() => acceptor.disarm(listening, false));
@@ -76,12 +78,19 @@ setImmediate(() => {
   })();
 });
 await until(() => order.includes('timer'));
+if (meanwhile === 'slow') await until(() => order.some((event) => event.startsWith('later')));
 await turns(5);
 parent.send({ type: 'order', order, orphaned: board.getHeader('orphaned') });
 clients.forEach((socket) => socket.destroy());
 
-function block(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TIMER_MS + 1);
+function block(ms = TIMER_MS + 1): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function acceptSlowly(): void {
+  const { idleTime } = performance.nodeTiming;
+  setTimeout(() => order.push(performance.nodeTiming.idleTime - idleTime > 200 ? 'later, asleep until then' : 'later'), 400);
+  block(500);
 }
 
 async function turns(count: number): Promise<void> {

@@ -36,6 +36,11 @@ void testJudge() {
   store(row.requestsInFlight, 2u);
   store(row.handicap, 10u);
   CHECK(judge(row, 5, now, kMs).load == 20);
+  // Blocked in the last ten seconds; but not longer ago, nor never.
+  store(row.blockedAt, now);
+  CHECK(judge(row, 0, now, kMs).load == 19 && judge(row, 0, now + kStallRememberedNs - 1, kMs).load == 19);
+  CHECK(judge(row, 0, now + kStallRememberedNs, kMs).load == 15);
+  store(row.blockedAt, uint64_t{0});
   // What is under way counts against both limits.
   store(row.connectionLimit, 5u);
   CHECK(judge(row, 1, now, kMs).eligible && !judge(row, 2, now, kMs).eligible);
