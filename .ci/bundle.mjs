@@ -5,7 +5,8 @@
  * an app listens; CommonJS in two files costs a tenth. What is imported by import() stays a file of its own that is loaded when it is needed, and
  * shares the rest with the others. Names, lines and comments are tsc's, so that stacks can be read; import.meta.url is that of the module in dist/src.
  */
-import { rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from 'rollup';
@@ -35,7 +36,7 @@ const bundle = await rollup({
   ],
 });
 rmSync(target, { recursive: true, force: true });
-await bundle.write({
+const { output } = await bundle.write({
   dir: target,
   format: 'cjs',
   entryFileNames: '[name].cjs',
@@ -54,6 +55,12 @@ await bundle.write({
   interop: (id) => (id?.startsWith('node:') ? 'default' : 'auto'),
 });
 await bundle.close();
+
+// What a master knows its workers' code by (src/master/worker-code.ts).
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const hash = createHash('sha256');
+for (const { fileName, code } of output) hash.update(`${fileName}\n${code}`);
+writeFileSync(join(target, 'build'), `${version} ${hash.digest('hex')}`);
 
 /** Those modules, those that they import, and so on, without import(). */
 function reachable(modules, getModuleInfo) {

@@ -71,7 +71,7 @@ function buildAddon() {
 function compile() {
   const sources = SOURCE_FOLDERS.flatMap((folder) => filesUnder(folder, (path) => path.endsWith('.ts')));
   const tools = ['typescript', 'rollup'].map((name) => join('node_modules', name, 'package.json'));
-  const fingerprint = fingerprintOf([...sources, 'tsconfig.json', join('.ci', 'bundle.mjs'), ...tools]);
+  const fingerprint = fingerprintOf([...sources, 'package.json', 'tsconfig.json', join('.ci', 'bundle.mjs'), ...tools]);
   if (readText(STAMP) === fingerprint) return;
   say(`compiling ${sources.length} files`);
   removeOrphans(new Set(sources.map((path) => path.replace(/\.ts$/, ''))));

@@ -139,6 +139,8 @@ export class Pool {
     }
     worker.spawn({ loaded: worker.loaded, reportDir: reports.dir, boardFd, inflightFd, heartbeat, ticketKeys: ticketKeys.keys, wake: bells?.forWorker(worker.row) }, events, now);
     worker.deadline = { at: now + worker.loaded.config.bootTimeoutMs, then: 'boot-timeout' };
+    // It could not be started: its exit follows, and says why.
+    if (worker.pid === 0) return;
     board.set(worker.row, 'pid', worker.pid);
     log.emit('worker.spawned', { slot: worker.slot, worker: worker.pid, generation: worker.generation });
   }

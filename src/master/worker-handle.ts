@@ -16,9 +16,7 @@ import type { MemoryCgroup } from './cgroup.js';
 import type { KillReason } from './death.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { Watchdog } from './watchdog.js';
-
-/** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
-const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
+import { WORKER_MAIN, codeProblem } from './worker-code.js';
 
 /** Types a worker may send. A worker that sends another is not trusted further. */
 const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'not-taken', 'log'] as const satisfies readonly WorkerMessage['type'][];
@@ -111,8 +109,10 @@ export class WorkerHandle {
     this.spawnedAt = now;
     this.heartbeat = options.heartbeat;
     const { config, certificates } = options.loaded;
-    // Out of descriptors: a worker that could not be started, and tried again as one that died.
+    // A worker that could not be started, and is tried again as one that died.
     const giveUp = (error: Error): void => queueMicrotask(() => events.exit(this, null, null, error.message));
+    const replaced = codeProblem();
+    if (replaced !== undefined) return giveUp(replaced);
     const { wake } = options;
     if (typeof wake === 'number') return giveUp(systemError('eventfd', wake));
     let certificatesFd: number | undefined;

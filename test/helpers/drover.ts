@@ -51,6 +51,8 @@ export interface StartOptions {
   fds?: number[];
   /** No --log-format, --log-level: as a person runs it. */
   plain?: boolean;
+  /** Another drover than that of the repository: its src/cli/main.js. */
+  cli?: string;
 }
 
 type Match = Record<string, unknown> | ((record: LogRecord) => boolean);
@@ -73,7 +75,7 @@ export class Drover {
     this.#mark = `TEST_OF_DROVER=${randomUUID()}`;
     const [name, value] = this.#mark.split('=') as [string, string];
     const flags = options.plain === true ? [] : ['--log-format', 'json', '--log-level', 'debug'];
-    const command = [...(options.prefix ?? []), process.execPath, CLI, ...flags, ...args];
+    const command = [...(options.prefix ?? []), process.execPath, options.cli ?? CLI, ...flags, ...args];
     const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(options.fds ?? [])];
     this.child = spawn(command[0]!, command.slice(1), {
       cwd: options.cwd ?? fixture(''),

@@ -1,0 +1,43 @@
+/** drover's own files are replaced under a running master, as `npm ci` does it: nobody is lost, and the log says why no worker comes. */
+import test from 'ava';
+import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT, fixture, scratch, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+/** A drover of the test's own. */
+function install(dir: string): void {
+  for (const path of ['package.json', 'dist/src', 'dist/worker', 'build/Release/drover.node']) cpSync(join(ROOT, path), join(dir, path), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
+}
+
+test.serial('replaced by another version, by none, and by the same', async (t) => {
+  const dir = scratch(t);
+  install(dir);
+  const worker = join(dir, 'dist/worker');
+  const build = join(worker, 'build');
+  const { version } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { version: string };
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js') });
+  await d.ready();
+  const address = await d.address();
+
+  renameSync(worker, `${worker}.old`);
+  d.signal('SIGHUP');
+  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/build\): is it being installed\?$/);
+  mkdirSync(worker);
+  writeFileSync(build, '9.9.9 0123');
+  d.signal('SIGHUP');
+  const refused = `drover's own files have been replaced since this master started (by 9.9.9, and this is ${version}): it can start no more workers. Stop it and start it again`;
+  t.true((await d.count(2, 'reload.failed'))[1]!.msg.endsWith(refused));
+
+  // Who dies meanwhile is tried again until the files are there.
+  const since = d.records.length;
+  process.kill(d.events('worker.ready')[0]!['worker'] as number, 'SIGKILL');
+  await d.event('worker.boot-failed', (record) => record['slot'] === 0 && record.msg.endsWith(refused), since);
+  t.is((await get(address)).status, 200);
+  cpSync(`${worker}.old`, worker, { recursive: true });
+  await d.count(3, 'worker.ready');
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.is((await get(address)).status, 200);
+});
