@@ -1,10 +1,15 @@
 /** What clients lose when all workers are replaced under load, and when workers are killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { load, lost } from '../load.js';
+import { load, lost, type LoadResult } from '../load.js';
 import { oneByOne, pick, Samples, type Started, type Trial } from '../trial.js';
 
 const RELOADS = 'reloads';
 const KILLS = 'kills';
+const BUSY_KILLS = 'kills, 20 ms a request';
+/** Of the workers' time. */
+const UTILIZATION = 0.7;
+const MEAN_MS = 20;
+const WORKERS = 4;
 
 const DROVER = ['drover-reuseport', 'drover-unprivileged', 'drover-exclusive', 'drover-grant', 'drover-lock', 'drover-semaphore', 'drover-shared'];
 
@@ -14,7 +19,9 @@ const trial: Trial = {
   question: 'Clients keep asking while all workers are replaced again and again, or killed: how many requests fail?',
   method:
     'Four workers; 200 new connections a second with one request each and 200 requests a second over 32 keep-alive connections, both open loop. `reloads`: one reload after the other (drover, nginx, Gunicorn: HUP; ' +
-    'PM2: `pm2 reload`). `kills`: kill -9 of a random worker twice a second. Lost: refused, reset, closed before the answer, timed out, or not answered with 2xx; a keep-alive connection closed just as it was used again counts ' +
+    'PM2: `pm2 reload`). `kills`: kill -9 of a random worker twice a second. `' +
+    BUSY_KILLS +
+    '`: the same where each request is on a new connection and blocks its worker for an exponential time of mean 20 ms, at 70 % load, so that somebody waits as a rule. Lost: refused, reset, closed before the answer, timed out, or not answered with 2xx; a keep-alive connection closed just as it was used again counts ' +
     'as lost too, in a column of its own (such requests were never begun, and a client may send them again).',
   rivals: [...DROVER, 'cluster-rr', 'node24-reuseport', 'pm2', 'gunicorn-sync', 'gunicorn-gevent', 'nginx-shared', 'nginx-reuseport'],
   columns: [
@@ -29,19 +36,24 @@ const trial: Trial = {
   claims: [
     ...DROVER.map((subject) => ({ metric: 'lostTotal', condition: RELOADS, subject, op: '<=' as const, target: 0, because: 'A reload loses nothing.' })),
     { metric: 'lostNew', condition: KILLS, subject: 'drover-reuseport', rival: 'node24-reuseport', op: '<=', target: 1, because: 'Nobody who is still queued is lost with a worker.' },
+    { metric: 'lostNew', condition: BUSY_KILLS, subject: 'drover-reuseport', rival: 'node24-reuseport', op: '<=', target: 0.5, because: 'The same where many are queued.' },
   ],
   async measure(context) {
     const samples = new Samples();
     const seconds = pick(context.mode, { smoke: 2, quick: 2.5, full: 12 });
     const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
-    const underLoad = async ({ rival, server }: Started, condition: string, round: number, disturb: () => Promise<void>, pauseMs: number): Promise<void> => {
-      const { address } = server;
-      const loads = Promise.all([
-        load({ mode: 'open', address, rate: 200, seconds, timeoutMs: 10_000, seed: 2 * round + 1 }),
-        load({ mode: 'open', address, rate: 200, seconds, keepalive: 32, timeoutMs: 10_000, seed: 2 * round + 2 }),
-      ]);
+    /** Loads of new connections and of kept ones. */
+    const both = (address: string, seed: number): Promise<LoadResult>[] => [
+      load({ mode: 'open', address, rate: 200, seconds, timeoutMs: 10_000, seed: 2 * seed + 1 }),
+      load({ mode: 'open', address, rate: 200, seconds, keepalive: 32, timeoutMs: 10_000, seed: 2 * seed + 2 }),
+    ];
+    const busy = (address: string, seed: number): Promise<LoadResult>[] => [
+      load({ mode: 'open', address, path: '/work', rate: (UTILIZATION * WORKERS * 1000) / MEAN_MS, seconds, timeoutMs: 10_000, seed }),
+    ];
+    const underLoad = async ({ rival }: Started, condition: string, loads: Promise<LoadResult>[], disturb: () => Promise<void>, pauseMs: number): Promise<void> => {
+      const results = Promise.all(loads);
       let over = false;
-      void loads.then(() => (over = true), () => (over = true));
+      void results.then(() => (over = true), () => (over = true));
       let events = 0;
       const until = performance.now() + seconds * 1000 - 500;
       await sleep(300);
@@ -50,21 +62,23 @@ const trial: Trial = {
         events++;
         await sleep(pauseMs);
       }
-      const [fresh, kept] = await loads;
+      const [fresh, kept] = (await results) as [LoadResult, LoadResult?];
+      const keptErrors = kept === undefined ? { lost: 0, stale: 0 } : { lost: lost(kept), stale: kept.errors.stale };
       samples.add(rival.name, condition, {
         events,
-        requests: fresh.planned + kept.planned,
+        requests: fresh.planned + (kept?.planned ?? 0),
         lostNew: lost(fresh),
-        lostKeepalive: lost(kept) - kept.errors.stale,
-        stale: kept.errors.stale,
-        lostTotal: lost(fresh) + lost(kept),
-        maxMs: Math.max(fresh.maxUs, kept.maxUs) / 1000,
+        lostKeepalive: keptErrors.lost - keptErrors.stale,
+        stale: keptErrors.stale,
+        lostTotal: lost(fresh) + keptErrors.lost,
+        maxMs: Math.max(fresh.maxUs, kept?.maxUs ?? 0) / 1000,
       });
     };
-    await oneByOne(context, { workers: 4 }, async (started) => {
-      const { server } = started;
-      await load({ mode: 'closed', address: server.address, connections: 8, requests: 500 });
-      for (let i = 0; i < rounds && server.reload !== undefined; i++) await underLoad(started, RELOADS, i, () => server.reload!(), 100);
+    await oneByOne(context, { workers: WORKERS }, async (started) => {
+      const { rival, server } = started;
+      const { address } = server;
+      await load({ mode: 'closed', address, connections: 8, requests: 500 });
+      for (let i = 0; i < rounds && server.reload !== undefined; i++) await underLoad(started, RELOADS, both(address, i), () => server.reload!(), 100);
       // The first process is the master. Workers that are booting or draining are as good a target as any.
       const killOne = async (): Promise<void> => {
         const workers = server.pids().slice(1);
@@ -72,7 +86,13 @@ const trial: Trial = {
         if (victim !== undefined) process.kill(victim, 'SIGKILL');
         await Promise.resolve();
       };
-      for (let i = 0; i < rounds; i++) await underLoad(started, KILLS, i, killOne, 500);
+      for (let i = 0; i < rounds; i++) await underLoad(started, KILLS, both(address, i), killOne, 500);
+      if (!rival.can.includes('block')) return;
+      for (let i = 0; i < rounds; i++) {
+        // A worker that dies again and again is started after longer and longer pauses, until a reload.
+        await server.reload?.();
+        await underLoad(started, BUSY_KILLS, busy(address, i + 1), killOne, 500);
+      }
     });
     return samples.cells();
   },
