@@ -5,6 +5,7 @@
  * on one is synchronous, and there is never more than one call under way in all: a hung disk takes one thread of the pool, and the loop
  * none. What is in memory cannot hang and is read at once: a thread of the pool per worker and beat would be most of an idle server's wake-ups. Liveness is judged elsewhere (watchdog.ts), and by the board alone where there is no file.
  */
+import { randomUUID } from 'node:crypto';
 import { close, fstat, fstatSync, open, statfsSync, unlink } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +67,6 @@ export class Heartbeats {
   #queue: Promise<unknown> = Promise.resolve();
   #reading = false;
   #inMemory = false;
-  #serial = 0;
   #warned = false;
 
   /** Says once what is wrong with the directory, if anything is and it is `used`; drover serves all the same. */
@@ -86,7 +86,8 @@ export class Heartbeats {
   /** A new heartbeat file, or undefined when there is none to be had. Never rejects. */
   async open(): Promise<Heartbeat | undefined> {
     if (this.#warned) return undefined;
-    const path = join(this.dir, `drover-${process.pid}-${this.#serial++}`);
+    // Masters of several containers may share the directory, and each be process 1.
+    const path = join(this.dir, `drover-${randomUUID()}`);
     let late = false;
     const opened = this.#enqueue(async () => {
       const fd = await openFile(path, 'wx', 0o600);
