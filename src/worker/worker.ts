@@ -295,7 +295,10 @@ export class Worker {
   #askAppToEnd(): void {
     if (this.#toldApp) return;
     this.#toldApp = true;
-    runAppTermListeners();
+    runAppTermListeners(() => {
+      // With connections left, it ends like any app that does not listen to TERM.
+      if (this.#parts.connections.open === 0) void this.#exit(this.#order!.exitCode);
+    });
   }
 
   async #quit(): Promise<void> {
