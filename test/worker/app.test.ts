@@ -209,6 +209,8 @@ for (const [app, expected] of Object.entries<Failure>({
   'imports-syntax.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
   'missing-name.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /does not provide an export named 'nope' \(\/.*\/missing-name\.mjs:2\)$/ },
   'missing-import.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /Cannot find package 'no-such-package-anywhere'/, remedy: /npm install/ },
+  'forks-cluster.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /^app forks-cluster\.cjs forks processes of its own with node:cluster and lets them serve/, remedy: /drover takes the place of the primary/ },
+  'sends-ready.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: process\.send is not a function \(\/.*\/sends-ready\.cjs:4\)$/, remedy: /^As under plain node there is nobody to send to/ },
   'exits.cjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 9, message: /^app exits\.cjs exited with code 9 before it listened$/ },
   'never-settles.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /a top-level await that never settles/ },
   'promise-never.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /waits for a promise .*that never settles/ },
