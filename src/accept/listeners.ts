@@ -133,6 +133,18 @@ export class Listeners {
     }
   }
 
+  /**
+   * Where a worker listens and where others do, if they have no address in common. Clients know one of the two: it is no way to serve, but that of a program that
+   * looks for a free port, and finds the one it wants taken by its other workers.
+   */
+  apart(row: number, others: readonly number[]): { address: string; other: string } | undefined {
+    const all = [...this.#listeners.values()];
+    const here = all.filter(({ users }) => users.has(row));
+    const there = all.filter(({ users }) => others.some((other) => users.has(other)));
+    if (here.length === 0 || there.length === 0 || here.some((listener) => there.includes(listener))) return undefined;
+    return { address: formatBound(here[0]!.binds[0]!.address), other: formatBound(there[0]!.binds[0]!.address) };
+  }
+
   /** A worker is gone, whose row another will have. */
   forget(row: number): void {
     for (const listener of this.#listeners.values()) listener.users.delete(row);

@@ -178,6 +178,21 @@ test('in use by the app itself at an address that overlaps: said so', async (t) 
   }
 });
 
+test('a worker with no address in common with others is apart from them', async (t) => {
+  const { listeners } = open(t);
+  const at = async (row: number, ordinal: number, name: string): Promise<string> => (await granted(t, listeners, { ordinal, path: `@drover-test-${process.pid}-${name}` }, row, false, row)).key;
+  t.is(listeners.apart(0, [1]), undefined, 'nobody listens');
+  const one = await at(0, 0, 'one');
+  const two = await at(1, 0, 'two');
+  t.deepEqual(listeners.apart(1, [0]), { address: two, other: one });
+  t.is(listeners.apart(1, []), undefined);
+  t.is(listeners.apart(1, [2]), undefined, 'that one does not listen');
+  await at(1, 1, 'one');
+  t.is(listeners.apart(1, [0]), undefined, 'one more than the other is fine');
+  listeners.release(one, 1);
+  t.truthy(listeners.apart(1, [0]));
+});
+
 test('in use: told at once, tried again, then the process that has it is named', async (t) => {
   const child = spawn(process.execPath, ['-e', `const s = require('net').createServer().listen(0, '127.0.0.1', () => process.stdout.write(String(s.address().port)))`], {
     stdio: ['ignore', 'pipe', 'inherit'],
