@@ -16,6 +16,6 @@ export function servedByCluster(server: Server, app: string): DroverError | unde
   return new DroverError(
     'ERR_DROVER_APP_UNUSABLE',
     `app ${app} forks processes of its own with node:cluster and lets them serve, where drover cannot look after them`,
-    'Let it serve without node:cluster, by what its forked processes run: drover takes the place of the primary, and -w says how many there are. See docs/apps.md.',
+    'Let it serve without node:cluster, by what its forked processes run: drover takes the place of the primary, and -w says how many there are. See docs/programs.md.',
   );
 }
