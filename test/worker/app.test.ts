@@ -285,6 +285,27 @@ for (const [is, type, name, text, remedy] of [
   });
 }
 
+test("pnpm's commands are shell scripts: the file that one runs is the app, any other is told of", async (t) => {
+  const cwd = scratch(t);
+  const store = join(cwd, 'node_modules/.pnpm/tool@1/node_modules/tool');
+  mkdirSync(join(store, 'bin'), { recursive: true });
+  mkdirSync(join(cwd, 'node_modules/.bin'));
+  symlinkSync(store, join(cwd, 'node_modules/tool'));
+  writeFileSync(join(store, 'bin/tool.js'), "console.log(__filename, ...process.argv.slice(1)); require('node:http').createServer().listen(3000);");
+  const shim = ['#!/bin/sh', 'basedir=$(dirname "$(echo "$0" | sed -e \'s,\\\\,/,g\')")', 'if [ -x "$basedir/node" ]; then', '  exec "$basedir/node"  "$basedir/../tool/bin/tool.js" "$@"', 'else', '  exec node  "$basedir/../tool/bin/tool.js" "$@"', 'fi', ''];
+  writeFileSync(join(cwd, 'node_modules/.bin/tool'), shim.join('\n'));
+  const master = start(t, { app: 'node_modules/.bin/tool', cwd });
+  await master.ready();
+  master.kill('SIGTERM');
+  await master.exited;
+  t.is(master.stdout, `${store}/bin/tool.js ${cwd}/node_modules/tool/bin/tool.js\n`);
+
+  writeFileSync(join(cwd, 'start'), '#!/usr/bin/env bash\nexec node server.js\n');
+  const failed = await start(t, { app: './start', cwd }).bootFailed();
+  t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+  t.is(failed.message, `app ./start is a shell script: ${cwd}/start`);
+});
+
 test('a module that is not there: a package is to be installed, a file is named with who asked for it', async (t) => {
   const cwd = scratch(t);
   mkdirSync(join(cwd, 'node_modules/broken/lib'), { recursive: true });
