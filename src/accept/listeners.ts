@@ -6,8 +6,9 @@
  * address has a socket for every slot of which a worker has listened, never one for a slot that nobody has served yet:
  * what the kernel puts there would wait. The exception is the first socket of each --bind, which reserves the address and is slot 0's.
  */
+import { constants } from 'node:os';
 import { DroverError } from '../errors.js';
-import { formatAddress, type ListenAddress } from '../config/address.js';
+import { formatAddress, overlap, type ListenAddress } from '../config/address.js';
 import type { AcceptStrategyName } from '../config/options.js';
 import type { BoundAddress, ListenQuestion, ListenRefusal, SocketGrant } from '../ipc/messages.js';
 import { Backlogs } from './backlogs.js';
@@ -132,6 +133,18 @@ export class Listeners {
     }
   }
 
+  /**
+   * Where a worker listens and where others do, if they have no address in common. Clients know one of the two: it is no way to serve, but that of a program that
+   * looks for a free port, and finds the one it wants taken by its other workers.
+   */
+  apart(row: number, others: readonly number[]): { address: string; other: string } | undefined {
+    const all = [...this.#listeners.values()];
+    const here = all.filter(({ users }) => users.has(row));
+    const there = all.filter(({ users }) => others.some((other) => users.has(other)));
+    if (here.length === 0 || there.length === 0 || here.some((listener) => there.includes(listener))) return undefined;
+    return { address: formatBound(here[0]!.binds[0]!.address), other: formatBound(there[0]!.binds[0]!.address) };
+  }
+
   /** A worker is gone, whose row another will have. */
   forget(row: number): void {
     for (const listener of this.#listeners.values()) listener.users.delete(row);
@@ -219,7 +232,7 @@ export class Listeners {
       path === null
         ? openTcp({ host, port, ipv6Only }, backlog, this.#choose('tcp'), slot)
         : await openUnix(path, backlog, this.#options.umask, this.#choose('unix'));
-    if (isRefusal(bind)) return bind;
+    if (isRefusal(bind)) return this.#heldByUs(question, bind);
     const errno = this.#coordination.conduct(bind);
     if (errno < 0) {
       closeBind(bind);
@@ -228,6 +241,23 @@ export class Listeners {
     const listener = this.#add(this.#freshKey(port === 0 && path === null ? name : keyOf(bind.address)), [bind]);
     this.#names.set(name, listener.key);
     return listener;
+  }
+
+  /**
+   * A program that looks for a free port at several addresses (get-port) finds in each worker that those before it have the port. What is refused for that is
+   * explained by it.
+   */
+  #heldByUs({ address, port, path }: ListenQuestion, refusal: Refusal): Refusal {
+    if (path !== null || refusal.errno !== -constants.errno.EADDRINUSE) return refusal;
+    const asked: ListenAddress = { kind: 'tcp', host: address ?? '::', port };
+    const bounds = [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
+    const ours = bounds.find((bound) => bound.family !== 'unix' && overlap(asked, { kind: 'tcp', host: bound.address, port: bound.port }) !== undefined);
+    if (ours === undefined) return refusal;
+    return {
+      ...refusal,
+      reason: `the app listens at ${formatBound(ours)} already, in this worker or in another`,
+      remedy: 'An app that looks for a free port finds it taken by its other workers: give it its address with --bind.',
+    };
   }
 
   /** A key is never used again: a message about sockets that were closed may still be on its way when the address is opened anew. */

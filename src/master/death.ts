@@ -40,6 +40,9 @@ export interface Death {
 /** What node exits with when it is given an option that it does not know, or a value that it does not take. */
 const BAD_OPTION = 9;
 
+/** 128 and the number of TERM: what a program exits with that answers TERM and says so, as Next.js does. */
+const BY_TERM = 143;
+
 export function explainDeath(evidence: Evidence): Death {
   const { code, signal, killed, phase } = evidence;
   const death = (kind: DeathKind, cause: string, stack?: string, expected = false): Death => ({ kind, cause, stack, expected });
@@ -78,7 +81,7 @@ export function explainDeath(evidence: Evidence): Death {
     return death('signal', `ended by ${signal}, which drover did not send${counter}`);
   }
 
-  if (evidence.asked && code === 0) return death('exit', 'as told, exit code 0', undefined, true);
+  if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
   // A worker that has begun says so itself when it exits (bootFailed). One that has not, and exits with 9, is a node that took offence at its own options.
   if (phase === 'starting' && code === BAD_OPTION) {

@@ -218,6 +218,7 @@ export class Master {
         worker.readyAt = now;
         this.#guard.watch(worker, now);
         this.#reaper.locate(worker, now);
+        this.#compareAddresses(worker);
         return log.emit('worker.ready', { slot: worker.slot, worker: worker.pid, generation: worker.generation, bootMs: Math.round(message.bootMs) });
       case 'boot-failed':
         worker.bootFailed = message;
@@ -249,6 +250,13 @@ export class Master {
         if (!isEventName(message.event)) return this.post({ type: 'nonsense', worker, why: `a log message with the unknown event ${JSON.stringify(message.event)}` });
         return log.emit(message.event, { ...message.fields, slot: worker.slot, worker: worker.pid });
     }
+  }
+
+  #compareAddresses(worker: WorkerHandle): void {
+    const { listeners, log } = this.#context;
+    const others = this.pool.inState('ready').filter((other) => other !== worker && other.generation === worker.generation);
+    const apart = listeners.apart(worker.row, others.map(({ row }) => row));
+    if (apart !== undefined) log.emit('listen.apart', { slot: worker.slot, worker: worker.pid, ...apart });
   }
 
   #rotateTickets(): void {

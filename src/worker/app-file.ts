@@ -24,11 +24,34 @@ export async function findAppFile(target: string, directory: string): Promise<Ap
   const path = resolve(cwd, target);
   const found = fromPath(path, cwd);
   if (found === undefined && (isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target))) throw await notFound(target, path, cwd);
-  const app = found === undefined ? fromPackage(target, cwd) : { file: found, argv1: path, command: undefined };
+  const app = found === undefined ? fromPackage(target, cwd) : fromFile(target, found, path, cwd);
   if (app === undefined) throw await notFound(target, path, cwd);
   checkReadable(target, app.file);
   checkRunnable(target, app.file);
   return app;
+}
+
+const SHELL_SCRIPT = /^#!\s*\/(?:usr\/)?bin\/(?:env\s+)?(?:ba|da|z)?sh\b/;
+const RUNS_NODE = /^\s*exec node\b.* "\$basedir\/([^"]+)" +"\$@"$/m;
+
+/** A command in node_modules/.bin is a link for npm, for pnpm a shell script that runs the file: both stand for it. */
+function fromFile(target: string, file: string, path: string, cwd: string): AppFile {
+  const source = extname(file) === '' && isReadable(file) ? readFileSync(file, 'utf8') : '';
+  if (!SHELL_SCRIPT.test(source)) return { file, argv1: path, command: undefined };
+  const runs = RUNS_NODE.exec(source)?.[1];
+  const argv1 = runs === undefined ? undefined : join(dirname(file), runs);
+  const behind = argv1 === undefined ? undefined : fromPath(argv1, cwd);
+  if (behind === undefined) throw new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${target} is a shell script: ${file}`, 'Give the JavaScript file that it runs.');
+  return { file: behind, argv1: argv1!, command: undefined };
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function fromPath(path: string, cwd: string): string | undefined {

@@ -25,6 +25,10 @@ export interface BootErrorContext {
   refused: ListenRefusal | undefined;
 }
 
+/** Programs made for PM2 tell it that they are ready. */
+const SENDS = /^process\.send is not a function/;
+const NO_CHANNEL = 'As under plain node there is nobody to send to: a worker is ready when it listens. Write process.send?.(…).';
+
 export function toBootError(thrown: unknown, { app, file, refused }: BootErrorContext): BootError {
   if (thrown instanceof DroverError) {
     return { code: thrown.code, message: thrown.message, ...(thrown.remedy === undefined ? {} : { remedy: thrown.remedy }) };
@@ -41,7 +45,7 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
   }
   const where = locate(thrown, file);
   const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
-  const remedy = missing ?? otherModuleKind(thrown, where);
+  const remedy = missing ?? otherModuleKind(thrown, where) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,

@@ -26,11 +26,25 @@ export function takeSignals(onTerm: () => void): void {
 
 function ours(): void {}
 
-/** Whether the app has listeners of its own for TERM. */
-export function appListensToTerm(): boolean {
-  return process.listeners('SIGTERM').some((listener) => listener !== ours);
+let onRaised: () => void = () => {};
+function raised(): void {
+  onRaised();
 }
 
-export function runAppTermListeners(): void {
+/** Whether the app has listeners of its own for TERM. */
+export function appListensToTerm(): boolean {
+  return process.listeners('SIGTERM').some((listener) => listener !== ours && listener !== raised);
+}
+
+/**
+ * Once. `raisedAgain`: the app has taken its listeners away and sent itself the signal that would end it under plain Node. Nest does so, and signal-exit, but that only
+ * where nobody else listens.
+ */
+export function runAppTermListeners(raisedAgain: () => void): void {
+  onRaised = raisedAgain;
+  process.removeListener('SIGTERM', ours);
+  process.on('removeListener', (event) => {
+    if (event === 'SIGTERM' && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', raised);
+  });
   process.emit('SIGTERM', 'SIGTERM');
 }

@@ -19,6 +19,7 @@ import type { ListenQuestion, MasterMessage } from '../ipc/messages.js';
 import { closeFd, native } from '../native.js';
 import type { WorkerClass } from '../config/worker-class.js';
 import { loadApp, type App } from './app.js';
+import { servedByCluster } from './app-cluster.js';
 import { AppServers } from './app-servers.js';
 import { Asker, handed } from './ask.js';
 import { listenRefused, toBootError } from './boot-error.js';
@@ -169,6 +170,8 @@ export class Worker {
   }
 
   onServer(server: Server): void {
+    const ofCluster = this.booting ? servedByCluster(server, this.#parts.init.config.app) : undefined;
+    if (ofCluster !== undefined) this.bootFailed(ofCluster);
     this.#class.onServer?.(server);
     this.#servers.watch(server);
     // One turn later: a server that was opened only to find a free port has been closed by then.
@@ -295,7 +298,10 @@ export class Worker {
   #askAppToEnd(): void {
     if (this.#toldApp) return;
     this.#toldApp = true;
-    runAppTermListeners();
+    runAppTermListeners(() => {
+      // With connections left, it ends like any app that does not listen to TERM.
+      if (this.#parts.connections.open === 0) void this.#exit(this.#order!.exitCode);
+    });
   }
 
   async #quit(): Promise<void> {

@@ -13,7 +13,7 @@ import { DroverError } from '../../src/errors.js';
 import { check, closeFd, native } from '../../src/native.js';
 import { Listeners, type Grants, type ListenersOptions } from '../../src/accept/listeners.js';
 import { inodeOf } from '../../src/accept/holder.js';
-import type { BoundAddress, ListenQuestion } from '../../src/ipc/messages.js';
+import type { BoundAddress, ListenQuestion, ListenRefusal } from '../../src/ipc/messages.js';
 import { reservePort } from '../helpers/port.js';
 
 const { EACCES, EADDRINUSE, EADDRNOTAVAIL } = constants.errno;
@@ -35,7 +35,7 @@ async function granted(t: ExecutionContext, listeners: Listeners, request: Parti
   return t.fail(answer.message);
 }
 
-async function refused(listeners: Listeners, request: Partial<ListenQuestion>, slot = 0): Promise<{ errno: number; message: string }> {
+async function refused(listeners: Listeners, request: Partial<ListenQuestion>, slot = 0): Promise<ListenRefusal> {
   const answer = await listeners.grant(ask(request), slot, false);
   if (!('errno' in answer)) throw new Error(`it was granted ${answer.key}`);
   return answer;
@@ -164,6 +164,33 @@ test('a name that is one of the other addresses of --bind: told before anything 
   const error = await refusedBind(t, listeners.openBinds([{ kind: 'tcp', host: address, port: 81 }, { kind: 'tcp', host: 'localhost', port: 81 }]));
   t.is(error.message, `cannot listen at --bind localhost:81 (${formatAddress({ kind: 'tcp', host: address, port: 81 })}): it overlaps with --bind ${formatAddress({ kind: 'tcp', host: address, port: 81 })}`);
   t.deepEqual(events, []);
+});
+
+test('in use by the app itself at an address that overlaps: said so', async (t) => {
+  for (const strategy of ['reuseport', 'shared'] as const) {
+    const { listeners } = open(t, { strategy });
+    const first = await granted(t, listeners, { address: '127.0.0.1' }, 0);
+    const port = portOf(first.sockets[0]!.address);
+    const refusal = await refused(listeners, { address: '0.0.0.0', port }, 1);
+    t.is(refusal.errno, -EADDRINUSE);
+    t.is(refusal.message, `cannot listen at 0.0.0.0:${port}: the app listens at 127.0.0.1:${port} already, in this worker or in another`);
+    t.regex(refusal.remedy!, /give it its address with --bind\.$/);
+  }
+});
+
+test('a worker with no address in common with others is apart from them', async (t) => {
+  const { listeners } = open(t);
+  const at = async (row: number, ordinal: number, name: string): Promise<string> => (await granted(t, listeners, { ordinal, path: `@drover-test-${process.pid}-${name}` }, row, false, row)).key;
+  t.is(listeners.apart(0, [1]), undefined, 'nobody listens');
+  const one = await at(0, 0, 'one');
+  const two = await at(1, 0, 'two');
+  t.deepEqual(listeners.apart(1, [0]), { address: two, other: one });
+  t.is(listeners.apart(1, []), undefined);
+  t.is(listeners.apart(1, [2]), undefined, 'that one does not listen');
+  await at(1, 1, 'one');
+  t.is(listeners.apart(1, [0]), undefined, 'one more than the other is fine');
+  listeners.release(one, 1);
+  t.truthy(listeners.apart(1, [0]));
 });
 
 test('in use: told at once, tried again, then the process that has it is named', async (t) => {

@@ -102,6 +102,20 @@ for (const strategy of STRATEGIES) {
   });
 }
 
+test.serial('workers that listen at addresses of their own: said, with what to do', async (t) => {
+  const d = start(t, [fixture('port-of-its-own.cjs'), '-w', '2', '--accept-strategy', 'shared']);
+  await d.ready();
+  const addresses = d.events('master.listening').map(({ address }) => address);
+  t.is(addresses.length, 2);
+  const { address, other, msg } = await d.event('listen.apart');
+  t.deepEqual([address, other].sort(), addresses.sort());
+  t.regex(msg, /--bind$/);
+  t.is(d.events('listen.apart').length, 1);
+  const bound = start(t, [fixture('port-of-its-own.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+  await bound.ready();
+  t.deepEqual(bound.events('listen.apart'), []);
+});
+
 test.serial('a script that takes any port when its own is taken finds it taken by itself: one port for all', async (t) => {
   const port = await reservePort(t);
   const d = start(t, [fixture('any-when-taken.cjs'), '-w', '3'], { env: { LISTEN_PORT: String(port) } });

@@ -26,12 +26,13 @@ interface Program {
   expects: RegExp;
 }
 
+/** Their ports are below those that the kernel gives to clients: one that a connection of the load before has had stays taken for a minute. */
 const PROGRAMS: Record<string, Program> = {
   verdaccio: {
     package: 'verdaccio@6',
     main: 'verdaccio/bin/verdaccio',
     flags: [],
-    args: (dir) => ['--config', join(dir, 'verdaccio.yaml'), '--listen', '127.0.0.1:48731'],
+    args: (dir) => ['--config', join(dir, 'verdaccio.yaml'), '--listen', '127.0.0.1:28731'],
     prepare: (dir) =>
       writeFileSync(
         join(dir, 'verdaccio.yaml'),
@@ -44,7 +45,7 @@ const PROGRAMS: Record<string, Program> = {
     package: 'json-server@0.17',
     main: 'json-server/lib/cli/bin.js',
     flags: [],
-    args: (dir) => [join(dir, 'db.json'), '--host', '127.0.0.1', '--port', '48732', '--quiet'],
+    args: (dir) => [join(dir, 'db.json'), '--host', '127.0.0.1', '--port', '28732', '--quiet'],
     prepare: (dir) => writeFileSync(join(dir, 'db.json'), JSON.stringify({ posts: [{ id: 1, title: 'a title' }] })),
     path: '/posts/1',
     expects: /"title": "a title"/,
@@ -53,13 +54,48 @@ const PROGRAMS: Record<string, Program> = {
     package: 'serve@14',
     main: 'serve/build/main.js',
     flags: [],
-    args: (dir) => ['--listen', 'tcp://127.0.0.1:48733', '--no-request-logging', join(dir, 'files')],
+    args: (dir) => ['--listen', 'tcp://127.0.0.1:28733', '--no-request-logging', join(dir, 'files')],
     prepare: (dir) => {
       mkdirSync(join(dir, 'files'));
       writeFileSync(join(dir, 'files', 'hello.txt'), 'hello from a file\n');
     },
     path: '/hello.txt',
     expects: /^hello from a file\n$/,
+  },
+  'http-server': {
+    package: 'http-server@14',
+    main: 'http-server/bin/http-server',
+    flags: [],
+    args: (dir) => [join(dir, 'public'), '-a', '127.0.0.1', '-p', '28734', '-s'],
+    prepare: (dir) => {
+      mkdirSync(join(dir, 'public'));
+      writeFileSync(join(dir, 'public', 'hello.txt'), 'hello from a file\n');
+    },
+    path: '/hello.txt',
+    expects: /^hello from a file\n$/,
+  },
+  'fastify-cli': {
+    package: 'fastify-cli@8',
+    main: 'fastify-cli/cli.js',
+    flags: [],
+    args: (dir) => ['start', '-a', '127.0.0.1', '-p', '28735', join(dir, 'plugin.cjs')],
+    prepare: (dir) => writeFileSync(join(dir, 'plugin.cjs'), "module.exports = async (app, options) => void app.get('/', async () => 'hello from a plugin');\n"),
+    path: '/',
+    expects: /^hello from a plugin$/,
+  },
+  // Finds in each worker that the port is taken by the others: needs --bind.
+  'get-port': {
+    package: 'get-port@7',
+    main: 'finds-a-port.mjs',
+    flags: ['-b', '127.0.0.1:0'],
+    args: () => [],
+    prepare: (dir) =>
+      writeFileSync(
+        join(dir, 'node_modules', 'finds-a-port.mjs'),
+        "import http from 'node:http';\nimport getPort from 'get-port';\nhttp.createServer((request, response) => response.end('found')).listen(await getPort({ port: 28736 }));\n",
+      ),
+    path: '/',
+    expects: /^found$/,
   },
   'serve-bound': {
     package: 'serve@14',

@@ -209,6 +209,8 @@ for (const [app, expected] of Object.entries<Failure>({
   'imports-syntax.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
   'missing-name.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /does not provide an export named 'nope' \(\/.*\/missing-name\.mjs:2\)$/ },
   'missing-import.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /Cannot find package 'no-such-package-anywhere'/, remedy: /npm install/ },
+  'forks-cluster.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /^app forks-cluster\.cjs forks processes of its own with node:cluster and lets them serve/, remedy: /drover takes the place of the primary/ },
+  'sends-ready.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: process\.send is not a function \(\/.*\/sends-ready\.cjs:4\)$/, remedy: /^As under plain node there is nobody to send to/ },
   'exits.cjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 9, message: /^app exits\.cjs exited with code 9 before it listened$/ },
   'never-settles.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /a top-level await that never settles/ },
   'promise-never.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /waits for a promise .*that never settles/ },
@@ -282,6 +284,27 @@ for (const [is, type, name, text, remedy] of [
     t.is(failed.remedy, remedy.replaceAll('DIR', cwd));
   });
 }
+
+test("pnpm's commands are shell scripts: the file that one runs is the app, any other is told of", async (t) => {
+  const cwd = scratch(t);
+  const store = join(cwd, 'node_modules/.pnpm/tool@1/node_modules/tool');
+  mkdirSync(join(store, 'bin'), { recursive: true });
+  mkdirSync(join(cwd, 'node_modules/.bin'));
+  symlinkSync(store, join(cwd, 'node_modules/tool'));
+  writeFileSync(join(store, 'bin/tool.js'), "console.log(__filename, ...process.argv.slice(1)); require('node:http').createServer().listen(3000);");
+  const shim = ['#!/bin/sh', 'basedir=$(dirname "$(echo "$0" | sed -e \'s,\\\\,/,g\')")', 'if [ -x "$basedir/node" ]; then', '  exec "$basedir/node"  "$basedir/../tool/bin/tool.js" "$@"', 'else', '  exec node  "$basedir/../tool/bin/tool.js" "$@"', 'fi', ''];
+  writeFileSync(join(cwd, 'node_modules/.bin/tool'), shim.join('\n'));
+  const master = start(t, { app: 'node_modules/.bin/tool', cwd });
+  await master.ready();
+  master.kill('SIGTERM');
+  await master.exited;
+  t.is(master.stdout, `${store}/bin/tool.js ${cwd}/node_modules/tool/bin/tool.js\n`);
+
+  writeFileSync(join(cwd, 'start'), '#!/usr/bin/env bash\nexec node server.js\n');
+  const failed = await start(t, { app: './start', cwd }).bootFailed();
+  t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+  t.is(failed.message, `app ./start is a shell script: ${cwd}/start`);
+});
 
 test('a module that is not there: a package is to be installed, a file is named with who asked for it', async (t) => {
   const cwd = scratch(t);

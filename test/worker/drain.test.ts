@@ -337,6 +337,28 @@ test('an app that closes all it has on TERM ends by itself', async (t) => {
   t.is(master.stdout, 'app TERM SIGTERM\n');
 });
 
+test('an app that takes its TERM listener away and sends itself the signal again ends at once', async (t) => {
+  const master = start(t, { app: 'raises-term.cjs' });
+  await master.ready();
+  // Longer than the test may take.
+  drain(master, 'all', 600_000);
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
+test('one that does so while a WebSocket is open ends with it', async (t) => {
+  const master = start(t, { app: 'raises-term.cjs' });
+  const { port } = await master.ready();
+  const one = await client(t, port);
+  one.send('/', 'Connection: Upgrade', 'Upgrade: echo');
+  await one.until('101 Switching Protocols');
+  drain(master, 'all', 600_000);
+  await one.until('told ');
+  one.socket.write('still there?');
+  await one.until('still there?');
+  one.socket.end();
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
 test('an app whose TERM listeners do not end it gets the rest of the grace', async (t) => {
   const master = start(t, { app: 'term.cjs' });
   await master.ready();
