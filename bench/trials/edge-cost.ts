@@ -23,7 +23,7 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { warmUp: 300, rounds: 1, requests: 300 },
-      quick: { warmUp: 20_000, rounds: 8, requests: 12_000 },
+      quick: { warmUp: 20_000, rounds: 8, requests: 30_000 },
       full: { warmUp: 60_000, rounds: 9, requests: 40_000 },
     });
     await interleaved(

@@ -67,7 +67,10 @@ export class Edge {
     if (requests.length > 0) for (const event of ['checkContinue', 'checkExpectation']) server.on(event, noListener);
     /** Requests that were asked about as `checkContinue`: the app then often emits them once more, as `request`. */
     let asked: WeakSet<object> | undefined;
-    const ask = (request: IncomingMessage, response: ServerResponse): boolean => requests.some((policy) => policy(request, response));
+    const ask = (request: IncomingMessage, response: ServerResponse): boolean => {
+      for (const policy of requests) if (policy(request, response)) return true;
+      return false;
+    };
     // Plain parameters and `arguments`: every event of the server comes by here, and a rest parameter is an array each time.
     (server as { emit: Emit }).emit = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown, fourth?: unknown) {
       switch (event) {

@@ -33,6 +33,8 @@ export class HeaderScan {
   underscores = 0;
   /** Size of the largest field as on the wire, with ": " and CRLF. */
   largest = 0;
+  /** Of all fields, likewise. */
+  bytes = 0;
 
   /** By length: names that are not found by rule. */
   readonly #extra: readonly (readonly Extra[] | undefined)[];
@@ -50,11 +52,13 @@ export class HeaderScan {
     this.host = this.contentLength = this.transferEncoding = this.requestId = this.authority = this.forwardedFor = -1;
     this.hosts = this.codings = this.requestIds = this.forwarding = this.forwardedFors = this.schemes = this.rfc7239 = this.underscores = 0;
     let largest = 0;
+    let bytes = 0;
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
       const length = name.length;
       const size = length + fields[at + 1]!.length;
       if (size > largest) largest = size;
+      bytes += size + FIELD_FRAME;
       const first = name.charCodeAt(0) | 0x20;
       switch (length) {
         case 4:
@@ -93,7 +97,8 @@ export class HeaderScan {
       const extra = this.#extra[length];
       if (extra !== undefined) this.#look(extra, name, first, at);
     }
-    this.largest = largest + 4;
+    this.largest = largest + FIELD_FRAME;
+    this.bytes = bytes;
   }
 
   #look(extra: readonly Extra[], name: string, first: number, at: number): void {
@@ -121,6 +126,8 @@ interface Extra {
   isForwarded: boolean;
 }
 
+/** ": " and CRLF. */
+const FIELD_FRAME = 4;
 /** Longer names than any that is asked about. */
 const MAX_NAME = 128;
 const X_FORWARDED = 'x-forwarded-';

@@ -24,7 +24,7 @@ import { limitHead, speaksHttp1, type LimitedServer } from './server-limits.js';
 import { StreamRequest, type StreamResponse } from './stream-request.js';
 import { problemOf, type Problem } from './strict.js';
 import { Trust } from './trust.js';
-import { openingOf, watchLine } from './unfinished-line.js';
+import { headIsComplete, openingOf, watchLine } from './unfinished-line.js';
 
 /** What a mounted request has beside its url, as Express users know it. */
 type Mounted = IncomingMessage & { baseUrl?: string; originalUrl?: string; [kMount]?: string; [kForwarded]?: string | true; [kCarriesId]?: true };
@@ -35,6 +35,8 @@ const WARNED_PEERS = 50;
 /** GET, a blank, … */
 const VERSION_BYTES = ' '.length + ' HTTP/1.1'.length;
 const PSEUDO_FIELDS = 4;
+/** Of a head, what stands around method, target and fields: two blanks, the version, CRLF and the empty line. */
+const LINE_FRAME = VERSION_BYTES + '\r\n\r\n'.length;
 
 export class Screen implements Policy {
   readonly #config: ScreenConfig;
@@ -88,7 +90,9 @@ export class Screen implements Policy {
     const { bodyBytes, closes, requestId, strict } = this.#config;
     const { contentLength, transferEncoding } = this.#scan;
     const { rawHeaders } = request;
-    if (bodyBytes > 0 && contentLength !== -1 && Number(rawHeaders[contentLength]) > bodyBytes) return this.#refusals.refuse(request, response, 413, TOO_LARGE);
+    const length = contentLength === -1 ? 0 : Number(rawHeaders[contentLength]);
+    if (request.httpVersionMajor === 1) headIsComplete(request.socket, request.method!.length + request.url!.length + LINE_FRAME + this.#scan.bytes + length);
+    if (bodyBytes > 0 && length > bodyBytes) return this.#refusals.refuse(request, response, 413, TOO_LARGE);
     const streams = transferEncoding !== -1 ? strict || bodyBytes > 0 : bodyBytes > 0 && contentLength === -1 && isHttp2(request);
     // From here on the scan does not hold: the fields may change.
     const change = this.#change(request);

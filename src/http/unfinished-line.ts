@@ -2,10 +2,12 @@
  * The line of a head that the packets so far have left unfinished, by its first bytes: what tells a request line from a header field when Node's parser
  * gives up in the middle of one. In the worker; the hot path.
  *
- * Of a head that is too large Node hands over the packet it gave up in, and keeps none before it. So two of the parser's callbacks are taken: that a message begins, which Node leaves
- * unused, and that a packet has been parsed. A packet is looked at only when it leaves a head unfinished; else all this is two short calls.
+ * Of a head that is too large Node hands over the packet it gave up in, and keeps none before it. So the parser's callback that a packet has been parsed is taken, and the screen tells of
+ * each head that is complete, and how long its message is. A packet is looked at only when it seems to leave a head unfinished; else all this is two short calls. (That a message begins the parser tells, too, but to whom
+ * it is told in JavaScript costs more than all that the screen does.)
  *
- * Not seen are packets that reach the parser as `data` of the socket: the first ones where HTTP/2 is spoken without TLS, and those of a socket that the app reads as well.
+ * Not seen are packets that reach the parser as `data` of the socket: the first ones where HTTP/2 is spoken without TLS, and those of a socket that the app reads as well; and of a
+ * packet what comes behind the rest of a head that others have begun, when requests are sent without waiting for answers.
  */
 import type { Socket } from 'node:net';
 
@@ -14,20 +16,22 @@ type HttpSocket = Socket & { parser?: Parser | null; [kHead]?: Head };
 
 interface Parser {
   /** The numbers that are the names of its callbacks. */
-  constructor: { kOnMessageBegin: number; kOnExecute: number };
+  constructor: { kOnExecute: number };
   [callback: number]: ((this: Parser, parsed: number | Error) => void) | null;
   socket: HttpSocket;
   /** The request whose head was complete last, until it has been answered. */
-  incoming: object | null;
+  incoming: { readonly complete: boolean } | null;
   /** A copy. */
   getCurrentBuffer(): Buffer;
 }
 
 interface Head {
-  /** Whether a message has begun and its head is not known to be complete. */
-  isOpen: boolean;
-  /** `incoming` when it began. */
-  before: object | null;
+  /** Size of the last message whose head has become complete since the last packet; 0: none has. */
+  bytes: number;
+  /** Whether the body that belongs to it was not. */
+  inBody: boolean;
+  /** Bytes of it that are still to come; less than 0: there was something behind it, or its length is not told (chunked). */
+  left: number;
   /** '': the last packet has left none. */
   line: string;
   /** Node's own callback. */
@@ -43,9 +47,8 @@ export const OPENING_BYTES = 32;
 export function watchLine(socket: HttpSocket): void {
   const { parser } = socket;
   if (!parser || parser[parser.constructor.kOnExecute] === packetParsed) return;
-  const { kOnMessageBegin, kOnExecute } = parser.constructor;
-  socket[kHead] = { isOpen: false, before: null, line: '', onExecute: parser[kOnExecute]! };
-  parser[kOnMessageBegin] = messageBegins;
+  const { kOnExecute } = parser.constructor;
+  socket[kHead] = { bytes: 0, inBody: false, left: 0, line: '', onExecute: parser[kOnExecute]! };
   parser[kOnExecute] = packetParsed;
 }
 
@@ -54,25 +57,30 @@ export function openingOf(socket: HttpSocket): string {
   return socket[kHead]?.line ?? '';
 }
 
-function messageBegins(this: Parser): void {
-  const head = this.socket[kHead]!;
-  head.isOpen = true;
-  head.before = this.incoming;
+/** To be called for each request. `bytes`: head and body, if it tells its length. */
+export function headIsComplete(socket: HttpSocket, bytes: number): void {
+  const head = socket[kHead];
+  if (head !== undefined) head.bytes = bytes;
 }
 
 function packetParsed(this: Parser, parsed: number | Error): void {
   const head = this.socket[kHead]!;
-  if (head.isOpen && typeof parsed === 'number') {
-    if (this.incoming === null || this.incoming === head.before) {
-      const packet = this.getCurrentBuffer();
-      const begin = packet.lastIndexOf('\n') + 1;
-      const opening = begin === 0 ? head.line : '';
-      head.line = opening + packet.toString('latin1', begin, begin + OPENING_BYTES - opening.length);
-    } else {
-      head.isOpen = false;
-      head.before = null;
-      head.line = '';
+  if (typeof parsed === 'number') {
+    const { bytes } = head;
+    if (bytes === 0 && !head.inBody) head.line = lastLine(this.getCurrentBuffer(), head.line);
+    else {
+      head.left = (bytes || head.left) - parsed;
+      head.bytes = 0;
+      head.inBody = this.incoming?.complete === false;
+      head.line = head.inBody || head.left >= 0 ? '' : lastLine(this.getCurrentBuffer(), '');
     }
   }
   head.onExecute.call(this, parsed);
+}
+
+/** `before`: how the line began in which the packet begins. */
+function lastLine(packet: Buffer, before: string): string {
+  const begin = packet.lastIndexOf('\n') + 1;
+  const opening = begin === 0 ? before : '';
+  return opening + packet.toString('latin1', begin, begin + OPENING_BYTES - opening.length);
 }

@@ -5,18 +5,34 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { is } from '../header-scan.js';
 
-/** By length: no two are of the same. */
-const NAMES: readonly (keyof UsualFields | undefined)[] = Object.assign(Array<undefined>(14).fill(undefined), { 4: 'host', 7: 'referer', 10: 'user-agent', 13: 'authorization' });
-
 export type UsualFields = Pick<IncomingHttpHeaders, 'authorization' | 'host' | 'referer' | 'user-agent'>;
 
 /** Of a field that comes twice the first, as Node has it. */
 export function usualFieldsOf(rawHeaders: readonly string[]): UsualFields {
-  const fields: UsualFields = { authorization: undefined, host: undefined, referer: undefined, 'user-agent': undefined };
+  let authorization: string | undefined;
+  let host: string | undefined;
+  let referer: string | undefined;
+  let agent: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
-    const usual = NAMES[name.length];
-    if (usual !== undefined && fields[usual] === undefined && (name.charCodeAt(0) | 0x20) === usual.charCodeAt(0) && is(name, usual)) fields[usual] = rawHeaders[at + 1]!;
+    switch (name.length) {
+      case 4:
+        if (host === undefined && isNamed(name, 'host')) host = rawHeaders[at + 1]!;
+        break;
+      case 7:
+        if (referer === undefined && isNamed(name, 'referer')) referer = rawHeaders[at + 1]!;
+        break;
+      case 10:
+        if (agent === undefined && isNamed(name, 'user-agent')) agent = rawHeaders[at + 1]!;
+        break;
+      case 13:
+        if (authorization === undefined && isNamed(name, 'authorization')) authorization = rawHeaders[at + 1]!;
+        break;
+    }
   }
-  return fields;
+  return { authorization, host, referer, 'user-agent': agent };
+}
+
+function isNamed(name: string, lower: string): boolean {
+  return (name.charCodeAt(0) | 0x20) === lower.charCodeAt(0) && is(name, lower);
 }
