@@ -31,7 +31,8 @@ export async function findAppFile(target: string, directory: string): Promise<Ap
   return app;
 }
 
-const SHELL_SCRIPT = /^#!\s*\/(?:usr\/)?bin\/(?:env\s+)?(?:ba|da|z)?sh\b/;
+/** But not JavaScript that a shell starts by its second line: `':' //; exec node "$0" "$@"`. */
+const SHELL_SCRIPT = /^#!\s*\/(?:usr\/)?bin\/(?:env\s+)?(?:ba|da|z)?sh\b(?!.*\n(?:(["']):\1\s*)?\/\/)/;
 const RUNS_NODE = /^\s*exec node\b.* "\$basedir\/([^"]+)" +"\$@"$/m;
 
 /** A command in node_modules/.bin is a link for npm, for pnpm a shell script that runs the file: both stand for it. */
