@@ -247,11 +247,11 @@ export class Listeners {
    * A program that looks for a free port at several addresses (get-port) finds in each worker that those before it have the port. What is refused for that is
    * explained by it.
    */
-  #heldByUs({ address, port, path }: ListenQuestion, refusal: Refusal): Refusal {
+  #heldByUs({ address, port, path, ipv6Only }: ListenQuestion, refusal: Refusal): Refusal {
     if (path !== null || refusal.errno !== -constants.errno.EADDRINUSE) return refusal;
     const asked: ListenAddress = { kind: 'tcp', host: address ?? '::', port };
     const bounds = [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
-    const ours = bounds.find((bound) => bound.family !== 'unix' && overlap(asked, { kind: 'tcp', host: bound.address, port: bound.port }) !== undefined);
+    const ours = bounds.find((bound) => bound.family !== 'unix' && (bound.family === 'IPv6' || !ipv6Only) && overlap(asked, { kind: 'tcp', host: bound.address, port: bound.port }) !== undefined);
     if (ours === undefined) return refusal;
     return {
       ...refusal,

@@ -44,6 +44,8 @@ export class Master {
   #timer: NodeJS.Timeout | undefined;
   #lookForAdoptedAt = Infinity;
   #stopping: Stopping | undefined;
+  /** The last generation of which it was told that its workers listen apart. */
+  #apart = 0;
   #finish: (stopping: Stopping) => void = () => {};
 
   constructor(context: Context, loaded: LoadedConfig, reload: () => Promise<LoadedConfig>, hooks: HookCaller, terminal: Terminal) {
@@ -256,7 +258,9 @@ export class Master {
     const { listeners, log } = this.#context;
     const others = this.pool.inState('ready').filter((other) => other !== worker && other.generation === worker.generation);
     const apart = listeners.apart(worker.row, others.map(({ row }) => row));
-    if (apart !== undefined) log.emit('listen.apart', { slot: worker.slot, worker: worker.pid, ...apart });
+    if (apart === undefined || worker.generation === this.#apart) return;
+    this.#apart = worker.generation;
+    log.emit('listen.apart', { slot: worker.slot, worker: worker.pid, ...apart });
   }
 
   #rotateTickets(): void {

@@ -5,6 +5,7 @@
  * and the app's own TERM listeners run when that is done, by `runAppTermListeners`: an app that answers TERM with process.exit() would
  * else cut off its requests.
  */
+import { constants } from 'node:os';
 import { native } from '../native.js';
 
 /** Call before the app is loaded. */
@@ -17,7 +18,8 @@ export function takeSignals(onTerm: () => void): void {
   const emit = process.emit;
   process.emit = function (this: NodeJS.Process, ...args: unknown[]): boolean {
     if (args[0] !== 'SIGTERM') return Reflect.apply(emit, this, args) as boolean;
-    onTerm();
+    if (isSelfSent && !appListensToTerm()) onSelfSent();
+    else onTerm();
     return true;
   } as typeof process.emit;
   process.on('SIGTERM', ours);
@@ -26,25 +28,29 @@ export function takeSignals(onTerm: () => void): void {
 
 function ours(): void {}
 
-let onRaised: () => void = () => {};
-function raised(): void {
-  onRaised();
-}
+/** The app has sent itself TERM since it was told to end. */
+let isSelfSent = false;
+let onSelfSent: () => void = () => {};
 
 /** Whether the app has listeners of its own for TERM. */
 export function appListensToTerm(): boolean {
-  return process.listeners('SIGTERM').some((listener) => listener !== ours && listener !== raised);
+  return process.listeners('SIGTERM').some((listener) => listener !== ours);
 }
 
 /**
- * Once. `raisedAgain`: the app has taken its listeners away and sent itself the signal that would end it under plain Node. Nest does so, and signal-exit, but that only
- * where nobody else listens.
+ * Once. `selfSent`: the app has taken its listeners away and sent itself the signal that would end it under plain Node. Nest does so, and signal-exit, but that only
+ * where nobody else listens: so ours goes, and comes back with the app's last one gone, before Node gives the signal its default action.
  */
-export function runAppTermListeners(raisedAgain: () => void): void {
-  onRaised = raisedAgain;
-  process.removeListener('SIGTERM', ours);
-  process.on('removeListener', (event) => {
-    if (event === 'SIGTERM' && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', raised);
+export function runAppTermListeners(selfSent: () => void): void {
+  onSelfSent = selfSent;
+  const { kill } = process;
+  process.kill = (pid, signal = 'SIGTERM') => {
+    isSelfSent ||= pid === process.pid && (signal === 'SIGTERM' || signal === constants.signals.SIGTERM);
+    return kill.call(process, pid, signal);
+  };
+  process.prependListener('removeListener', (event) => {
+    if (event === 'SIGTERM' && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', ours);
   });
+  process.removeListener('SIGTERM', ours);
   process.emit('SIGTERM', 'SIGTERM');
 }

@@ -300,6 +300,12 @@ test("pnpm's commands are shell scripts: the file that one runs is the app, any 
   await master.exited;
   t.is(master.stdout, `${store}/bin/tool.js ${cwd}/node_modules/tool/bin/tool.js\n`);
 
+  // Valid for both: the shell is to start node with it.
+  for (const [name, line] of [['quoted', `':' //; exec node "$0" "$@"`], ['bare', '// 2>/dev/null; exec node "$0" "$@"']] as const) {
+    writeFileSync(join(cwd, name), `#!/bin/sh\n${line}\nrequire('node:http').createServer().listen(3000);\n`);
+    await start(t, { app: `./${name}`, cwd }).ready();
+  }
+
   writeFileSync(join(cwd, 'start'), '#!/usr/bin/env bash\nexec node server.js\n');
   const failed = await start(t, { app: './start', cwd }).bootFailed();
   t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');

@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { native } from '../../src/native.js';
 import { State } from '../../src/ipc/board.js';
+import { poll } from '../helpers/drover.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
 const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
@@ -357,6 +358,18 @@ test('one that does so while a WebSocket is open ends with it', async (t) => {
   await one.until('still there?');
   one.socket.end();
   t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
+test('another TERM, which it has not sent itself, does not disturb an app that cleans up', async (t) => {
+  const master = start(t, { app: 'cleans-up.cjs' });
+  await master.ready();
+  drain(master, 'all', 600_000);
+  await poll('its clean-up', () => (master.stdout === 'cleaning\n' ? true : undefined));
+  // Of two that are pending the kernel delivers the lower number first.
+  master.kill('SIGTERM');
+  master.kill('SIGWINCH');
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+  t.is(master.stdout, 'cleaning\nclean\n');
 });
 
 test('an app whose TERM listeners do not end it gets the rest of the grace', async (t) => {
