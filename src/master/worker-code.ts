@@ -2,7 +2,8 @@
  * Whether the files that workers are started from are still those of this master. `npm ci` in a running deployment replaces them, by another version as often
  * as not, and a worker of another build would read the board and the messages differently. Runs in the master.
  *
- * The bundle's own fingerprint tells (.ci/bundle.mjs writes it beside the bundle): the same version installed again is the same.
+ * The bundle's own fingerprint tells (.ci/bundle.mjs writes it beside the bundle): the same version installed again is the same. The addon
+ * is not in it, but the board's layout is, which both have.
  */
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';

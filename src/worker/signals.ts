@@ -48,7 +48,7 @@ export function runAppTermListeners(selfSent: () => void): void {
     isSelfSent ||= pid === process.pid && (signal === 'SIGTERM' || signal === constants.signals.SIGTERM);
     return kill.call(process, pid, signal);
   };
-  process.prependListener('removeListener', (event) => {
+  (process as NodeJS.EventEmitter).prependListener('removeListener', (event: string | symbol) => {
     if (event === 'SIGTERM' && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', ours);
   });
   process.removeListener('SIGTERM', ours);
