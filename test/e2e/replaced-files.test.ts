@@ -2,7 +2,7 @@
 import test from 'ava';
 import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, fixture, scratch, start } from '../helpers/drover.js';
+import { ROOT, fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** A drover of the test's own. */
@@ -32,8 +32,9 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
 
   // Who dies meanwhile is tried again until the files are there.
   const since = d.records.length;
-  process.kill(d.events('worker.ready')[0]!['worker'] as number, 'SIGKILL');
-  await d.event('worker.boot-failed', (record) => record['slot'] === 0 && record.msg.endsWith(refused), since);
+  const [{ worker: pid, slot }] = d.events('worker.ready') as [LogRecord];
+  process.kill(pid as number, 'SIGKILL');
+  await d.event('worker.boot-failed', (record) => record['slot'] === slot && record.msg.endsWith(refused), since);
   t.is((await get(address)).status, 200);
   cpSync(`${worker}.old`, worker, { recursive: true });
   await d.count(3, 'worker.ready');
