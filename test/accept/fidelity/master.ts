@@ -20,6 +20,8 @@ export interface Run {
   /** `cases`, or a scenario of child.ts that is about the whole process. */
   what: string;
   binds?: ListenAddress[];
+  /** No sibling, whose sockets get their share of connections too, and nobody accepts them for it. */
+  alone?: boolean;
   env?: Record<string, string>;
 }
 
@@ -30,7 +32,7 @@ export interface Outcome {
   stderr: string;
 }
 
-export async function run({ node, strategy, what, binds = [], env = {} }: Run): Promise<Outcome> {
+export async function run({ node, strategy, what, binds = [], alone = false, env = {} }: Run): Promise<Outcome> {
   const listeners = strategy === 'plain' ? undefined : new Listeners({ strategy, backlog: 128, umask: null, emit: () => undefined });
   const pair = strategy === 'plain' ? undefined : check('socketpair', native.socketPair());
   try {
@@ -47,7 +49,7 @@ export async function run({ node, strategy, what, binds = [], env = {} }: Run): 
     const guard = setTimeout(() => child.kill('SIGKILL'), 120_000);
     if (pair !== undefined && listeners !== undefined) {
       closeFd(pair[1]);
-      serve(pair[0], listeners, binds.length > 0);
+      serve(pair[0], listeners, binds.length > 0, alone);
     }
     const outcome = await finished;
     clearTimeout(guard);
@@ -57,7 +59,7 @@ export async function run({ node, strategy, what, binds = [], env = {} }: Run): 
   }
 }
 
-function serve(fd: number, listeners: Listeners, bindGiven: boolean): void {
+function serve(fd: number, listeners: Listeners, bindGiven: boolean, alone: boolean): void {
   const channel = new Channel<WorkerMessage, MasterMessage>(fd, ['listen', 'closed']);
   channel.start({
     onMessage(message, fds) {
@@ -80,7 +82,7 @@ function serve(fd: number, listeners: Listeners, bindGiven: boolean): void {
         channel.send({ type: 'listen-failed', id: message.id, ...granted });
         return;
       }
-      await listeners.grant(message, SIBLING, bindGiven);
+      if (!alone) await listeners.grant(message, SIBLING, bindGiven);
       channel.send({ type: 'listening', id: message.id, key: granted.key, sockets: granted.sockets }, granted.fds);
       const siblings = listeners.siblings(0);
       channel.send({ type: 'siblings', sockets: siblings.sockets }, siblings.fds);
