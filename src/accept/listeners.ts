@@ -250,13 +250,15 @@ export class Listeners {
   #heldByUs({ address, port, path, ipv6Only }: ListenQuestion, refusal: Refusal): Refusal {
     if (path !== null || refusal.errno !== -constants.errno.EADDRINUSE) return refusal;
     const asked: ListenAddress = { kind: 'tcp', host: address ?? '::', port };
-    const bounds = [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
+    const bounds = [...this.#listeners.values()].flatMap(({ key, binds }) => binds.map((bind) => ({ ...bind.address, isGiven: key === BIND })));
     const ours = bounds.find((bound) => bound.family !== 'unix' && (bound.family === 'IPv6' || !ipv6Only) && overlap(asked, { kind: 'tcp', host: bound.address, port: bound.port }) !== undefined);
     if (ours === undefined) return refusal;
     return {
       ...refusal,
       reason: `the app listens at ${formatBound(ours)} already, in this worker or in another`,
-      remedy: 'An app that looks for a free port finds it taken by its other workers: give it its address with --bind.',
+      remedy: ours.isGiven
+        ? 'That is an address of --bind, which the first server of the app is served at: give this one another.'
+        : 'An app that looks for a free port finds it taken by its other workers: give it its address with --bind.',
     };
   }
 

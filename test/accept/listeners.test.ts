@@ -178,6 +178,15 @@ test('in use by the app itself at an address that overlaps: said so', async (t) 
   }
 });
 
+test('in use by --bind, which the first server has: another one needs an address of its own', async (t) => {
+  const { listeners } = open(t);
+  await listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+  const [address] = listeners.addresses();
+  const refusal = await refused(listeners, { address: '0.0.0.0', port: portOf(address), ordinal: 1 });
+  t.is(refusal.errno, -EADDRINUSE);
+  t.regex(refusal.remedy!, /give this one another\.$/);
+});
+
 test('a worker with no address in common with others is apart from them', async (t) => {
   const { listeners } = open(t);
   const at = async (row: number, ordinal: number, name: string): Promise<string> => (await granted(t, listeners, { ordinal, path: `@drover-test-${process.pid}-${name}` }, row, false, row)).key;
