@@ -17,16 +17,16 @@ export function usualFieldsOf(rawHeaders: readonly string[]): UsualFields {
     const name = rawHeaders[at]!;
     switch (name.length) {
       case 4:
-        if (host === undefined && isNamed(name, 'host')) host = rawHeaders[at + 1]!;
+        if (isNamed(name, 'host')) host ??= rawHeaders[at + 1]!;
         break;
       case 7:
-        if (referer === undefined && isNamed(name, 'referer')) referer = rawHeaders[at + 1]!;
+        if (isNamed(name, 'referer')) referer ??= rawHeaders[at + 1]!;
         break;
       case 10:
-        if (agent === undefined && isNamed(name, 'user-agent')) agent = rawHeaders[at + 1]!;
+        if (isNamed(name, 'user-agent')) agent ??= rawHeaders[at + 1]!;
         break;
       case 13:
-        if (authorization === undefined && isNamed(name, 'authorization')) authorization = rawHeaders[at + 1]!;
+        if (isNamed(name, 'authorization')) authorization ??= rawHeaders[at + 1]!;
         break;
     }
   }
