@@ -55,24 +55,14 @@ const PROGRAMS: Record<string, Program> = {
     main: 'serve/build/main.js',
     flags: [],
     args: (dir) => ['--listen', 'tcp://127.0.0.1:28733', '--no-request-logging', join(dir, 'files')],
-    prepare: (dir) => {
-      mkdirSync(join(dir, 'files'));
-      writeFileSync(join(dir, 'files', 'hello.txt'), 'hello from a file\n');
-    },
-    path: '/hello.txt',
-    expects: /^hello from a file\n$/,
+    ...servesFiles('files'),
   },
   'http-server': {
     package: 'http-server@14',
     main: 'http-server/bin/http-server',
     flags: [],
     args: (dir) => [join(dir, 'public'), '-a', '127.0.0.1', '-p', '28734', '-s'],
-    prepare: (dir) => {
-      mkdirSync(join(dir, 'public'));
-      writeFileSync(join(dir, 'public', 'hello.txt'), 'hello from a file\n');
-    },
-    path: '/hello.txt',
-    expects: /^hello from a file\n$/,
+    ...servesFiles('public'),
   },
   'fastify-cli': {
     package: 'fastify-cli@8',
@@ -102,14 +92,21 @@ const PROGRAMS: Record<string, Program> = {
     main: 'serve/build/main.js',
     flags: ['-b', '127.0.0.1:0'],
     args: (dir) => ['--no-request-logging', join(dir, 'bound')],
+    ...servesFiles('bound'),
+  },
+};
+
+/** A program that serves the files of a directory. */
+function servesFiles(name: string): Pick<Program, 'prepare' | 'path' | 'expects'> {
+  return {
     prepare: (dir) => {
-      mkdirSync(join(dir, 'bound'));
-      writeFileSync(join(dir, 'bound', 'hello.txt'), 'hello from a file\n');
+      mkdirSync(join(dir, name));
+      writeFileSync(join(dir, name, 'hello.txt'), 'hello from a file\n');
     },
     path: '/hello.txt',
     expects: /^hello from a file\n$/,
-  },
-};
+  };
+}
 
 async function run(dir: string, program: Program, strategy: string): Promise<string> {
   const main = join(dir, 'node_modules', program.main);
