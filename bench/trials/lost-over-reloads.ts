@@ -1,7 +1,8 @@
 /** What clients lose when all workers are replaced under load, and when workers are killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { load, lost, type LoadResult } from '../load.js';
-import { oneByOne, pick, Samples, type Started, type Trial } from '../trial.js';
+import type { Rival } from '../rival.js';
+import { oneByOne, pick, Samples, type Trial } from '../trial.js';
 
 const RELOADS = 'reloads';
 const KILLS = 'kills';
@@ -50,7 +51,7 @@ const trial: Trial = {
     const busy = (address: string, seed: number): Promise<LoadResult>[] => [
       load({ mode: 'open', address, path: '/work', rate: (UTILIZATION * WORKERS * 1000) / MEAN_MS, seconds, timeoutMs: 10_000, seed }),
     ];
-    const underLoad = async ({ rival }: Started, condition: string, loads: Promise<LoadResult>[], disturb: () => Promise<void>, pauseMs: number): Promise<void> => {
+    const underLoad = async (rival: Rival, condition: string, loads: Promise<LoadResult>[], disturb: () => Promise<void>, pauseMs: number): Promise<void> => {
       const results = Promise.all(loads);
       let over = false;
       void results.then(() => (over = true), () => (over = true));
@@ -74,11 +75,10 @@ const trial: Trial = {
         maxMs: Math.max(fresh.maxUs, kept?.maxUs ?? 0) / 1000,
       });
     };
-    await oneByOne(context, { workers: WORKERS }, async (started) => {
-      const { rival, server } = started;
+    await oneByOne(context, { workers: WORKERS }, async ({ rival, server }) => {
       const { address } = server;
       await load({ mode: 'closed', address, connections: 8, requests: 500 });
-      for (let i = 0; i < rounds && server.reload !== undefined; i++) await underLoad(started, RELOADS, both(address, i), () => server.reload!(), 100);
+      for (let i = 0; i < rounds && server.reload !== undefined; i++) await underLoad(rival, RELOADS, both(address, i), () => server.reload!(), 100);
       // The first process is the master. Workers that are booting or draining are as good a target as any.
       const killOne = async (): Promise<void> => {
         const workers = server.pids().slice(1);
@@ -86,12 +86,12 @@ const trial: Trial = {
         if (victim !== undefined) process.kill(victim, 'SIGKILL');
         await Promise.resolve();
       };
-      for (let i = 0; i < rounds; i++) await underLoad(started, KILLS, both(address, i), killOne, 500);
+      for (let i = 0; i < rounds; i++) await underLoad(rival, KILLS, both(address, i), killOne, 500);
       if (!rival.can.includes('block')) return;
       for (let i = 0; i < rounds; i++) {
         // A worker that dies again and again is started after longer and longer pauses, until a reload.
         await server.reload?.();
-        await underLoad(started, BUSY_KILLS, busy(address, i + 1), killOne, 500);
+        await underLoad(rival, BUSY_KILLS, busy(address, i + 1), killOne, 500);
       }
     });
     return samples.cells();
