@@ -5,7 +5,7 @@
  * The bundle's own fingerprint tells (.ci/bundle.mjs writes it beside the bundle): the same version installed again is the same. The addon
  * is not in it, but the board's layout is, which both have.
  */
-import { readFileSync } from 'node:fs';
+import { accessSync, readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 
 /** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
@@ -21,15 +21,17 @@ export function codeProblem(): Error | undefined {
   if (now instanceof Error) return now;
   if (now === ours) return undefined;
   if (ours instanceof Error) return new Error("drover's own files were incomplete when this master started: it can start no workers. Stop it and start it again");
-  const [version, other] = [ours, now].map((build) => build.split(' ')[0]!);
+  const [version, other] = [ours, now].map((build) => build.split(/\s/, 1)[0]!);
   const by = version === other ? `another build of ${other}` : `${other}, and this is ${version}`;
   return new Error(`drover's own files have been replaced since this master started (by ${by}): it can start no more workers. Stop it and start it again`);
 }
 
 function read(): string | Error {
   try {
+    accessSync(WORKER_MAIN);
     return readFileSync(BUILD, 'utf8');
   } catch (error) {
-    return new Error(`drover's own files cannot be read (${getSystemErrorName((error as NodeJS.ErrnoException).errno!)}, ${BUILD}): is it being installed?`);
+    const { errno, path } = error as NodeJS.ErrnoException;
+    return new Error(`drover's own files cannot be read (${getSystemErrorName(errno!)}, ${path}): is it being installed?`);
   }
 }

@@ -1,6 +1,6 @@
 /** drover's own files are replaced under a running master, as `npm ci` does it: nobody is lost, and the log says why no worker comes. */
 import test from 'ava';
-import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -15,7 +15,6 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
   const dir = scratch(t);
   install(dir);
   const worker = join(dir, 'dist/worker');
-  const build = join(worker, 'build');
   const { version } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { version: string };
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js') });
   await d.ready();
@@ -23,9 +22,9 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
 
   renameSync(worker, `${worker}.old`);
   d.signal('SIGHUP');
-  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/build\): is it being installed\?$/);
+  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/main.cjs\): is it being installed\?$/);
   mkdirSync(worker);
-  writeFileSync(build, '9.9.9 0123');
+  for (const file of ['main.cjs', 'build']) writeFileSync(join(worker, file), '9.9.9 0123');
   d.signal('SIGHUP');
   const refused = `drover's own files have been replaced since this master started (by 9.9.9, and this is ${version}): it can start no more workers. Stop it and start it again`;
   t.true((await d.count(2, 'reload.failed'))[1]!.msg.endsWith(refused));
@@ -41,4 +40,15 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
   d.signal('SIGHUP');
   await d.event('reload.finished');
   t.is((await get(address)).status, 200);
+});
+
+test.serial('files that are not all there at the start: it is not the app that is to blame', async (t) => {
+  const dir = scratch(t);
+  install(dir);
+  rmSync(join(dir, 'dist/worker/build'));
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js') });
+  t.deepEqual(await d.exited, { code: 3, signal: null });
+  const { message, remedy } = d.events('master.failed')[0]!;
+  t.regex(String(message), /no worker can be started: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/build\)/);
+  t.regex(String(remedy), /Install drover again/);
 });

@@ -306,10 +306,12 @@ test("pnpm's commands are shell scripts: the file that one runs is the app, any 
     await start(t, { app: `./${name}`, cwd }).ready();
   }
 
-  writeFileSync(join(cwd, 'start'), '#!/usr/bin/env bash\nexec node server.js\n');
-  const failed = await start(t, { app: './start', cwd }).bootFailed();
-  t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
-  t.is(failed.message, `app ./start is a shell script: ${cwd}/start`);
+  for (const name of ['start', 'start.sh']) {
+    writeFileSync(join(cwd, name), '#!/usr/bin/env bash\nexec node server.js\n');
+    const failed = await start(t, { app: `./${name}`, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+    t.is(failed.message, `app ./${name} is a shell script: ${cwd}/${name}`);
+  }
 });
 
 test('a module that is not there: a package is to be installed, a file is named with who asked for it', async (t) => {
