@@ -67,16 +67,30 @@ function packetParsed(this: Parser, parsed: number | Error): void {
   const head = this.socket[kHead]!;
   if (typeof parsed === 'number') {
     const { bytes } = head;
+    // The screen was not told of it, or has refused it: what comes is its body all the same.
+    if (bytes === 0 && !head.inBody && this.incoming?.complete === false) {
+      head.inBody = true;
+      head.left = Infinity;
+    }
     if (bytes === 0 && !head.inBody) head.line = lastLine(this.getCurrentBuffer(), head.line);
     else {
       head.left = (bytes || head.left) - parsed;
       head.bytes = 0;
       head.inBody = this.incoming?.complete === false;
-      head.line = head.inBody || head.left >= 0 ? '' : lastLine(this.getCurrentBuffer(), '');
+      head.line = head.inBody || head.left >= 0 ? '' : lineBehind(this.getCurrentBuffer());
     }
   }
   head.onExecute.call(this, parsed);
 }
+
+/** Behind a message that is complete. Where nothing is, but blanks in its head have made it longer than was told, this is the end of its body, and seldom looks like a line. */
+function lineBehind(packet: Buffer): string {
+  const line = lastLine(packet, '');
+  return LINE_BEGINS.test(line) ? line : '';
+}
+
+/** A method or the name of a field, or the begin of one. */
+const LINE_BEGINS = /^[\w!#$%&'*+.^`|~-]+(?:[ :]|$)/;
 
 /** `before`: how the line began in which the packet begins. */
 function lastLine(packet: Buffer, before: string): string {

@@ -30,6 +30,7 @@ const cases: Record<string, { parts: string[]; status: string }> = {
   'the request line of a pipelined request': { parts: [`${REQUEST}GET /${HALF}`, HALF], status: '200, 414' },
   'the request line of a pipelined request, cut in its method': { parts: [`${REQUEST}${REQUEST}G`, `ET /${HALF}`, HALF], status: '200, 200, 414' },
   'a request line after a body in two': { parts: ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc', `de\nGET /${HALF}`, HALF], status: '200, 414' },
+  'a request line after a body, where a header has more blanks than it needs': { parts: ['POST / HTTP/1.1\r\nHost:  x\r\nContent-Length: 7\r\n\r\n{"a":1}', `GET /${HALF}`, HALF], status: '200, 414' },
   'a header in one packet': { parts: [`${HEAD}X: ${LONG}\r\n\r\n`], status: '431' },
   'a header in two': { parts: [`${HEAD}X: ${HALF}`, `${HALF}\r\n\r\n`], status: '431' },
   'a header in packets of its own': { parts: [HEAD, `X: ${HALF}`, HALF], status: '431' },
@@ -39,6 +40,7 @@ const cases: Record<string, { parts: string[]; status: string }> = {
   'headers behind a long request line': { parts: [`GET /${'a'.repeat(4_000)} HTTP/1.1\r\nHost: x\r\nX: ${HALF}`, HALF], status: '431' },
   'many headers in many packets': { parts: [HEAD, ...Array.from({ length: 5 }, () => `X: ${'a'.repeat(8_000)}\r\n`)], status: '431' },
   'a header of a later request': { parts: [REQUEST, `${HEAD}X: ${HALF}`, HALF], status: '200, 431' },
+  'a header of a pipelined request, whose value goes on like a request line': { parts: [`${REQUEST}${HEAD}X: ${HALF}`, `GET /${HALF}`], status: '200, 431' },
   'a header of a pipelined request': { parts: [`${REQUEST}${HEAD}X: ${HALF}`, HALF], status: '200, 431' },
 };
 
