@@ -21,7 +21,6 @@
 // - Out of descriptors (exhaustion.cc): polling stops everywhere (level-triggered, it would spin), and the conductor is told that a wake-up is lost with us.
 #include "acceptor.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -235,7 +234,9 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
   const uint64_t now = siblings || socket->options.gate ? monotonicNow() : 0;
   for (int i = 0; i < kPerTurn; i++) {
     if (siblings && !mayTake(*socket, now)) return stepAside(*socket);
-    const Outcome outcome = acceptOne(*socket);
+    // Who was woken alone finds the connection that it was woken for.
+    const bool certain = first && socket->registration.isExclusive();
+    const Outcome outcome = certain || isWaiting(socket->fd.get()) ? acceptOne(*socket) : Outcome::kNothing;
     if (outcome == Outcome::kNothing && first) increment(board_.own().emptyWakeups);
     if (outcome == Outcome::kNothing || outcome == Outcome::kStop) return;
     first = false;
@@ -437,10 +438,7 @@ bool Acceptor::takeGranted() {
 }
 
 bool Acceptor::seesMore() {
-  return std::any_of(sockets_.begin(), sockets_.end(), [](const auto& socket) {
-    pollfd look = {socket->fd.get(), POLLIN, 0};
-    return socket->uncounted && ::poll(&look, 1, 0) > 0;
-  });
+  return std::any_of(sockets_.begin(), sockets_.end(), [](const auto& socket) { return socket->uncounted && isWaiting(socket->fd.get()); });
 }
 
 void Acceptor::permitChanged() {

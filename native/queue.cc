@@ -1,5 +1,7 @@
 // The accept queue of a listening TCP socket: TCP_INFO has its length in tcpi_unacked and the backlog in force in tcpi_sacked
 // (since Linux 2.6; 0.4 µs). -EINVAL for a socket that does not listen, -EOPNOTSUPP for a unix socket, which has no such view.
+// Whether anything waits at all poll(2) tells of any socket, in 0.2 µs. accept4(2) that finds nothing takes 3 µs: Linux makes the new socket
+// and its file before it looks.
 //
 // What it has dropped is among the socket's memory figures (SO_MEMINFO, Linux 4.12); -ENOPROTOOPT before.
 #include "queue.h"
@@ -8,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -24,6 +27,12 @@ int queueLength(int fd, QueueLength& queue) {
   if (tcp.tcpi_state != TCP_LISTEN) return -EINVAL;
   queue = {tcp.tcpi_unacked, tcp.tcpi_sacked};
   return 0;
+}
+
+// An error waits, too: accept says which.
+bool isWaiting(int fd) {
+  pollfd look = {fd, POLLIN, 0};
+  return ::poll(&look, 1, 0) != 0;
 }
 
 int isListening(int fd) {

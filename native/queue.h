@@ -11,6 +11,7 @@ struct QueueLength {
 };
 
 int queueLength(int fd, QueueLength& queue);
+bool isWaiting(int fd);
 int isListening(int fd);
 int listenDrops(int fd, uint32_t& drops);
 

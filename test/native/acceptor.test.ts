@@ -292,6 +292,18 @@ test('out of descriptors: reported, tried again by a timer without spinning, and
   t.is(board.get(0, 'accepted'), 1);
 });
 
+test('the last descriptor is given to a connection, and nothing more is asked for', async (t) => {
+  const { fd: boardFd } = createBoard(t);
+  const { fd, port } = listen();
+  t.teardown(() => closeSync(fd));
+  const child = startChild(t, 'starved-acceptor', { before: 'ulimit -n 64', args: ['1'] });
+  child.send({ type: 'board' }, [boardFd, fd]);
+  await child.next('starved');
+  t.is(await ask(port), 'served');
+  child.send({ type: 'relief' });
+  t.is((await child.next('relieved')).message['errors'], 0);
+});
+
 test('a callback that throws goes to uncaughtException, and later connections are still taken', async (t) => {
   const { fd: boardFd } = createBoard(t);
   const { fd, port } = listen();
