@@ -28,7 +28,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   }
 
   explicit AcceptorObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), environment_(Environment::of(info.Env())), context_(info.Env(), "drover.Acceptor") {
+      : ObjectWrap(info), environment_(Environment::of(info.Env())), context_(info.Env(), "drover.Acceptor", info.This().As<Napi::Object>()) {
     Args args(info);
     const Napi::ArrayBuffer buffer = args.buffer(0);
     const int row = args.integer(1);

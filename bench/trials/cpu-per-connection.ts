@@ -14,7 +14,7 @@ const trial: Trial = {
   method:
     'Two workers. Every request comes on a connection of its own (`Connection: close`). `busy`: 16 clients, each asks again as soon as it is answered. ' +
     '`400 a second`: Poisson arrivals, so that workers sleep between connections. CPU is user and system time of master and workers together, from the scheduler’s ' +
-    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, and again at each turn.',
+    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, until V8 has compiled what there is to compile (with 12,000 connections it had not), and again at each turn.',
   rivals: [
     'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'node', 'cluster-rr', 'cluster-none', 'cluster-rr-node24', 'node24-reuseport',
     'pm2', 'bun', 'gunicorn-sync', 'gunicorn-gevent', 'uwsgi', 'nginx-shared', 'nginx-reuseport', 'floor',
@@ -38,8 +38,8 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { warmUp: 200, rewarm: 0, rounds: 1, requests: 200, seconds: 0.5 },
-      quick: { warmUp: 12_000, rewarm: 2000, rounds: 8, requests: 2000, seconds: 0.8 },
-      full: { warmUp: 40_000, rewarm: 10_000, rounds: 9, requests: 10_000, seconds: 8 },
+      quick: { warmUp: 60_000, rewarm: 8000, rounds: 8, requests: 4000, seconds: 1 },
+      full: { warmUp: 100_000, rewarm: 10_000, rounds: 9, requests: 10_000, seconds: 8 },
     });
     const measured = async (started: Started, condition: string, options: Omit<LoadOptions, 'address'>): Promise<void> => {
       const pids = started.server.pids();
