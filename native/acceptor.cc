@@ -234,7 +234,7 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
   const uint64_t now = siblings || socket->options.gate ? monotonicNow() : 0;
   for (int i = 0; i < kPerTurn; i++) {
     if (siblings && !mayTake(*socket, now)) return stepAside(*socket);
-    // Who was woken alone finds the connection that it was woken for.
+    // Who is woken alone finds, as a rule, the connection that it was woken for.
     const bool certain = first && socket->registration.isExclusive();
     const Outcome outcome = certain || isWaiting(socket->fd.get()) ? acceptOne(*socket) : Outcome::kNothing;
     if (outcome == Outcome::kNothing && first) increment(board_.own().emptyWakeups);

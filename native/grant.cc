@@ -14,7 +14,6 @@
 //   so, and where nothing is outstanding and something waits that is a grant, too. Never one more per look: most of those would find nothing.
 #include "grant.h"
 
-#include <poll.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -38,11 +37,6 @@ constexpr int kNetMs = 20;
 constexpr int kRestMs = 1000;
 // Grants in a row that came to nothing. One may: somebody else was quicker. More, and its app has closed the server.
 constexpr int kMissed = 3;
-
-bool isReadable(int fd) {
-  pollfd look = {fd, POLLIN, 0};
-  return ::poll(&look, 1, 0) > 0;
-}
 }  // namespace
 
 int GrantDuty::addSocket(Fd socket) {
@@ -71,7 +65,7 @@ int GrantDuty::onTick(uint64_t now, bool) { return give(now); }
 uint32_t GrantDuty::uncountedWaiting() const {
   uint32_t count = 0;
   for (const auto& [id, socket] : sockets_) {
-    if (!socket.counted && isReadable(id)) count++;
+    if (!socket.counted && isWaiting(id)) count++;
   }
   return count;
 }

@@ -56,8 +56,8 @@ export class Listener {
   /** bind and slot of every socket we have: the master may send a sibling's again. */
   readonly #held = new Set<string>();
   /**
-   * Connections run in the context of listen(), as with a handle of Node's own: an AsyncLocalStorage entered around listen() is
-   * there in the handlers.
+   * Connections run in the context of listen(): an AsyncLocalStorage entered around it is there in the handlers, as with a handle of Node's own. Their async ids
+   * are the acceptor's.
    */
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
@@ -203,7 +203,7 @@ export class Listener {
     const known = this.#groups.find((group) => group.strategy === strategy && group.kind === kind);
     if (known !== undefined) return known;
     const { board, rowOffset, onAcceptError } = this.#options;
-    // Its callbacks run in the context that it is made in. To enter ours once more for each connection would cost a fiftieth of its CPU.
+    // Its callbacks run in the context that it is made in. To enter it again for each connection is not cheap.
     const acceptor = this.#context.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => this.#accepted(kind, fd), onAcceptError));
     if (!this.#referenced) acceptor.unref();
     if (this.#isHeld) acceptor.hold();

@@ -14,6 +14,8 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { WebSocket, WebSocketServer } from 'ws';
 import { check, native } from '../../../src/native.js';
 import { cert, key } from './certificate.js';
@@ -398,6 +400,9 @@ const CASES: Record<string, Case> = {
     traced.subscribe(handlers);
     const server = net.createServer();
     storage.run('around listen', () => server.listen(0));
+    // Whatever holds the store has to outlive this.
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
     const store = new Promise((resolve) =>
       server.on('connection', (socket) => {
         socket.end();

@@ -7,7 +7,6 @@ import { parentEnd } from './parent-end.js';
 const parent = parentEnd();
 const { fds } = await parent.next('board');
 const left = Number(process.argv[2] ?? 0);
-let errors = 0;
 const acceptor = new native.Acceptor(
   check('mmap', native.mapMemory(fds[0]!)),
   rowOffset(0),
@@ -15,10 +14,7 @@ const acceptor = new native.Acceptor(
     writeSync(fd, 'served');
     setImmediate(closeSync, fd);
   },
-  (errno) => {
-    errors++;
-    parent.send({ type: 'error', errno });
-  },
+  (errno) => parent.send({ type: 'error', errno }),
 );
 check('arm', acceptor.arm(fds[1]!, { exclusive: true, slot: 0, rotate: false }));
 const files: number[] = [];
@@ -30,4 +26,4 @@ try {
 }
 await parent.next('relief');
 files.forEach((fd) => closeSync(fd));
-parent.send({ type: 'relieved', errors });
+parent.send({ type: 'relieved' });
