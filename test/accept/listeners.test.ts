@@ -146,8 +146,10 @@ test('no address: :: for both families; ipv6Only for one', async (t) => {
   await reaches(t, { port: portOf(both.sockets[0]!.address), host: '::1' });
   const six = await granted(t, listeners, { ordinal: 1, ipv6Only: true }, 0);
   const socket = net.connect({ port: portOf(six.sockets[0]!.address), host: '127.0.0.1' });
-  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
-  t.is(error.code, 'ECONNREFUSED');
+  t.teardown(() => socket.destroy());
+  // Refused, unless a server of some other process has this port of IPv4.
+  await new Promise((resolve) => socket.once('connect', resolve).once('error', resolve));
+  t.is(check('queueLength', native.queueLength(six.fds[0]!)).length, 0);
 });
 
 test('a name given to --bind is resolved', async (t) => {

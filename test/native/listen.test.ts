@@ -34,12 +34,11 @@ test('listenTcp: [::] takes IPv4 too unless ipv6Only', async (t) => {
   t.like(native.localAddress(dual), { family: 'IPv6', address: '::' });
   await connect(t, portOf(dual));
   const only = open(t, native.listenTcp({ ...TCP, host: '::', ipv6Only: true }));
-  await t.throwsAsync(
-    new Promise((resolve, reject) => {
-      net.connect(portOf(only), '127.0.0.1').on('connect', resolve).on('error', reject);
-    }),
-    { code: 'ECONNREFUSED' },
-  );
+  const socket = net.connect(portOf(only), '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  // Refused, unless a server of some other process has this port of IPv4.
+  await new Promise((resolve) => socket.once('connect', resolve).once('error', resolve));
+  t.is(check('queueLength', native.queueLength(only)).length, 0);
 });
 
 test('listenTcp: accepted sockets inherit TCP_NODELAY and the group shares a port', (t) => {
