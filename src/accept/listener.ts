@@ -42,6 +42,9 @@ const PIPE_READABLE = 1;
 const PIPE_WRITABLE = 2;
 const EINVAL = -22;
 
+/** Made before the app is loaded: no context at all. */
+const OUTSIDE = new AsyncResource('DROVERACCEPTOR', { requireManualDestroy: true });
+
 export class Listener {
   readonly key: string;
   readonly ordinal: number;
@@ -56,8 +59,8 @@ export class Listener {
   /** bind and slot of every socket we have: the master may send a sibling's again. */
   readonly #held = new Set<string>();
   /**
-   * Connections run in the context of listen(): an AsyncLocalStorage entered around it is there in the handlers, as with a handle of Node's own. Their async ids
-   * are the acceptor's.
+   * A server hears of its connections in the context of listen(): an AsyncLocalStorage entered around it is there in the handler. The connection itself is made outside of it (OUTSIDE), and so
+   * are its events, as with a handle of Node's own.
    */
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
@@ -203,8 +206,7 @@ export class Listener {
     const known = this.#groups.find((group) => group.strategy === strategy && group.kind === kind);
     if (known !== undefined) return known;
     const { board, rowOffset, onAcceptError } = this.#options;
-    // Its callbacks run in the context that it is made in. To enter it again for each connection is not cheap.
-    const acceptor = this.#context.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => this.#accepted(kind, fd), onAcceptError));
+    const acceptor = OUTSIDE.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => this.#accepted(kind, fd), onAcceptError));
     if (!this.#referenced) acceptor.unref();
     if (this.#isHeld) acceptor.hold();
     const group = { strategy, kind, acceptor };
@@ -215,7 +217,7 @@ export class Listener {
   #accepted(kind: ConnectionKind, fd: number): void {
     const { proxy } = this.#options;
     if (proxy === undefined) this.#handOn(kind, fd);
-    else proxy.take(kind, fd, (header) => this.#context.runInAsyncScope(this.#handOn, this, kind, fd, header));
+    else proxy.take(kind, fd, (header) => this.#handOn(kind, fd, header));
   }
 
   /** Also when we have left meanwhile: what was accepted is served, unless the app itself has closed its server. */
@@ -227,7 +229,7 @@ export class Listener {
     const connection = wrapConnection(kind, fd);
     if (connection === null) return;
     if (header !== undefined) nameByProxy(connection, header);
-    this.onconnection!(0, connection);
+    this.#context.runInAsyncScope(this.onconnection!, this, 0, connection);
   }
 }
 

@@ -406,7 +406,8 @@ const CASES: Record<string, Case> = {
     const store = new Promise((resolve) =>
       server.on('connection', (socket) => {
         socket.end();
-        setImmediate(() => resolve(storage.getStore()));
+        const atConnection = storage.getStore();
+        socket.resume().on('close', () => resolve({ atConnection, atClose: storage.getStore() }));
       }),
     );
     await exchange(server, '');
