@@ -57,7 +57,7 @@ void LoopStamp::enterPoll() {
 
 void LoopStamp::noteBlocked(uint64_t now) {
   BoardRow& row = board_.own();
-  if (ready_ && now - load(row.loopStamp) > board_.stallNs()) store(row.blockedAt, now);
+  if (ready_ && load(row.loopStamp) + board_.stallNs() < now) store(row.blockedAt, now);
 }
 
 void LoopStamp::leftPoll() {

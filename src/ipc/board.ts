@@ -131,13 +131,16 @@ export class Board {
     const bits = new Float64Array(1);
     const halves = new Uint32Array(bits.buffer);
     const [low, high] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
-    // Read anew where this process had to wait for its CPU in between: it would look stalled for ever.
+    // Read anew where this process had to wait for its CPU in between: it would look stalled for ever. In this order: no stamp may be of the future.
     let before: number;
+    let after: number;
     let startNs: number;
     do {
       before = performance.now();
-      startNs = Number(process.hrtime.bigint()) - before * 1e6;
-    } while (performance.now() - before > 1);
+      startNs = Number(process.hrtime.bigint());
+      after = performance.now();
+    } while (after - before > 1);
+    startNs -= after * 1e6;
     return () => {
       if (field[at] !== 0) return;
       const now = startNs + performance.now() * 1e6;
