@@ -299,6 +299,7 @@ void Acceptor::acceptPromised(const std::shared_ptr<Socket>& socket, int limit) 
   for (int i = 0; i < limit && socket->armed; i++) {
     // Full: the rest is for others, unless this is the end and nobody else comes (a drain).
     if (full_ && limit == kPerTurn) return;
+    if (!isWaiting(socket->fd.get())) return;
     const Outcome outcome = acceptOne(*socket);
     if (outcome == Outcome::kNothing || outcome == Outcome::kStop) return;
   }

@@ -28,7 +28,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   }
 
   explicit AcceptorObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), environment_(Environment::of(info.Env())), resource_(Napi::Persistent(Napi::Object::New(info.Env()))), context_(info.Env(), "drover.Acceptor", resource_.Value()) {
+      : ObjectWrap(info), environment_(Environment::of(info.Env())), context_(info.Env(), "drover.Acceptor") {
     Args args(info);
     const Napi::ArrayBuffer buffer = args.buffer(0);
     const int row = args.integer(1);
@@ -114,8 +114,6 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   }
 
   Environment& environment_;
-  // Where Node 20 and 22 keep the stores of AsyncLocalStorage; the context itself holds it weakly.
-  Napi::ObjectReference resource_;
   Napi::AsyncContext context_;
   Napi::FunctionReference onConnection_;
   Napi::FunctionReference onError_;

@@ -60,7 +60,7 @@ export class Listener {
   readonly #held = new Set<string>();
   /**
    * A server hears of its connections in the context of listen(): an AsyncLocalStorage entered around it is there in the handler. The connection itself is made outside of it (OUTSIDE), and so
-   * are its events, as with a handle of Node's own.
+   * are its events, as with a handle of Node's own (but for the id that async hooks are told as its trigger: the acceptor's).
    */
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';

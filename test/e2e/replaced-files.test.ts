@@ -22,7 +22,7 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
 
   renameSync(worker, `${worker}.old`);
   d.signal('SIGHUP');
-  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/main.cjs\): is it being installed\?$/);
+  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/main\.cjs\): is it being installed\?$/);
   mkdirSync(worker);
   for (const file of ['main.cjs', 'build']) writeFileSync(join(worker, file), '9.9.9 0123');
   d.signal('SIGHUP');
