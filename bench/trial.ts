@@ -99,6 +99,11 @@ export interface Rounds<Condition extends string> extends StartOptions {
   /** Of the trial: who is measured beside whom. */
   claims: readonly Claim[];
   conditions: readonly Condition[];
+  /**
+   * Servers are started anew, and warmed up, for every round. Two starts of one program differ by up to a tenth in CPU per request: where its memory lies, on which core its packets are handled.
+   * Rounds with the same processes do not show it, and their bounds would be too narrow for a claim of some percent.
+   */
+  anew?: boolean;
 }
 
 /**
@@ -111,36 +116,49 @@ export async function interleaved<Condition extends string>(
   warmUp: (started: Started) => Promise<void>,
   round: (started: Started, index: number, condition: Condition) => Promise<void>,
 ): Promise<void> {
-  const { rounds, claims, conditions } = options;
-  const started = new Map<Rival, Running>();
-  try {
-    for (const rival of context.rivals) {
+  const { rounds, claims, conditions, anew = false } = options;
+  const up = new Map<Rival, Running>();
+  const failed = new Set<Rival>();
+  const fail = (rival: Rival, error: unknown): void => {
+    failed.add(rival);
+    context.failed(rival, error);
+  };
+  const start = async (): Promise<void> => {
+    for (const rival of context.rivals.filter((one) => !failed.has(one))) {
       try {
         const server = await rival.start(options);
-        started.set(rival, server);
+        up.set(rival, server);
         context.say(`${rival.name}: warming up`);
         await warmUp({ rival, server });
       } catch (error) {
-        context.failed(rival, error);
+        fail(rival, error);
       }
     }
-    const failed = new Set<Rival>();
+  };
+  const stop = async (): Promise<void> => {
+    for (const server of up.values()) await server.stop();
+    up.clear();
+  };
+  try {
     for (let index = 0; index < rounds; index++) {
+      if (index === 0 || anew) {
+        await stop();
+        await start();
+      }
       context.say(`round ${index + 1} of ${rounds}`);
-      for (const group of turns([...started.keys()], claims, index)) {
+      for (const group of turns([...up.keys()], claims, index)) {
         for (const [condition, rival] of conditions.flatMap((one) => group.map((member) => [one, member] as const))) {
           if (failed.has(rival)) continue;
           try {
-            await round({ rival, server: started.get(rival)! }, index, condition);
+            await round({ rival, server: up.get(rival)! }, index, condition);
           } catch (error) {
-            failed.add(rival);
-            context.failed(rival, error);
+            fail(rival, error);
           }
         }
       }
     }
   } finally {
-    for (const server of started.values()) await server.stop();
+    await stop();
   }
 }
 

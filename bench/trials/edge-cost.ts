@@ -10,7 +10,7 @@ const trial: Trial = {
   name: 'edge-cost',
   title: 'CPU per request of the HTTP edge',
   question: 'What does it cost that every request is looked at before the app has it?',
-  method: 'One worker, 32 keep-alive connections, each asks again as soon as it is answered; with the header fields of such a client. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other; twice as many requests come before those that are measured, since V8 throws away compiled code while a server waits for its turn. Off means that every option of the edge is off and no policy is installed.',
+  method: 'One worker, 32 keep-alive connections, each asks again as soon as it is answered; with the header fields of such a client. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, and are started anew for every round: two starts of one program differ by some percent. Twice as many requests come before those that are measured, since V8 throws away compiled code while a server waits for its turn. Off means that every option of the edge is off and no policy is installed.',
   rivals: ['drover-edge', 'drover-no-edge', 'node'],
   columns: [
     { metric: 'cpuUs', label: 'CPU µs', digits: 2 },
@@ -28,7 +28,7 @@ const trial: Trial = {
     });
     await interleaved(
       context,
-      { workers: 1, rounds: size.rounds, claims: trial.claims, conditions: [...CLIENTS.keys()] },
+      { workers: 1, rounds: size.rounds, anew: true, claims: trial.claims, conditions: [...CLIENTS.keys()] },
       async ({ server }) => {
         for (const fields of CLIENTS.values()) await load({ ...busy(server.address, fields), requests: size.warmUp });
       },
