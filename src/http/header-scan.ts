@@ -139,12 +139,21 @@ const T = 't'.charCodeAt(0);
 const COLON = ':'.charCodeAt(0);
 
 /**
- * Whether a name of the same length is this one, in any case. By letters, as toLowerCase makes a text: names are tokens, of which bit 5 tells but the
- * case of letters (and ^ from ~, _ from DEL).
+ * Whether a name that begins alike and is of the same length is this one, in any case. Names are tokens, of which bit 5 tells but the case of letters (and ^ from ~). Not by
+ * toLowerCase: that calls out of compiled code and makes a string, for names that are often as long as another.
  */
-export function is(name: string, lower: string): boolean {
-  for (let at = 1; at < name.length; at++) if ((name.charCodeAt(at) | 0x20) !== lower.charCodeAt(at)) return name.toLowerCase() === lower;
+function is(name: string, lower: string): boolean {
+  for (let at = 1; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    const wanted = lower.charCodeAt(at);
+    if (code !== wanted && (code | 0x20) !== wanted) return false;
+  }
   return true;
+}
+
+/** The same for one that need not begin alike, nor be as long. */
+export function isNamed(name: string, lower: string): boolean {
+  return name.length === lower.length && (name.charCodeAt(0) | 0x20) === lower.charCodeAt(0) && is(name, lower);
 }
 
 function beginsForwarded(name: string): boolean {

@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { AddressSet } from '../config/address-set.js';
 import { clientIn, clientOf, parseForwarded, type Found } from './forwarded.js';
+import { isNamed } from './header-scan.js';
 import { isHost } from './strict.js';
 
 /** What is told of the client; what is not told is undefined. */
@@ -99,8 +100,7 @@ export class Trust {
 function join(fields: readonly string[], lower: string): string | undefined {
   let joined: string | undefined;
   for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at]!;
-    if (name.length !== lower.length || name.toLowerCase() !== lower) continue;
+    if (!isNamed(fields[at]!, lower)) continue;
     joined = joined === undefined ? fields[at + 1]! : `${joined},${fields[at + 1]!}`;
   }
   return joined;

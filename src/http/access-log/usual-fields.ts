@@ -3,7 +3,7 @@
  * than a line of the log. In the worker; the hot path.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { is } from '../header-scan.js';
+import { isNamed } from '../header-scan.js';
 
 export type UsualFields = Pick<IncomingHttpHeaders, 'authorization' | 'host' | 'referer' | 'user-agent'>;
 
@@ -31,8 +31,4 @@ export function usualFieldsOf(rawHeaders: readonly string[]): UsualFields {
     }
   }
   return { authorization, host, referer, 'user-agent': agent };
-}
-
-function isNamed(name: string, lower: string): boolean {
-  return (name.charCodeAt(0) | 0x20) === lower.charCodeAt(0) && is(name, lower);
 }
