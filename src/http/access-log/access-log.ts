@@ -20,7 +20,6 @@ import { toldClientOf } from '../request-info.js';
 import { compileFormat, type Formatter, type Origin } from './atoms.js';
 import { LogClock } from './clock.js';
 import { bodyBytes, countBodyBytes, countStreamBytes, streamBytes, type CountedStream, type NodeResponse } from './count-bytes.js';
-import { usualFieldsOf } from './usual-fields.js';
 import { openDestination } from './destination.js';
 import { escapeWord } from './escape.js';
 import { CLIENT_CLOSED, Exchange, peerOf, type AnyRequest } from './exchange.js';
@@ -132,7 +131,7 @@ export class AccessLog implements Policy {
     // Node takes the socket from a response that is out; one that never had it still holds its bytes.
     const aborted = response.socket !== null || !response.writableFinished;
     const request = exchange.request!;
-    exchange.headers = this.#usual ? usualFieldsOf(request.rawHeaders) : request.headers;
+    if (!this.#usual) exchange.headers = request.headers;
     exchange.client = toldClientOf(request) ?? exchange.client;
     const refusal = rawRefusalOf(response);
     if (refusal === undefined) {
@@ -173,6 +172,11 @@ export class AccessLog implements Policy {
   #begin(request: IncomingMessage, socket: Socket): Exchange {
     const exchange = new Exchange(this.#timed ? performance.now() : 0, request.method!, request.url!, request.httpVersionMinor === 1 ? 'HTTP/1.1' : 'HTTP/1.0');
     exchange.request = request as AnyRequest;
+    // Made when first read: of HTTP/1.1 Node reads it next, whoever asks. Apps write to it.
+    if (this.#usual) {
+      const { authorization, host, referer, 'user-agent': agent } = request.headers;
+      exchange.headers = { authorization, host, referer, 'user-agent': agent };
+    }
     // Now: once the connection has gone nobody knows any more.
     exchange.client = peerOf(socket);
     return exchange;
