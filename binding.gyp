@@ -36,6 +36,7 @@
         'native/channel_object.cc',
         'native/conductor.cc',
         'native/conductor_object.cc',
+        'native/descriptor_limit.cc',
         'native/environment.cc',
         'native/exclusive.cc',
         'native/exhaustion.cc',

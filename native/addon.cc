@@ -9,6 +9,7 @@
 #include "board_layout.h"
 #include "channel_object.h"
 #include "conductor_object.h"
+#include "descriptor_limit.h"
 #include "environment.h"
 #include "heartbeat.h"
 #include "leave_terminal.h"
@@ -40,6 +41,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createBoardMap", Napi::Function::New<CreateBoardMap>(env, "createBoardMap"));
   exports.Set("createMemory", Napi::Function::New<CreateMemory>(env, "createMemory"));
   exports.Set("createSocketMap", Napi::Function::New<CreateSocketMap>(env, "createSocketMap"));
+  exports.Set("descriptorLimit", Napi::Function::New<DescriptorLimit>(env, "descriptorLimit"));
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
   exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
   exports.Set("leaveTerminal", Napi::Function::New<LeaveTerminal>(env, "leaveTerminal"));

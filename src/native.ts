@@ -308,6 +308,8 @@ export interface Addon {
   startHeartbeat(fd: number, beatMs: number, turnMs: number, parentPid: number, graceMs: number, exitCode: number): number;
   /** Counters of the heartbeat thread, for tests: beats done, and milliseconds the longest fchmod took. */
   heartbeatStats(): { beats: number; longestMs: number };
+  /** How many descriptors this process may have: the soft limit (RLIMIT_NOFILE), which Node has raised to the hard one. Takes no descriptor. Or -errno. */
+  descriptorLimit(): number;
   /** waitpid(pid, WNOHANG) for a child that is not ours by spawn: pid when reaped, 0 when it still runs, -errno. */
   reap(pid: number): number;
   /** PR_SET_CHILD_SUBREAPER on this process: for tests of reaping without being PID 1. 0 or -errno. */

@@ -41,7 +41,7 @@ export class Asker {
         const sockets = handed(message.sockets, fds);
         if (sockets !== undefined) return { key: message.key, sockets };
         channel.send({ type: 'closed', key: message.key });
-        return { errno: -constants.errno.EMFILE, message: 'cannot listen: this process may open no more files', remedy: 'Raise the limit: ulimit -n (systemd: LimitNOFILE).' };
+        return { errno: -constants.errno.EMFILE, message: 'cannot listen: this process may open no more files', remedy: 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.' };
       }
       if (message.type === 'listen-failed' && message.id === id) return message;
       if (message.type === 'quit') onQuit();

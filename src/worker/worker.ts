@@ -18,6 +18,7 @@ import { State, type Board } from '../ipc/board.js';
 import type { ListenQuestion, MasterMessage } from '../ipc/messages.js';
 import { closeFd, native } from '../native.js';
 import type { WorkerClass } from '../config/worker-class.js';
+import { AcceptErrors } from './accept-errors.js';
 import { loadApp, type App } from './app.js';
 import { servedByCluster } from './app-cluster.js';
 import { AppServers } from './app-servers.js';
@@ -55,8 +56,6 @@ interface DrainOrder {
 const TERM_WAIT_MS = 250;
 /** An app that closed its last server may be about to open another. */
 const CLOSED_WAIT_MS = 1_000;
-/** Out of descriptors, accepting fails ten times a second. */
-const ACCEPT_ERROR_EVERY_MS = 10_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
@@ -77,7 +76,12 @@ export class Worker {
   );
   #order: DrainOrder | undefined;
   #saidBootFailed = false;
-  #acceptErrorAt = -Infinity;
+  readonly #acceptErrors = new AcceptErrors({
+    log: (event, fields) => this.#log(event, fields),
+    limit: () => native.descriptorLimit(),
+    connections: () => this.#parts.connections.open,
+    accepts: () => this.#order === undefined && this.#intercept.listeners > 0,
+  });
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -193,10 +197,7 @@ export class Worker {
   }
 
   onAcceptError(errno: number, error: string): void {
-    const now = performance.now();
-    if (now - this.#acceptErrorAt < ACCEPT_ERROR_EVERY_MS) return;
-    this.#acceptErrorAt = now;
-    this.#log('worker.accept-error', { error, errno });
+    this.#acceptErrors.failed(errno, error);
   }
 
   onProxyRefused(fields: ProxyRefused & { count: number }): void {
@@ -245,7 +246,7 @@ export class Worker {
   /** Out of descriptors: what was in the message is sent again with the next change. */
   #couldNotTake(): void {
     this.#parts.channel.send({ type: 'not-taken' });
-    this.onAcceptError(-constants.errno.EMFILE, 'EMFILE');
+    this.#acceptErrors.tell(-constants.errno.EMFILE, 'EMFILE');
   }
 
   #onMasterGone(): void {

@@ -121,3 +121,8 @@ test('queueLength: not of a unix socket', (t) => {
   const fd = open(t, native.listenUnix(`@drover-queue-${process.pid}`, 4));
   t.is(native.queueLength(fd), -95, 'EOPNOTSUPP');
 });
+
+test('descriptorLimit: as /proc has it', (t) => {
+  const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))!;
+  t.is(native.descriptorLimit(), Number(soft));
+});

@@ -1,0 +1,92 @@
+/**
+ * Accepting that fails, and that it works again, in words for the log: at a bounded rate, since out of descriptors it fails ten times a second. In the worker.
+ *
+ * Nobody tells that it works again. The acceptor tries every 100 ms while it is out of something (native/exhaustion.cc) and says each time that it was in vain: it is
+ * over when nothing has been heard for a while.
+ */
+import { counted } from '../config/plural.js';
+import type { EventName } from '../log/events.js';
+
+export interface AcceptErrorsOptions {
+  log: (event: EventName, fields: Record<string, unknown>) => void;
+  /** How many descriptors this process may have. */
+  limit: () => number;
+  /** Connections open now. */
+  connections: () => number;
+  /** Whether a socket is still accepted from: who drains is not told to accept again. */
+  accepts: () => boolean;
+  now?: () => number;
+  /** setTimeout, unreferenced. */
+  after?: (ms: number, run: () => void) => void;
+}
+
+/** Between two lines of what goes on failing. */
+const EVERY_MS = 10_000;
+/** Several tries. */
+const QUIET_MS = 1_000;
+
+export class AcceptErrors {
+  readonly #options: Required<AcceptErrorsOptions>;
+  #toldAt = -Infinity;
+  /** It is out of something: since when, when it was last in vain, and whether that was told. */
+  #outage: { since: number; last: number; told: boolean } | undefined;
+
+  constructor(options: AcceptErrorsOptions) {
+    this.#options = { now: () => performance.now(), after: afterUnref, ...options };
+  }
+
+  /** Accepting has failed. */
+  failed(errno: number, error: string): void {
+    const now = this.#options.now();
+    const told = this.tell(errno, error);
+    if (!PASSING.has(error)) return;
+    if (this.#outage === undefined) this.#lookIn(QUIET_MS);
+    this.#outage ??= { since: now, last: now, told };
+    this.#outage.last = now;
+    this.#outage.told ||= told;
+  }
+
+  /** Tell of an error that nothing is tried again for. Whether it was: not when one was told lately. */
+  tell(errno: number, error: string): boolean {
+    const { log, now } = this.#options;
+    if (now() - this.#toldAt < EVERY_MS) return false;
+    this.#toldAt = now();
+    log('worker.accept-error', { error, errno, ...this.#explain(error) });
+    return true;
+  }
+
+  #explain(error: string): { why: string; remedy: string; limit?: number; connections?: number } {
+    switch (error) {
+      case 'EMFILE': {
+        const limit = this.#options.limit();
+        const connections = this.#options.connections();
+        const why = `the ${limit} open files that this process may have are all in use, with ${counted(connections, 'connection')} open`;
+        return { why, remedy: 'raise the limit (ulimit -Hn, or LimitNOFILE= in systemd), or set --worker-connections below it', limit, connections };
+      }
+      case 'ENFILE':
+        return { why: 'the whole machine is out of open files', remedy: 'raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many' };
+      case 'ENOBUFS':
+      case 'ENOMEM':
+        return { why: 'the kernel has no memory for one more socket', remedy: 'free memory, or raise the memory limit of the cgroup, or net.ipv4.tcp_mem where sockets have used that up' };
+      default:
+        return { why: 'it is not tried again at this socket', remedy: 'HUP gets a new worker; if that one fails too, restart drover' };
+    }
+  }
+
+  #lookIn(ms: number): void {
+    this.#options.after(ms, () => {
+      const { since, last, told } = this.#outage!;
+      const restMs = last + QUIET_MS - this.#options.now();
+      if (restMs > 0) return this.#lookIn(restMs);
+      this.#outage = undefined;
+      if (told && this.#options.accepts()) this.#options.log('worker.accept-recovered', { outMs: Math.round(last - since) });
+    });
+  }
+}
+
+/** What the acceptor tries again by itself (native/accept_errno.cc). */
+const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
+function afterUnref(ms: number, run: () => void): void {
+  setTimeout(run, ms).unref();
+}

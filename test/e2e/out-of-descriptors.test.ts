@@ -1,0 +1,23 @@
+/** Too few open files (ulimit -n): what the log says of it, and that it is over. */
+import test from 'ava';
+import http from 'node:http';
+import { fixture, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+/** drover with a limit of open files, soft and hard. */
+const limited = (files: number): string[] => ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh'];
+
+test('a worker that is out of them says how many it had and what to do, and when it accepts again', async (t) => {
+  const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { prefix: limited(200) }).ready();
+  const address = await d.address();
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  await get(address, '/starve', { agent });
+  const waiting = get(address);
+  const error = await d.event('worker.accept-error', { error: 'EMFILE' });
+  t.like(error, { limit: 200, connections: 1 });
+  t.regex(error.msg, /the 200 open files .* 1 connection open: raise the limit \(ulimit -Hn, .*--worker-connections/);
+  await get(address, '/relieve', { agent });
+  await waiting;
+  t.true(Number((await d.event('worker.accept-recovered', { worker: error['worker'] }))['outMs']) >= 0);
+});
