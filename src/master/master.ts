@@ -161,7 +161,8 @@ export class Master {
   };
 
   #signal(signal: SignalName, now: number): void {
-    const { action, says } = SIGNALS[signal];
+    const { action } = SIGNALS[signal];
+    const says = (action === 'more' ? this.#scale.saysMore : undefined) ?? SIGNALS[signal].says;
     const { log } = this.#context;
     if (action === 'reap') {
       this.#lookForAdoptedAt = Math.min(this.#lookForAdoptedAt, now);
@@ -206,7 +207,7 @@ export class Master {
       return isStop || action === 'reopen-logs' ? undefined : 'ignored: drover is stopping';
     }
     if (action === 'retire' && this.#terminal.is) return 'ignored on a terminal';
-    return action === 'more' || action === 'fewer' ? this.#scale.refuses(action) : undefined;
+    return action === 'more' || action === 'fewer' || action === 'retire' ? this.#scale.refuses(action) : undefined;
   }
 
   #message(worker: WorkerHandle, message: WorkerMessage, now: number): void {

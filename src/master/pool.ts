@@ -77,16 +77,17 @@ export class Pool {
 
     for (let slot = 0; slot < this.target; slot += 1) if (!occupied.has(slot) && !delayed.has(slot)) this.#spawn(slot);
 
+    const slots = Math.max(this.target, rollout?.target ?? 0);
     for (const slot of successors({
       places: [...this.workers].filter((worker) => worker.state !== 'gone') as (WorkerHandle & { state: 'starting' | 'ready' | 'draining' })[],
-      target: Math.max(this.target, rollout?.target ?? 0),
+      target: slots,
       generation: rollout?.generation ?? 0,
       parallel: (rollout?.loaded ?? this.loaded).config.reloadParallel,
       delayed,
     })) this.#spawn(slot);
 
     for (const worker of this.workers) {
-      if (worker.slot >= Math.max(this.target, rollout?.target ?? 0)) this.retire(worker, 'there are fewer workers now', now);
+      if (worker.slot >= slots) this.retire(worker, slots === 0 ? 'all workers are retired' : 'there are fewer workers now', now);
       else if (worker.state === 'ready' && this.#hasSuccessor(worker)) this.retire(worker, worker.recycle ? 'its successor is ready' : 'reloaded', now);
     }
   }

@@ -18,12 +18,18 @@ export class Scale {
     this.#hook = hook;
   }
 
-  /** Why it can't be one more or fewer; undefined: it can. */
-  refuses(action: 'more' | 'fewer'): string | undefined {
+  /** Why there is nothing to do; undefined: there is. */
+  refuses(action: 'more' | 'fewer' | 'retire'): string | undefined {
     const count = this.#pool.rollout?.target ?? this.#pool.target;
+    if (action === 'retire') return this.#retired === undefined ? undefined : 'ignored: the workers are retired already';
     if (action === 'more') return this.#retired === undefined && count >= MAX_WORKERS ? `ignored: more than ${MAX_WORKERS} workers there can't be` : undefined;
     if (this.#retired !== undefined) return 'ignored: the workers are retired';
     return count <= 1 ? 'ignored: the last worker stays' : undefined;
+  }
+
+  /** What `more` does where it is not one more. */
+  get saysMore(): string | undefined {
+    return this.#retired === undefined ? undefined : 'bring all workers back';
   }
 
   more(): void {
@@ -37,7 +43,6 @@ export class Scale {
 
   /** WINCH: no workers, but the sockets stay. */
   retire(): void {
-    if (this.#retired !== undefined) return;
     this.#retired = this.#pool.rollout?.target ?? this.#pool.target;
     this.#change(() => 0);
   }

@@ -134,6 +134,22 @@ test.serial('WINCH retires all workers and keeps the sockets; HUP brings new one
   t.is(d.workers().length, 2);
 });
 
+test.serial('WINCH and the TTIN that undoes it say what they do', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']).ready();
+  d.signal('SIGWINCH');
+  await d.count(2, 'worker.exited');
+  t.deepEqual(d.events('worker.draining').map(({ reason }) => reason), ['all workers are retired', 'all workers are retired']);
+  d.signal('SIGWINCH');
+  await d.event('master.signal', { signal: 'SIGWINCH', action: 'ignored: the workers are retired already' });
+  d.signal('SIGTTIN');
+  await d.event('master.signal', { signal: 'SIGTTIN', action: 'bring all workers back' });
+  await d.event('workers.changed', { from: 0, to: 2 });
+  await d.count(4, 'worker.ready');
+  d.signal('SIGTTIN');
+  await d.event('master.signal', { signal: 'SIGTTIN', action: 'one worker more' });
+  await d.event('workers.changed', { from: 2, to: 3 });
+});
+
 test.serial('TTOU leaves the last worker, and says so', async (t) => {
   const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']).ready();
   d.signal('SIGTTOU');
