@@ -17,7 +17,7 @@ export const EXIT_CODES = {
   pidfile: { code: 6, meaning: 'The pid file names a master that is running, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
   hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw.' },
-  unfit: { code: 9, meaning: '`drover doctor` found something bad.' },
+  unfit: { code: 9, meaning: 'What the machine grants is not enough: `drover doctor` found something bad, or there are too few open files to start with.' },
 } as const;
 
 export type ExitName = keyof typeof EXIT_CODES;
@@ -40,6 +40,7 @@ export const ERRORS = {
   ERR_DROVER_PIDFILE: 'pidfile',
   ERR_DROVER_LOG_FILE: 'usage',
   ERR_DROVER_HOOK: 'hook',
+  ERR_DROVER_OPEN_FILES: 'unfit',
   ERR_DROVER_ADDON: 'bug',
 } as const satisfies Record<string, ExitName>;
 

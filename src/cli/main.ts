@@ -1,86 +1,18 @@
 #!/usr/bin/env node
 /**
- * The command `drover`: argv → what to do → exit code. In the master's process; serving itself is src/master/.
+ * Entry of the command `drover`: begins command.ts, prints what it fails for, and exits.
  *
- * Rank 6. What only some actions need is imported by them, so that --help is quick.
+ * Rank 6. Imports next to nothing by itself, so that what goes wrong while the rest is loaded can be told in words too.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { loadConfig } from '../config/load.js';
+import { outOfFiles } from '../config/out-of-files.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
-import { bearLostReaders } from '../log/lost-reader.js';
-
-async function main(): Promise<number> {
-  const input = { argv: process.argv.slice(2), env: process.env, cwd: startDirectory() };
-  const loaded = await loadConfig(input);
-  switch (loaded.action) {
-    case 'help': {
-      const { renderHelp } = await import('../config/render.js');
-      process.stdout.write(renderHelp());
-      return EXIT_CODES.ok.code;
-    }
-    case 'version':
-      process.stdout.write(`drover ${packageVersion()} (Node ${process.versions.node})\n`);
-      return EXIT_CODES.ok.code;
-    case 'printConfig': {
-      const { renderConfig } = await import('../config/render.js');
-      process.stdout.write(renderConfig(loaded));
-      return EXIT_CODES.ok.code;
-    }
-    case 'checkConfig': {
-      process.chdir(loaded.config.chdir);
-      const { checkAccessLogFile, checkLogFile } = await import('../master/log-files.js');
-      checkLogFile(loaded);
-      checkAccessLogFile(loaded);
-      if (loaded.config.pidfile !== null) new (await import('../master/pidfile.js')).Pidfile(loaded.config.pidfile, loaded.sources.pidfile.where).check();
-      const { checkApp } = await import('../master/check-app.js');
-      await checkApp(loaded);
-      const { formatExpiries } = await import('../master/certificates.js');
-      const { unknownVariables } = await import('../config/unknown-variables.js');
-      for (const { variable, remedy } of unknownVariables(process.env)) process.stderr.write(`warning: environment variable ${variable} does nothing: ${remedy}\n`);
-      for (const line of formatExpiries(loaded)) process.stderr.write(`warning: ${line}\n`);
-      process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
-      return EXIT_CODES.ok.code;
-    }
-    case 'doctor': {
-      process.chdir(loaded.config.chdir);
-      const { examine } = await import('./doctor/doctor.js');
-      const { text, exitCode } = await examine(loaded, loaded.json, process.stdout.isTTY ? process.stdout.columns : undefined);
-      await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
-      return exitCode;
-    }
-    case 'serve': {
-      // Relative paths of unix sockets stay as they are given (they are bound relative, for their length is limited).
-      process.chdir(loaded.config.chdir);
-      const { serve } = await import('../master/main.js');
-      return await serve(loaded, (configFile) => loadConfig({ ...input, configFile }));
-    }
-  }
-}
-
-/**
- * The working directory as the shell sees it: where that is a link (`current` → the newest release), a reload shall follow it, while
- * process.cwd() has it resolved already.
- */
-function startDirectory(): string {
-  const { PWD } = process.env;
-  const cwd = process.cwd();
-  if (PWD === undefined || !PWD.startsWith('/')) return cwd;
-  const [logical, physical] = [statSync(PWD, { throwIfNoEntry: false }), statSync(cwd)];
-  return logical?.ino === physical.ino && logical.dev === physical.dev ? PWD : cwd;
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return version;
-}
-
-// `drover --help | head -1`: the reader may leave early.
-bearLostReaders();
 
 try {
+  const { run } = await import('./command.js');
   // exit(), not exitCode: nothing that a user's config file has left open may hold the process.
-  process.exit(await main());
-} catch (error) {
+  process.exit(await run());
+} catch (thrown) {
+  const error = outOfFiles(thrown) ?? thrown;
   const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
   process.stderr.write(`${text}\n`);
   process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);

@@ -9,6 +9,7 @@ import { chooseSteering } from '../accept/steering/choose.js';
 import { permitsOf } from '../accept/strategies.js';
 import { runHook } from '../config/hooks.js';
 import type { LoadedConfig } from '../config/load.js';
+import { outOfFiles } from '../config/out-of-files.js';
 import { unknownVariables } from '../config/unknown-variables.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { createBoard } from '../ipc/board-memory.js';
@@ -93,7 +94,8 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     if (tlsTicketRotateMs > 0) setInterval(() => master.post({ type: 'rotate-tickets' }), tlsTicketRotateMs).unref();
     early.forEach(record);
     return finish(await code);
-  } catch (error) {
+  } catch (thrown) {
+    const error = outOfFiles(thrown) ?? thrown;
     if (!(error instanceof DroverError)) throw error;
     // The command prints the error for people; this is for who reads the log. A log on standard error is where people would read both: where no
     // terminal is about (systemd, a container, cron) the record is all.

@@ -61,6 +61,11 @@ export class Reports {
   }
 
   close(): void {
-    if (this.dir !== null) rmSync(this.dir, { recursive: true, force: true });
+    if (this.dir === null) return;
+    try {
+      rmSync(this.dir, { recursive: true, force: true });
+    } catch {
+      // Out of descriptors, which is what ends us then: it stays.
+    }
   }
 }
