@@ -54,11 +54,16 @@ export function parseCommandLine(words: readonly string[], origin: string): Give
 
     let flag: string;
     let text: string | undefined;
+    const cut = word.indexOf('=');
+    const head = cut === -1 ? word : word.slice(0, cut);
+    const tail = cut === -1 ? undefined : word.slice(cut + 1);
     if (word.startsWith('--')) {
-      const cut = word.indexOf('=');
-      flag = cut === -1 ? word : word.slice(0, cut);
-      text = cut === -1 ? undefined : word.slice(cut + 1);
+      flag = head;
+      text = tail;
     } else {
+      // -version as -v with the value "ersion" is nothing that anybody means.
+      const meant = `-${head}`;
+      if (head.length > 2 && (byFlag.has(meant) || hintForFlag(meant) !== undefined)) throw unknownFlag(head, origin, tail ?? words[i + 1], meant);
       flag = word.slice(0, 2);
       text = word.length === 2 ? undefined : word.slice(2).replace(/^=/, '');
     }
@@ -116,11 +121,11 @@ function mayBeValue(option: Option, word: string): boolean {
   return option.type === 'args' && word !== '--';
 }
 
-/** `next`: the text after it, its value with others. */
-function unknownFlag(flag: string, origin: string, next?: string): DroverError {
-  const hint = hintForFlag(flag, next);
+/** `next`: the text after it, its value with others. `meant`: what it is known to be a slip for. */
+function unknownFlag(flag: string, origin: string, next?: string, meant = flag): DroverError {
+  const hint = hintForFlag(meant, next);
   if (hint !== undefined) return new DroverError('ERR_DROVER_UNKNOWN_FLAG', `unknown flag ${flag}${origin}`, hint);
-  const near = flag.startsWith('--') ? nearest(flag, [...byFlag.keys()].filter((known) => known.startsWith('--'))) : undefined;
+  const near = byFlag.has(meant) ? meant : flag.startsWith('--') ? nearest(flag, [...byFlag.keys()].filter((known) => known.startsWith('--'))) : undefined;
   return new DroverError('ERR_DROVER_UNKNOWN_FLAG', `unknown flag ${flag}${origin}`, near === undefined ? 'drover --help lists the flags; arguments for the app come after --.' : `Did you mean ${near}?`);
 }
 

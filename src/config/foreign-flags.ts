@@ -106,7 +106,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
 export const foreignFlags: readonly string[] = Object.keys(HINTS);
 
 /** What to do instead of a flag that drover does not have; `next`: the value it was given, or the word after it. */
-export function hintForFlag(flag: string, next: string | undefined): string | undefined {
+export function hintForFlag(flag: string, next?: string): string | undefined {
   const hint = Object.hasOwn(HINTS, flag) ? HINTS[flag]! : undefined;
   if (typeof hint !== 'function') return hint;
   return hint(next === undefined || next === '' || /^-(?!\d)/.test(next) ? undefined : next);

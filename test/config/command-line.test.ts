@@ -96,6 +96,14 @@ test('a second app', (t) => {
   t.regex(error.format(), /"other\.js".*"app\.js" already\n.*after --/);
 });
 
+test('a long flag with one dash is no short one with a value', (t) => {
+  for (const flag of options.flatMap((option) => longFlags(option))) t.is(errorOf([flag.slice(1), 'x']).format(), `unknown flag ${flag.slice(1)}\n  Did you mean ${flag}?`);
+  t.is(errorOf(['-bind=:80']).format(), 'unknown flag -bind\n  Did you mean --bind?');
+  t.is(errorOf(['-port', '80']).format(), `unknown flag -port\n  ${hintForFlag('--port', '80')!}`);
+  t.is(errorOf(['-port=80']).format(), `unknown flag -port\n  ${hintForFlag('--port', '80')!}`);
+  t.deepEqual(parse('-bindings'), [['bind', '-b', 'indings']]);
+});
+
 test('unknown flags name the nearest', (t) => {
   t.is(errorOf(['--worker', '4']).format(), 'unknown flag --worker\n  Did you mean --workers?');
   t.is(errorOf(['--bnid=x'], ' in environment variable DROVER_CMD_ARGS').format(), 'unknown flag --bnid in environment variable DROVER_CMD_ARGS\n  Did you mean --bind?');
