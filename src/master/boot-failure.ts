@@ -10,11 +10,14 @@ export function bootErrorCode(worker: Pick<WorkerHandle, 'killed' | 'bootFailed'
 }
 
 /** `cause`: as death.ts tells it. */
-export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'loaded' | 'pid'>, cause: string): DroverError {
+export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'loaded' | 'spawnFailure'>, cause: string): DroverError {
   const code = bootErrorCode(worker);
   const { config, sources } = worker.loaded;
   if (worker.bootFailed !== undefined) return new DroverError(code, worker.bootFailed.message, worker.bootFailed.remedy, worker.bootFailed.stack);
-  if (worker.pid === 0) return new DroverError(code, `no worker can be started: ${cause}`, 'The app has not run. Install drover again if its own files are not complete; raise the limit (ulimit -n, ulimit -u) if the system has refused.');
+  if (worker.spawnFailure !== undefined) {
+    const { what, remedy } = worker.spawnFailure;
+    return new DroverError(code, `no worker can be started: ${what}`, remedy === undefined ? 'The app has not run. Install drover again if its own files are not complete.' : `The app has not run: ${remedy}.`);
+  }
   if (code === 'ERR_DROVER_BOOT_TIMEOUT') {
     const message = `app ${config.app} was not ready within ${config.bootTimeoutMs} ms (--boot-timeout, ${sources.bootTimeout.where})`;
     return new DroverError(code, message, 'A worker is ready when its app has loaded and, for a script, listens. Raise --boot-timeout, or look for what the app waits for.');

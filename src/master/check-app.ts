@@ -49,10 +49,10 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
             }
           },
           nonsense: (_, why) => worker.kill('SIGKILL', 'nonsense', `it sent ${why} on its channel`),
-          exit(_, code, signal, spawnError) {
+          exit(_, code, signal) {
             if (isReady) return resolve();
-            const { bootFailed, killed, fatal } = worker;
-            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnError, nodeArgs: loaded.config.nodeArgs, bootFailed, fatal, heap: undefined, cgroup: undefined });
+            const { bootFailed, killed, fatal, spawnFailure } = worker;
+            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, nodeArgs: loaded.config.nodeArgs, bootFailed, fatal, heap: undefined, cgroup: undefined });
             reject(bootFailure(worker, death.cause));
           },
         },

@@ -3,6 +3,8 @@
  *
  * Every sentence states what is known. Where the evidence ends, the sentence says what was looked at and what it showed.
  */
+import type { SpawnFailure } from './spawn-failure.js';
+
 export type DeathKind = 'exit' | 'uncaught' | 'heap-limit' | 'out-of-memory' | 'signal' | 'timeout' | 'boot';
 
 /** Why the master killed it. */
@@ -18,7 +20,7 @@ export interface Evidence {
   /** The signals the master sent, and why. */
   killed: { reason: KillReason; signals: readonly NodeJS.Signals[]; detail: string } | undefined;
   /** The process could not even be started. */
-  spawnError: string | undefined;
+  spawnFailure: SpawnFailure | undefined;
   /** --node-args. */
   nodeArgs: readonly string[];
   bootFailed: { message: string; stack?: string | undefined } | undefined;
@@ -47,7 +49,7 @@ export function explainDeath(evidence: Evidence): Death {
   const { code, signal, killed, phase } = evidence;
   const death = (kind: DeathKind, cause: string, stack?: string, expected = false): Death => ({ kind, cause, stack, expected });
 
-  if (evidence.spawnError !== undefined) return death('boot', `its process could not be started: ${evidence.spawnError}`);
+  if (evidence.spawnFailure !== undefined) return death('boot', `its process could not be started: ${evidence.spawnFailure.what}`);
 
   if (killed !== undefined && signal !== null && killed.signals.includes(signal)) {
     const by = `killed by drover (${signal}): ${killed.detail}`;

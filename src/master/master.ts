@@ -157,7 +157,7 @@ export class Master {
   readonly #workerEvents: WorkerEvents = {
     message: (worker, message) => this.post({ type: 'message', worker, message }),
     nonsense: (worker, why) => this.post({ type: 'nonsense', worker, why }),
-    exit: (worker, code, signal, spawnError) => this.post({ type: 'exit', worker, exit: { code, signal, spawnError } }),
+    exit: (worker, code, signal) => this.post({ type: 'exit', worker, exit: { code, signal } }),
   };
 
   #signal(signal: SignalName, now: number): void {
@@ -302,7 +302,7 @@ export class Master {
     }
     const respawn = this.pool.respawn(worker.slot);
     const delayMs = respawn.died(now, readyMs);
-    if (respawn.looping) this.#context.log.emit('worker.respawn-delayed', { slot: worker.slot, delayMs });
+    if (respawn.looping) this.#context.log.emit('worker.respawn-delayed', { slot: worker.slot, why: worker.spawnFailure === undefined ? 'keeps dying' : 'cannot be started', delayMs });
   }
 
   /** The first workers cannot boot: there is nothing to go on with. */

@@ -17,7 +17,6 @@ import type { WorkerHandle } from './worker-handle.js';
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
-  spawnError: string | undefined;
 }
 
 export type Buried = Death & { phase: Evidence['phase'] };
@@ -66,7 +65,7 @@ export class Reaper {
       phase,
       asked: worker.asked,
       killed: worker.killed,
-      spawnError: exit.spawnError,
+      spawnFailure: worker.spawnFailure,
       nodeArgs: worker.loaded.config.nodeArgs,
       bootFailed: worker.bootFailed,
       fatal: worker.fatal,
@@ -87,7 +86,7 @@ export class Reaper {
     };
     if (death.expected) this.#context.log.emit('worker.exited', fields);
     else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);
-    else if (this.#pool.started) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: death.cause });
+    else if (this.#pool.started) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: withRemedy(death.cause, worker.spawnFailure?.remedy) });
     this.#pool.remove(worker);
     return { ...death, phase };
   }
@@ -110,6 +109,10 @@ export class Reaper {
     this.#zombies = now;
     return now.size > 0;
   }
+}
+
+function withRemedy(cause: string, remedy: string | undefined): string {
+  return remedy === undefined ? cause : `${cause}: ${remedy}`;
 }
 
 /** Our children that are zombies. */

@@ -31,7 +31,9 @@ function read(): string | Error {
     accessSync(WORKER_MAIN);
     return readFileSync(BUILD, 'utf8');
   } catch (error) {
-    const { errno, path } = error as NodeJS.ErrnoException;
+    const { code, errno, path } = error as NodeJS.ErrnoException;
+    // They may well be there.
+    if (code === 'EMFILE' || code === 'ENFILE') return error as Error;
     return new Error(`drover's own files cannot be read (${getSystemErrorName(errno!)}, ${path}): is it being installed?`);
   }
 }

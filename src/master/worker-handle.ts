@@ -15,6 +15,7 @@ import { sealCertificates } from './certificates.js';
 import type { MemoryCgroup } from './cgroup.js';
 import type { KillReason } from './death.js';
 import type { Heartbeat } from './heartbeat.js';
+import { explainSpawnFailure, type SpawnFailure } from './spawn-failure.js';
 import type { Watchdog } from './watchdog.js';
 import { WORKER_MAIN, codeProblem } from './worker-code.js';
 
@@ -51,7 +52,7 @@ export interface SpawnOptions {
 export interface WorkerEvents {
   message(worker: WorkerHandle, message: WorkerMessage): void;
   nonsense(worker: WorkerHandle, why: string): void;
-  exit(worker: WorkerHandle, code: number | null, signal: NodeJS.Signals | null, spawnError?: string): void;
+  exit(worker: WorkerHandle, code: number | null, signal: NodeJS.Signals | null): void;
 }
 
 /** What happens when the deadline is over. */
@@ -80,6 +81,8 @@ export class WorkerHandle {
   heartbeat: Heartbeat | undefined;
   cgroup: MemoryCgroup | undefined;
   killed: { reason: KillReason; signals: NodeJS.Signals[]; detail: string } | undefined;
+  /** Its process could not be started. */
+  spawnFailure: SpawnFailure | undefined;
   bootFailed: Extract<WorkerMessage, { type: 'boot-failed' }> | undefined;
   fatal: Extract<WorkerMessage, { type: 'fatal' }> | undefined;
   /** Sockets of siblings it has been sent already, as `key bind slot`. */
@@ -110,7 +113,10 @@ export class WorkerHandle {
     this.heartbeat = options.heartbeat;
     const { config, certificates } = options.loaded;
     // A worker that could not be started, and is tried again as one that died.
-    const giveUp = (error: Error): void => queueMicrotask(() => events.exit(this, null, null, error.message));
+    const giveUp = (error: Error): void => {
+      this.spawnFailure = explainSpawnFailure(error, () => native.descriptorLimit());
+      queueMicrotask(() => events.exit(this, null, null));
+    };
     const replaced = codeProblem();
     if (replaced !== undefined) return giveUp(replaced);
     const { wake } = options;
@@ -149,7 +155,7 @@ export class WorkerHandle {
     child.once('error', (error) => {
       if (child.pid !== undefined) return; // a kill that failed: its exit tells the rest
       channel.close();
-      events.exit(this, null, null, error.message);
+      giveUp(error);
     });
     child.once('exit', (code, signal) => {
       // Its last words may still be in the socket: they come first.

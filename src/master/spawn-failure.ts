@@ -1,0 +1,25 @@
+/** Why the process of a worker could not be started, and what to do, in words for people. Policy. */
+export interface SpawnFailure {
+  what: string;
+  /** undefined: `what` says all. */
+  remedy: string | undefined;
+}
+
+/** `limit`: how many descriptors the master may have. */
+export function explainSpawnFailure(error: NodeJS.ErrnoException, limit: () => number): SpawnFailure {
+  switch (error.code) {
+    case 'EAGAIN':
+      return {
+        what: 'the system allows no more processes (EAGAIN)',
+        remedy: 'raise the limit of the user (ulimit -u, or LimitNPROC= in systemd), or that of the cgroup (pids.max: TasksMax= in systemd, --pids-limit with Docker); threads count as well',
+      };
+    case 'ENOMEM':
+      return { what: 'there is no memory for one more process (ENOMEM)', remedy: 'free memory or run fewer workers; with vm.overcommit_memory=2 it is what all have asked for that counts, not what they use' };
+    case 'EMFILE':
+      return { what: `the ${limit()} open files that the master may have are all in use (EMFILE)`, remedy: 'raise the limit (ulimit -Hn, or LimitNOFILE= in systemd), or run fewer workers' };
+    case 'ENFILE':
+      return { what: 'the whole machine is out of open files (ENFILE)', remedy: 'raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many' };
+    default:
+      return { what: error.message, remedy: undefined };
+  }
+}
