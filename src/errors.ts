@@ -17,7 +17,7 @@ export const EXIT_CODES = {
   pidfile: { code: 6, meaning: 'The pid file names a master that is running, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
   hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw.' },
-  unfit: { code: 9, meaning: 'What the machine grants is not enough: `drover doctor` found something bad, or there are too few open files to start with.' },
+  unfit: { code: 9, meaning: 'This machine or this installation will not do: `drover doctor` found something bad, there are too few open files to start with, or the native addon cannot be loaded.' },
 } as const;
 
 export type ExitName = keyof typeof EXIT_CODES;
@@ -41,7 +41,7 @@ export const ERRORS = {
   ERR_DROVER_LOG_FILE: 'usage',
   ERR_DROVER_HOOK: 'hook',
   ERR_DROVER_OPEN_FILES: 'unfit',
-  ERR_DROVER_ADDON: 'bug',
+  ERR_DROVER_ADDON: 'unfit',
 } as const satisfies Record<string, ExitName>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -6,7 +6,7 @@
  * Descriptors cross this border as plain integers: the receiver owns them and closes them with `closeFd`.
  */
 import { createRequire } from 'node:module';
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { DroverError } from './errors.js';
 
@@ -328,23 +328,37 @@ export const FILE_STAT_NUMBERS = 8;
 /** Limit of one channel message, in bytes of UTF-8. */
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
+/** Its path. */
+export const ADDON = process.env['DROVER_ADDON'] ?? new URL('../../build/Release/drover.node', import.meta.url).pathname;
+
 function load(): Addon {
-  const path = process.env['DROVER_ADDON'] ?? new URL('../../build/Release/drover.node', import.meta.url).pathname;
   try {
-    return createRequire(import.meta.url)(path) as Addon;
-  } catch (error) {
-    throw new DroverError(
-      'ERR_DROVER_ADDON',
-      `the native addon cannot be loaded from ${path}: ${(error as Error).message.split('\n', 1)[0]}`,
-      remedyOf(error as NodeJS.ErrnoException),
-    );
+    return createRequire(import.meta.url)(ADDON) as Addon;
+  } catch (thrown) {
+    const error = thrown as NodeJS.ErrnoException;
+    // dlopen(3) begins with the path, as a rule.
+    const reason = existsSync(ADDON) ? error.message.split('\n', 1)[0]!.replace(`${ADDON}: `, '') : 'there is no such file';
+    throw new DroverError('ERR_DROVER_ADDON', `the native addon cannot be loaded from ${ADDON}: ${reason}`, remedyOf(error));
   }
 }
 
-function remedyOf({ code }: NodeJS.ErrnoException): string {
-  if (code !== 'ERR_DLOPEN_DISABLED') return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';
-  // There only under the permission model, which is another flag on Node 20.
-  return 'permission' in process ? 'Node is to have --allow-addons beside its permission flag; for workers: --node-args=--allow-addons.' : 'Leave --no-addons out of what Node is started with.';
+function remedyOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    // There only under the permission model, which is another flag on Node 20.
+    return 'permission' in process ? 'Node is to have --allow-addons beside its permission flag; for workers: --node-args=--allow-addons.' : 'Leave --no-addons out of what Node is started with.';
+  }
+  if (message.includes('Too many open files')) return 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.';
+  if (process.env['DROVER_ADDON'] !== undefined) return 'The environment variable DROVER_ADDON names it: leave that out.';
+  if (message.includes('Permission denied')) return 'Let the user that drover runs as read it.';
+  // What only a clone has.
+  if (existsSync(new URL('../../.ci/ready.mjs', import.meta.url))) return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';
+  if (!existsSync(ADDON)) return 'It comes with the package: install drover again. Whatever leaves out folders named build, a .dockerignore for instance, leaves it out too.';
+  return `It is damaged, or was compiled for another processor or C library than those here (${machine()}): install a package that was made on a machine like this one, by \`npm pack\` in a clone.`;
+}
+
+function machine(): string {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return `${process.arch}, ${header.glibcVersionRuntime === undefined ? 'no glibc' : `glibc ${header.glibcVersionRuntime}`}`;
 }
 
 export const native: Addon = load();

@@ -7,6 +7,7 @@
  */
 import { accessSync, readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
+import { ADDON } from '../native.js';
 
 /** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
 export const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
@@ -29,6 +30,7 @@ export function codeProblem(): Error | undefined {
 function read(): string | Error {
   try {
     accessSync(WORKER_MAIN);
+    accessSync(ADDON);
     return readFileSync(BUILD, 'utf8');
   } catch (error) {
     const { code, errno, path } = error as NodeJS.ErrnoException;

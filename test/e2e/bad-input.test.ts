@@ -365,7 +365,7 @@ test.serial('a Node that loads no addons: what to give it', async (t) => {
     [['--no-addons'], 'Leave --no-addons out of what Node is started with.'],
   ] as const) {
     const master = start(t, [app], { plain: true, prefix: ['sh', '-c', `node=$1; shift; exec "$node" ${flags.map((flag) => `'${flag}'`).join(' ')} "$@"`, 'sh'] });
-    t.is((await master.finished()).code, EXIT_CODES.bug.code, master.log());
+    t.is((await master.finished()).code, EXIT_CODES.unfit.code, master.log());
     t.regex(master.text, literal(`\n  ${remedy}\n`));
     const worker = start(t, [app, '-b', '127.0.0.1:0', '--node-args', flags.join(' ')], { plain: true });
     t.is((await worker.finished()).code, EXIT_CODES.boot.code, worker.log());

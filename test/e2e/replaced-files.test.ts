@@ -3,6 +3,7 @@ import test from 'ava';
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
+import { EXIT_CODES } from '../../src/errors.js';
 import { get } from '../helpers/http.js';
 
 /** A drover of the test's own. */
@@ -51,4 +52,32 @@ test.serial('files that are not all there at the start: it is not the app that i
   const { message, remedy } = d.events('master.failed')[0]!;
   t.regex(String(message), /no worker can be started: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/build\)/);
   t.regex(String(remedy), /Install drover again/);
+});
+
+test.serial('an addon that is missing or damaged: what to do, installed and in a clone', async (t) => {
+  const dir = scratch(t);
+  install(dir);
+  const addon = join(dir, 'build/Release/drover.node');
+  const complaint = async (env: Record<string, string> = {}): Promise<string> => {
+    const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js'), env: { DROVER_ADDON: undefined, ...env } });
+    t.is((await d.finished()).code, EXIT_CODES.unfit.code);
+    return d.text;
+  };
+  writeFileSync(addon, 'no library');
+  t.regex(await complaint(), /^drover: the native addon cannot be loaded from \S+: file too short\n {2}It is damaged, or was compiled for another processor or C library than those here \(\w+, glibc [\d.]+\): install /);
+  rmSync(addon);
+  t.regex(await complaint(), /: there is no such file\n {2}It comes with the package: install drover again\./);
+  t.regex(await complaint({ DROVER_ADDON: '/none' }), /from \/none: there is no such file\n {2}.*DROVER_ADDON/);
+  mkdirSync(join(dir, '.ci'));
+  writeFileSync(join(dir, '.ci/ready.mjs'), '');
+  t.regex(await complaint(), /: there is no such file\n {2}Build it with `npm run build`/);
+});
+
+test.serial('an addon that is gone when a worker is to be started', async (t) => {
+  const dir = scratch(t);
+  install(dir);
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js'), env: { DROVER_ADDON: undefined } }).ready();
+  rmSync(join(dir, 'build/Release/drover.node'));
+  d.signal('SIGHUP');
+  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/drover\.node\): is it being installed\?$/);
 });
