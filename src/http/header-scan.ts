@@ -161,7 +161,7 @@ function beginsForwarded(name: string): boolean {
   return true;
 }
 
-/** Whether a name (in lower case) is one that only proxies should send, whatever the options say. */
-export function isForwardingName(lower: string): boolean {
-  return lower === FORWARDED || lower === REAL_IP || lower.startsWith(X_FORWARDED);
+/** Whether a name, in any case, is one that only proxies should send, whatever the options say. */
+export function isForwardingName(name: string): boolean {
+  return isNamed(name, FORWARDED) || isNamed(name, REAL_IP) || ((name.charCodeAt(0) | 0x20) === X && beginsForwarded(name));
 }

@@ -11,7 +11,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { ScreenConfig } from '../config/edge-config.js';
 import { RateLimit } from '../log/rate-limit.js';
 import { TOO_LARGE, watchBody } from './body-limit.js';
-import { HeaderScan, isForwardingName } from './header-scan.js';
+import { HeaderScan, isForwardingName, isNamed } from './header-scan.js';
 import { isHttp2 } from './is-http2.js';
 import { parseMount, stripMount } from './mount.js';
 import { parseFailureOf, type ClientError } from './parse-failure.js';
@@ -48,6 +48,8 @@ export class Screen implements Policy {
   readonly #idHeader: string;
   /** Names with an underscore that trusted peers may send. */
   readonly #forwarderNames: ReadonlySet<string>;
+  /** Names that tell the scheme, but for those that only proxies should send anyhow. In lower case. */
+  readonly #ownSchemes: readonly string[];
   readonly #takesMounts: boolean;
   readonly #strangers: RateLimit<{ peer: string; removed: string }>;
   readonly #dropped: RateLimit<{ peer: string; removed: string }>;
@@ -60,6 +62,7 @@ export class Screen implements Policy {
     this.#scan = new HeaderScan(Object.keys(config.secureSchemeHeaders), this.#idHeader);
     this.#trust = new Trust(config.forwardedAllowIps, config.secureSchemeHeaders);
     this.#forwarderNames = new Set(config.forwarderHeaders);
+    this.#ownSchemes = Object.keys(config.secureSchemeHeaders).filter((name) => !isForwardingName(name));
     this.#takesMounts = this.#forwards(SCRIPT_NAME);
     const limit = { periodMs: WARN_EVERY_MS, keys: WARNED_PEERS };
     this.#strangers = new RateLimit({ ...limit, tell: (fields, count) => context.log('edge.untrusted-forwarder', { ...fields, count }) });
@@ -163,8 +166,8 @@ export class Screen implements Policy {
   #mapUnderscores(request: Mounted): Problem | undefined {
     const trusted = this.#trust.trusts(request.socket);
     const { headerMap } = this.#config;
-    const goes = (name: string): boolean => name.includes('_') && (this.#forwards(name) ? !trusted : headerMap !== 'dangerous');
-    if (!request.rawHeaders.some((text, at) => at % 2 === 0 && goes(text.toLowerCase()))) return undefined;
+    const goes = (name: string): boolean => name.includes('_') && (this.#forwards(name.toLowerCase()) ? !trusted : headerMap !== 'dangerous');
+    if (!request.rawHeaders.some((text, at) => at % 2 === 0 && goes(text))) return undefined;
     if (headerMap === 'refuse') return UNDERSCORE;
     const removed = removeFields(request, goes);
     this.#dropped.note(`${request.socket.remoteAddress}`, { peer: peerOf(request), removed: removed.join(', ') });
@@ -189,8 +192,7 @@ export class Screen implements Policy {
   }
 
   #dropForged(request: Mounted): undefined {
-    const { secureSchemeHeaders } = this.#config;
-    const removed = removeFields(request, (name) => isForwardingName(name) || Object.hasOwn(secureSchemeHeaders, name));
+    const removed = removeFields(request, (name) => isForwardingName(name) || this.#ownSchemes.some((own) => isNamed(name, own)));
     this.#strangers.note(`${request.socket.remoteAddress}`, { peer: peerOf(request), removed: removed.join(', ') });
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { HeaderScan } from '../../src/http/header-scan.js';
+import { HeaderScan, isForwardingName, isNamed } from '../../src/http/header-scan.js';
 
 function scan(...fields: string[]): HeaderScan {
   const scan = new HeaderScan(['x-forwarded-proto', 'front-end-https', 'x-request-id'], 'x-request-id');
@@ -37,4 +37,15 @@ test('counts repeated fields, and names with an underscore', (t) => {
 
 test('the largest field is counted as on the wire', (t) => {
   t.is(scan('A', 'bc', 'Host', 'xyz').largest, 'Host: xyz\r\n'.length);
+});
+
+test('a name is known in any case, and no other is taken for it', (t) => {
+  for (const name of ['x-forwarded-ssl', 'X-FORWARDED-SSL', 'X-Forwarded-SSL']) t.true(isNamed(name, 'x-forwarded-ssl'));
+  for (const name of ['x-forwarded-for', 'x-forwarded-ss', 'x-forwarded-ssl-', 'y-forwarded-ssl', '']) t.false(isNamed(name, 'x-forwarded-ssl'));
+  t.true(isNamed('X_Y', 'x_y'));
+});
+
+test('names that only proxies should send', (t) => {
+  for (const name of ['Forwarded', 'X-Real-IP', 'X-Forwarded-Anything', 'x-forwarded-']) t.true(isForwardingName(name), name);
+  for (const name of ['Forwarder', 'X-Real-I', 'X-Forwarded', 'Y-Forwarded-For', 'Host', '']) t.false(isForwardingName(name), name);
 });
