@@ -119,8 +119,10 @@ function prettyStream(destination: Destination, colors: boolean): pino.Destinati
     translateTime: 'SYS:HH:MM:ss.l',
     // The sentence already says what a person wants; what it can't hold (stacks, requests in flight) is shown below it.
     include: 'level,time,stack,noStack,requests',
-    // In lines, as Node prints it. A stack holds whatever text was thrown: no control characters for the terminal.
-    customPrettifiers: { stack: (stack) => `\n${String(stack).replace(CONTROL, '')}` },
+    // In lines, as Node prints it. It is asked for records without one, too, and shows nothing for undefined, which its types do not know.
+    customPrettifiers: { stack: (stack: unknown) => (stack === undefined ? stack : `\n${String(stack)}`) as string },
   });
-  return { write: (line: string) => void destination.write(format(line)) };
+  // A message or a stack holds whatever text was thrown: no control characters for the terminal.
+  const safe = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.replace(CONTROL, '') : value);
+  return { write: (line: string) => void destination.write(format(JSON.parse(line, safe) as object)) };
 }

@@ -1,0 +1,21 @@
+/** package.json as it is met by what installs drover. */
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+
+interface Entry {
+  dependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
+}
+
+// npm and pnpm add what a dependency of ours wants beside it. Yarn does not, nor npm with --omit=peer or --legacy-peer-deps.
+test('what a dependency wants beside it is a dependency of drover', (t) => {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Entry> };
+  const ours = Object.keys(packages['']!.dependencies!);
+  t.true(ours.length > 0);
+  for (const name of ours) {
+    const { peerDependencies = {}, peerDependenciesMeta = {} } = packages[`node_modules/${name}`]!;
+    const wanted = Object.keys(peerDependencies).filter((peer) => peerDependenciesMeta[peer]?.optional !== true);
+    t.deepEqual(wanted.filter((peer) => !ours.includes(peer)), [], name);
+  }
+});
