@@ -7,6 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { closeSync, existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import { DroverError } from './errors.js';
 
@@ -329,7 +330,7 @@ export const FILE_STAT_NUMBERS = 8;
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
 /** Its path. */
-export const ADDON = process.env['DROVER_ADDON'] ?? new URL('../../build/Release/drover.node', import.meta.url).pathname;
+export const ADDON = process.env['DROVER_ADDON'] ?? fileURLToPath(new URL('../../build/Release/drover.node', import.meta.url));
 
 function load(): Addon {
   try {

@@ -6,13 +6,14 @@
  * is not in it, but the board's layout is, which both have.
  */
 import { accessSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import { ADDON } from '../native.js';
 
 /** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
-export const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
+export const WORKER_MAIN = fileURLToPath(new URL('../../worker/main.cjs', import.meta.url));
 /** Version and fingerprint, with a space between. */
-const BUILD = new URL('../../worker/build', import.meta.url).pathname;
+const BUILD = fileURLToPath(new URL('../../worker/build', import.meta.url));
 
 const ours = read();
 

@@ -1,16 +1,10 @@
 /** drover's own files are replaced under a running master, as `npm ci` does it: nobody is lost, and the log says why no worker comes. */
 import test from 'ava';
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
+import { fixture, install, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { EXIT_CODES } from '../../src/errors.js';
 import { get } from '../helpers/http.js';
-
-/** A drover of the test's own. */
-function install(dir: string): void {
-  for (const path of ['package.json', 'dist/src', 'dist/worker', 'build/Release/drover.node']) cpSync(join(ROOT, path), join(dir, path), { recursive: true });
-  symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
-}
 
 test.serial('replaced by another version, by none, and by the same', async (t) => {
   const dir = scratch(t);

@@ -7,7 +7,7 @@
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -259,6 +259,12 @@ export function scratch(t: ExecutionContext<any>): string {
   const dir = mkdtempSync(join(tmpdir(), 'drover-test-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
+}
+
+/** A drover of the test's own: its command line is `dist/src/cli/main.js` in `dir`. */
+export function install(dir: string): void {
+  for (const path of ['package.json', 'dist/src', 'dist/worker', 'build/Release/drover.node']) cpSync(join(ROOT, path), join(dir, path), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
 }
 
 /** The state letter of a process (`T` stopped, `Z` zombie), or undefined when there is none. */

@@ -5,6 +5,7 @@
 import { TicketKeys } from '../../src/master/ticket-keys.js';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import type { WorkerConfig } from '../../src/config/worker-config.js';
 import { Board, BOARD_BYTES } from '../../src/ipc/board.js';
 import { Channel } from '../../src/ipc/channel.js';
@@ -12,7 +13,7 @@ import { INFLIGHT_BYTES, readInflight } from '../../src/ipc/inflight.js';
 import type { BoundAddress, ListenRequest, MasterMessage, WorkerMessage } from '../../src/ipc/messages.js';
 import { check, closeFd, native } from '../../src/native.js';
 
-const WORKER_MAIN = new URL('../../worker/main.cjs', import.meta.url).pathname;
+const WORKER_MAIN = fileURLToPath(new URL('../../worker/main.cjs', import.meta.url));
 const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'not-taken', 'log'];
 
 export interface FakeMasterOptions {
