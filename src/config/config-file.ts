@@ -7,7 +7,7 @@
  * Rank 1. In the master, and in workers that have hooks to load: imports no more than errors, and jiti only when it is needed.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -36,11 +36,13 @@ export async function readConfigFile(path: string, asked?: string): Promise<Reco
   const extension = extname(path);
   if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${named}`, `Give a file that ends in one of ${CONFIG_EXTENSIONS.join(' ')}.`);
   if (extension === '.json') return checkExport(parseJson(path, text), path);
+  // Node remembers where a link in a path has led, and would read the old release's file again when `current` names another one.
+  const file = realpathSync(path);
   try {
-    const exported = await importAnew(path, extension, text);
+    const exported = await importAnew(file, extension, text);
     return checkExport(typeof exported === 'function' ? await (exported as () => unknown)() : exported, path);
   } catch (error) {
-    throw error instanceof DroverError ? error : configError(path, error);
+    throw error instanceof DroverError ? error : configError(path, file, error);
   }
 }
 
@@ -133,11 +135,11 @@ function checkExport(exported: unknown, path: string): Record<string, unknown> {
   throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path} ${what}`, 'Export an object of options, or a function that returns one: export default defineConfig({ workers: 2 })');
 }
 
-/** What a config file threw, or why it could not be compiled: where and what, no stack. */
-function configError(path: string, error: unknown): DroverError {
+/** What a config file threw, or why it could not be compiled: where and what, no stack. `file`: the path without links, as stacks have it. */
+function configError(path: string, file: string, error: unknown): DroverError {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const place = placeIn(path, stack) || (error instanceof SyntaxError ? placeOfSyntaxError(path) : '');
-  const other = otherFile(path, stack);
+  const place = placeIn(file, stack) || (error instanceof SyntaxError ? placeOfSyntaxError(file) : '');
+  const other = otherFile(file, stack);
   // Node's and jiti's messages may go on over several lines (a piece of source, a require stack).
   const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
   // A drover that is installed globally, or run from its clone, is none of the file's packages.

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -211,6 +211,24 @@ test('a .js file is what its package says, else what it is', async (t) => {
   for (const path of ['module/deep/a.js', 'commonjs/a.js', 'neither/a.js', 'neither/b.js']) t.is((await readConfigFile(join(directory, path))).workers, 2, path);
   t.regex(await messageOf(join(directory, 'commonjs/b.js')), /b\.js:1:1: SyntaxError: Unexpected token 'export'/);
 });
+
+for (const extension of CONFIG_EXTENSIONS) {
+  test(`a link that has come to name another folder is followed anew: ${extension}`, async (t) => {
+    const text = (workers: number): string =>
+      extension === '.json' ? `{ "workers": ${workers} }` : extension === '.cjs' ? `exports.workers = ${workers};` : `export default { workers: ${workers} };`;
+    const directory = tree(t, { [`old/a${extension}`]: text(1), [`new/a${extension}`]: text(2), [`wrong/a${extension}`]: '\n)' });
+    const current = join(directory, 'current');
+    const path = join(current, `a${extension}`);
+    for (const [release, workers] of [['old', 1], ['new', 2]] as const) {
+      rmSync(current, { force: true });
+      symlinkSync(release, current);
+      t.is((await readConfigFile(path))['workers'], workers);
+    }
+    rmSync(current);
+    symlinkSync('wrong', current);
+    t.true((await messageOf(path)).startsWith(`config file ${path}:2:`));
+  });
+}
 
 test('a broken file can be corrected: the error is not remembered', async (t) => {
   const directory = tree(t, { 'a.mjs': 'export default {,', 'a.cjs': 'throw 1' });
