@@ -37,6 +37,6 @@ function read(): string | Error {
     const { code, errno, path } = error as NodeJS.ErrnoException;
     // They may well be there.
     if (code === 'EMFILE' || code === 'ENFILE') return error as Error;
-    return new Error(`drover's own files cannot be read (${getSystemErrorName(errno!)}, ${path}): is it being installed?`);
+    return new Error(`drover's own files cannot be read (${getSystemErrorName(errno!)}, ${path}): is it being installed? If its folder is gone for good (an old release), stop drover and start the new one`);
   }
 }

@@ -17,7 +17,7 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
 
   renameSync(worker, `${worker}.old`);
   d.signal('SIGHUP');
-  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/main\.cjs\): is it being installed\?$/);
+  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/main\.cjs\): is it being installed\? If its folder is gone for good .*start the new one$/);
   mkdirSync(worker);
   for (const file of ['main.cjs', 'build']) writeFileSync(join(worker, file), '9.9.9 0123');
   d.signal('SIGHUP');
@@ -73,5 +73,5 @@ test.serial('an addon that is gone when a worker is to be started', async (t) =>
   const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js'), env: { DROVER_ADDON: undefined } }).ready();
   rmSync(join(dir, 'build/Release/drover.node'));
   d.signal('SIGHUP');
-  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/drover\.node\): is it being installed\?$/);
+  t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/drover\.node\): is it being installed\? If its folder is gone for good .*start the new one$/);
 });
