@@ -6,7 +6,7 @@
  * none. What is in memory cannot hang and is read at once: a thread of the pool per worker and beat would be most of an idle server's wake-ups. Liveness is judged elsewhere (watchdog.ts), and by the board alone where there is no file.
  */
 import { randomUUID } from 'node:crypto';
-import { close, fstat, fstatSync, open, statfsSync, unlink } from 'node:fs';
+import { accessSync, close, constants, fstat, fstatSync, open, statfsSync, unlink } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -39,11 +39,20 @@ export interface Heartbeat {
 type StatType = (path: string) => number;
 const statType: StatType = (path) => statfsSync(path).type;
 
-/** The first of the usual directories that is in memory, else the system's temporary directory. */
-export function defaultDirectory(typeOf: StatType = statType): string {
+const isOpenToUs = (path: string): boolean => {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The first of the usual directories that is in memory and may be written to (/run is root's), else the system's temporary directory. */
+export function defaultDirectory(typeOf: StatType = statType, isUsable = isOpenToUs): string {
   for (const dir of ['/dev/shm', '/run', tmpdir()]) {
     try {
-      if (IN_MEMORY.has(typeOf(dir))) return dir;
+      if (isUsable(dir) && IN_MEMORY.has(typeOf(dir))) return dir;
     } catch {
       // Not on this system.
     }

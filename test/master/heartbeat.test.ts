@@ -19,11 +19,14 @@ function scratch(t: { teardown: (done: () => void) => void }): string {
   return dir;
 }
 
-test('the first directory in memory is the default; none: the temporary directory', (t) => {
-  t.is(defaultDirectory(() => TMPFS), '/dev/shm');
-  t.is(defaultDirectory((dir) => (dir === '/run' ? TMPFS : EXT4)), '/run');
-  t.is(defaultDirectory(() => EXT4), tmpdir());
-  t.is(defaultDirectory(() => { throw new Error('ENOENT'); }), tmpdir());
+test('the first directory in memory that may be written to is the default; none: the temporary directory', (t) => {
+  const yes = (): boolean => true;
+  t.is(defaultDirectory(() => TMPFS, yes), '/dev/shm');
+  t.is(defaultDirectory((dir) => (dir === '/run' ? TMPFS : EXT4), yes), '/run');
+  t.is(defaultDirectory(() => EXT4, yes), tmpdir());
+  t.is(defaultDirectory(() => { throw new Error('ENOENT'); }, yes), tmpdir());
+  t.is(defaultDirectory(() => TMPFS, (dir) => dir === '/run'), '/run');
+  t.is(defaultDirectory(() => TMPFS, () => false), tmpdir());
 });
 
 test('a disk is named', (t) => {

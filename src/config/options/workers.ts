@@ -90,7 +90,7 @@ A successor boots beside the worker it replaces: this bounds the memory of a rel
     type: 'path',
     kind: 'directory',
     default: null,
-    defaultSays: 'the first tmpfs of /dev/shm, /run and the system\'s temporary directory',
+    defaultSays: 'the first writable tmpfs of /dev/shm, /run and the system\'s temporary directory',
     section: 'workers',
     reload: 'restart',
     placeholder: 'DIR',
