@@ -145,6 +145,13 @@ export class Listeners {
     return { address: formatBound(here[0]!.binds[0]!.address), other: formatBound(there[0]!.binds[0]!.address) };
   }
 
+  /** Closes the addresses that only the app has asked for and where no worker listens; answers which. */
+  closeUnserved(): string[] {
+    const unserved = [...this.#listeners.values()].filter(({ key, users }) => key !== BIND && users.size === 0);
+    this.close(unserved.map(({ key }) => key));
+    return unserved.flatMap(({ binds }) => binds.map((bind) => formatBound(bind.address)));
+  }
+
   /** A worker is gone, whose row another will have. */
   forget(row: number): void {
     for (const listener of this.#listeners.values()) listener.users.delete(row);

@@ -115,6 +115,7 @@ export class Master {
     if (this.#stopping === undefined) {
       this.pool.restore(now);
       this.#rollouts.settle(now);
+      this.#rollouts.closeUnserved(now);
     } else if (this.pool.workers.size === 0) this.#finish(this.#stopping);
     this.#publisher.publish(now);
   }
@@ -122,7 +123,7 @@ export class Master {
   #setTimer(): void {
     clearTimeout(this.#timer);
     const now = this.#context.now();
-    const at = Math.min(this.#guard.nextWake(), this.#lookForAdoptedAt, this.#publisher.nextWake(), this.#stopping === undefined ? this.pool.nextWake() : Infinity);
+    const at = Math.min(this.#guard.nextWake(), this.#lookForAdoptedAt, this.#publisher.nextWake(), ...(this.#stopping === undefined ? [this.pool.nextWake(), this.#rollouts.nextWake()] : []));
     if (at !== Infinity) this.#timer = setTimeout(() => this.post({ type: 'tick' }), Math.max(Math.ceil(at - now), 1));
   }
 

@@ -31,6 +31,8 @@ export class Rollouts {
   #again = false;
   #next: LoadedConfig | undefined;
   #lastGeneration = 1;
+  /** When addresses that the app of the last reload does without are closed. */
+  #closeUnservedAt = Infinity;
 
   constructor(context: Context, pool: Pool, scale: Scale, onReload: (next: LoadedConfig) => Promise<void>, reload: () => Promise<LoadedConfig>, post: (event: MasterEvent) => void) {
     this.#context = context;
@@ -95,8 +97,30 @@ export class Rollouts {
     this.#context.log.level = rollout.loaded.config.logLevel;
     this.#scale.settle(rollout.target);
     this.#pool.restore(now); // the last predecessors, and workers that are too many now
+    this.#closeUnservedAt = now + rollout.loaded.config.bootTimeoutMs;
     this.#context.log.emit('reload.finished', { generation: rollout.generation, workers: rollout.target, ms: Math.round(now - rollout.startedAt) });
     this.#end();
+  }
+
+  /**
+   * Closes the addresses that the old app has listened at and the new one does not: clients would connect, and wait in a queue that nobody empties. Not before --boot-timeout has
+   * passed since the reload, as an app may open a second address when it is ready already, nor while a slot lacks its worker.
+   */
+  closeUnserved(now: number): void {
+    if (now < this.#closeUnservedAt) return;
+    const { target, generation, loaded, rollout } = this.#pool;
+    const ready = this.#pool.inState('ready') as (WorkerHandle & { state: 'ready' })[];
+    if (rollout !== undefined || target === 0 || !isFinished(ready, target, generation)) {
+      this.#closeUnservedAt = now + loaded.config.bootTimeoutMs;
+      return;
+    }
+    this.#closeUnservedAt = Infinity;
+    for (const address of this.#context.listeners.closeUnserved()) this.#context.log.emit('listen.closed', { address });
+  }
+
+  /** When closeUnserved() will want to be called. */
+  nextWake(): number {
+    return this.#closeUnservedAt;
   }
 
   /** A worker could not boot. True when that was a successor of the reload under way, which it ends. */

@@ -474,6 +474,20 @@ test('a worker that dies keeps its address for its successor; one that drains la
   t.deepEqual(listeners.addresses(), []);
 });
 
+test('addresses where no worker listens are closed when asked for, those of --bind never', async (t) => {
+  const { listeners } = open(t);
+  await listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+  const old = await granted(t, listeners, { address: '127.0.0.1', ordinal: 1 }, 0, true, 10);
+  const kept = await granted(t, listeners, { address: '127.0.0.1', ordinal: 2 }, 0, true, 10);
+  await granted(t, listeners, { address: '127.0.0.1', ordinal: 2 }, 0, true, 11);
+  t.deepEqual(listeners.closeUnserved(), []);
+  listeners.leave(10);
+  listeners.forget(10);
+  t.deepEqual(listeners.closeUnserved(), [`127.0.0.1:${portOf(old.sockets[0]!.address)}`]);
+  t.deepEqual(listeners.closeUnserved(), []);
+  t.deepEqual(listeners.addresses().map(portOf).slice(1), [portOf(kept.sockets[0]!.address)]);
+});
+
 const EMFILE = -constants.errno.EMFILE;
 /** A conductor that has no descriptor left. */
 const starved = { grant: () => EMFILE, ungrant: () => 0, permit: () => EMFILE, unpermit: () => 0, rescue: () => EMFILE, unrescue: () => 0 };

@@ -2,7 +2,7 @@
 import test from 'ava';
 import net from 'node:net';
 import { availableParallelism } from 'node:os';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, scratch, start, type Address } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -101,6 +101,24 @@ for (const strategy of STRATEGIES) {
     t.regex((await get(second)).body, /^second/);
   });
 }
+
+test.serial('an address that the app of a reload does without is closed', async (t) => {
+  const SECOND = join(scratch(t), 'second');
+  writeFileSync(SECOND, '');
+  const d = start(t, [fixture('second-port.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--boot-timeout', '3s'], { env: { SECOND } });
+  await d.ready();
+  const [first, second] = [await d.address(0), await d.address(1)];
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  unlinkSync(SECOND);
+  d.signal('SIGHUP');
+  const { address } = await d.event('listen.closed');
+  t.deepEqual(address, d.events('master.listening')[1]!['address']);
+  t.is(d.events('reload.finished').length, 2);
+  await t.throwsAsync(get(second), { code: 'ECONNREFUSED' });
+  t.is((await get(first)).body, 'ok');
+  t.is(d.events('listen.closed').length, 1);
+});
 
 test.serial('workers that listen at addresses of their own: said, with what to do', async (t) => {
   const d = start(t, [fixture('port-of-its-own.cjs'), '-w', '2', '--accept-strategy', 'shared']);
