@@ -161,10 +161,14 @@ export class Listeners {
     if (key !== BIND && released && users.size === 0) this.close([key]);
   }
 
-  /** Sockets of other slots that the worker of `slot` is to watch behind their owners. `serving`: the slots with a worker, when not those of setServing. */
-  siblings(slot: number, serving: readonly number[] = this.#coordination.serving): Grants {
+  /**
+   * Sockets of other slots that the worker of `slot` is to watch behind their owners, at addresses where it listens itself: it can do nothing with others.
+   * `serving`: the slots with a worker, when not those of setServing. `row`: which of the workers of the slot it is.
+   */
+  siblings(slot: number, serving: readonly number[] = this.#coordination.serving, row: number = slot): Grants {
     const grants: Grants = { sockets: [], fds: [] };
-    for (const { key, binds } of this.#listeners.values()) {
+    for (const { key, binds, users } of this.#listeners.values()) {
+      if (!users.has(row)) continue;
       for (const [index, bind] of binds.entries()) {
         if (bind.strategy.sockets !== 'per-slot') continue;
         for (const other of coveredBy(slot, [...bind.sockets.keys()], serving)) addTo(grants, key, index, bind, other);

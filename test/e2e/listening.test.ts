@@ -102,6 +102,26 @@ for (const strategy of STRATEGIES) {
   });
 }
 
+test.serial('a second port that is opened late is helped out at as the first one is: nobody waits behind a worker that is blocked', async (t) => {
+  const dir = scratch(t);
+  const d = start(t, [fixture('opens-later.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--accept-strategy', 'reuseport', '--steer', 'hash']);
+  await d.ready();
+  const first = await d.address(0);
+  for (const opened = new Set<string>(); opened.size < 2; opened.add((await get(first, '/open')).body));
+  const second = await d.address(1);
+  // Until it has been each of the two.
+  for (const seen = new Set<string>(); seen.size < 2; ) {
+    const before = d.text.split('blocked ').length;
+    const release = join(dir, String(before));
+    const blocked = get(second, `/block?${encodeURIComponent(release)}`);
+    await d.until('a worker that is blocked', () => (d.text.split('blocked ').length > before ? true : undefined));
+    const bodies = await answering(second).finally(() => writeFileSync(release, ''));
+    const { body } = await blocked;
+    t.deepEqual([bodies.size, bodies.has(body)], [1, false]);
+    seen.add(body);
+  }
+});
+
 test.serial('an address that the app of a reload does without is closed', async (t) => {
   const SECOND = join(scratch(t), 'second');
   writeFileSync(SECOND, '');
