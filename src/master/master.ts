@@ -298,8 +298,9 @@ export class Master {
     if (exit.code !== 0 || !worker.left) for (const other of this.pool.inState('ready')) other.send({ type: 'recheck' });
     if (this.#stopping !== undefined || buried.expected) return;
     if (buried.phase === 'starting') {
+      // A successor: only its reload is given up, also before all first workers are ready.
+      if (worker.generation > this.pool.generation) return this.#rollouts.failed(worker, buried, now);
       if (!this.pool.started) return this.#fail(worker, buried, now);
-      if (this.#rollouts.failed(worker, buried, now)) return;
     }
     const respawn = this.pool.respawn(worker.slot);
     const delayMs = respawn.died(now, readyMs);

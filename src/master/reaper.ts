@@ -86,7 +86,7 @@ export class Reaper {
     };
     if (death.expected) this.#context.log.emit('worker.exited', fields);
     else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);
-    else if (this.#pool.started) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: withRemedy(death.cause, worker.spawnFailure?.remedy) });
+    else if (this.#pool.started || worker.generation > this.#pool.generation) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: withRemedy(death.cause, worker.spawnFailure?.remedy) });
     this.#pool.remove(worker);
     return { ...death, phase };
   }

@@ -123,10 +123,10 @@ export class Rollouts {
     return this.#closeUnservedAt;
   }
 
-  /** A worker could not boot. True when that was a successor of the reload under way, which it ends. */
-  failed(worker: WorkerHandle, death: Buried, now: number): boolean {
+  /** A successor could not boot: that ends its reload, unless another has ended it already. */
+  failed(worker: WorkerHandle, death: Buried, now: number): void {
     const { rollout } = this.#pool;
-    if (rollout === undefined || worker.generation !== rollout.generation) return false;
+    if (rollout === undefined || worker.generation !== rollout.generation) return;
     this.#pool.rollout = undefined;
     const replaced = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
     for (const other of this.#pool.inState('starting')) {
@@ -135,7 +135,6 @@ export class Rollouts {
     // Its stack is in worker.boot-failed, just before.
     this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker) });
     this.#end();
-    return true;
   }
 
   #end(): void {

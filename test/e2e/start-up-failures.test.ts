@@ -81,6 +81,29 @@ test.serial('a boot that hangs during a reload is given up, and the old workers 
   t.is((await get(await d.address())).body, 'old');
 });
 
+test.serial('a reload that fails before all first workers are ready ends nothing but itself', async (t) => {
+  const dir = scratch(t);
+  const [app, go] = [join(dir, 'app.cjs'), join(dir, 'go')];
+  const serve = '(req, res) => res.end("old")';
+  writeFileSync(
+    app,
+    `const wait = (resolve) => (require('node:fs').existsSync(${JSON.stringify(go)}) ? resolve(${serve}) : setTimeout(wait, 5, resolve));
+    module.exports = process.env.NODE_APP_INSTANCE === '2' ? (process.stderr.write('waits\\n'), new Promise(wait)) : ${serve};\n`,
+  );
+  const d = start(t, [app, '-w', '3', '-b', '127.0.0.1:0', '--reload-parallel', '3']);
+  await d.count(2, 'worker.ready');
+  await d.until('the third to have loaded the app', () => (d.text.includes('waits') ? true : undefined));
+  writeFileSync(app, "throw new Error('broken since start');\n");
+  d.signal('SIGHUP');
+  await d.event('reload.failed', { stage: 'boot' });
+  // Each of the two successors has failed, or was let go when the other had.
+  await d.until('the end of both', () => (['worker.boot-failed', 'worker.exited'] as const).flatMap((event) => d.events(event, { generation: 2 })).length === 2 || undefined);
+  writeFileSync(go, '');
+  await d.ready();
+  t.is((await get(await d.address())).body, 'old');
+  t.true(d.events('worker.boot-failed').length > 0);
+});
+
 test.serial('TERM while the workers boot ends them', async (t) => {
   const d = start(t, [fixture('hangs-on-load.mjs'), '-w', '2', '-b', '127.0.0.1:0', '--graceful-timeout', '1']);
   await d.count(2, 'worker.spawned');
