@@ -80,7 +80,8 @@ export class Pool {
     const slots = Math.max(this.target, rollout?.target ?? 0);
     for (const slot of successors({
       places: [...this.workers].filter((worker) => worker.state !== 'gone') as (WorkerHandle & { state: 'starting' | 'ready' | 'draining' })[],
-      target: slots,
+      // Of those that the reload takes away, none.
+      target: rollout?.target ?? this.target,
       generation: rollout?.generation ?? 0,
       parallel: (rollout?.loaded ?? this.loaded).config.reloadParallel,
       delayed,

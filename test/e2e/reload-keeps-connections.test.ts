@@ -108,6 +108,19 @@ test.serial('a reload onto a config that is wrong changes nothing', async (t) =>
   t.is(finished['workers'], 3);
 });
 
+test.serial('a reload to fewer workers boots no more than those', async (t) => {
+  const config = join(scratch(t), 'drover.config.json');
+  writeFileSync(config, '{ "workers": 3, "reloadParallel": 3 }');
+  const d = start(t, [fixture('whoami.cjs'), '-c', config, '-b', '127.0.0.1:0']);
+  await d.ready();
+  writeFileSync(config, '{ "workers": 1, "reloadParallel": 3 }');
+  d.signal('SIGHUP');
+  await d.event('reload.finished', { workers: 1 });
+  await d.count(3, 'worker.exited');
+  t.deepEqual(d.events('worker.spawned', { generation: 2 }).map(({ slot }) => slot), [0]);
+  t.is(d.workers().length, 1);
+});
+
 test.serial('a reload after the config file has gone changes nothing, whoever has named the file', async (t) => {
   for (const flags of [[], ['-c', 'drover.config.json']]) {
     const dir = scratch(t);
