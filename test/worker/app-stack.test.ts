@@ -1,7 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { appStack, placeInApp } from '../../src/worker/app-stack.js';
 
-const OURS = new URL('../../worker/worker.cjs', import.meta.url).pathname;
+const OURS = fileURLToPath(new URL('../../worker/worker.cjs', import.meta.url));
 
 function thrown(message: string, frames: string[], cause?: Error): Error {
   const error = new Error(message, cause === undefined ? {} : { cause });

@@ -3,10 +3,11 @@ import { connect } from 'node:http2';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
-const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
+const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
 const strips = Boolean((process.features as { typescript?: unknown }).typescript);
 
 function start(t: ExecutionContext, options: Partial<FakeMasterOptions> & { app: string }): FakeMaster {
@@ -236,7 +237,7 @@ for (const [text, name, message, remedy] of [
 ] as [string, string, string, string | undefined][]) {
   test(`an export that is not there: ${name}`, async (t) => {
     const cwd = scratch(t);
-    symlinkSync(new URL('../../../node_modules', import.meta.url).pathname, join(cwd, 'node_modules'));
+    symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(cwd, 'node_modules'));
     writeFileSync(join(cwd, 'a.cjs'), text);
     const failed = await start(t, { app: `a.cjs:${name}`, cwd }).bootFailed();
     t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');

@@ -1,10 +1,11 @@
 /** The worker's bundle (.ci/bundle.mjs): what it is made of, and that the app does not see it. */
 import test from 'ava';
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { FakeMaster } from '../helpers/fake-master.js';
 
-const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
-const BUNDLE = new URL('../../worker/', import.meta.url).pathname;
+const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
+const BUNDLE = fileURLToPath(new URL('../../worker/', import.meta.url));
 
 test('the app is the main module, and finds no module of ours in require.cache', async (t) => {
   const master = new FakeMaster({ cwd: APPS, app: 'looks-around.cjs' });

@@ -2,14 +2,15 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { native } from '../../src/native.js';
 import { State } from '../../src/ipc/board.js';
 import { poll } from '../helpers/drover.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
-const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
-const EXAMPLES = new URL('../../../examples/', import.meta.url).pathname;
+const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const GRACE_MS = 20_000;
 
 function start(t: ExecutionContext, options: Partial<FakeMasterOptions> & { app: string }): FakeMaster {

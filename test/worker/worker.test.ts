@@ -1,10 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { native } from '../../src/native.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
-const APPS = new URL('../../../test/fixtures/apps/', import.meta.url).pathname;
+const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
 
 function start(t: ExecutionContext, options: Partial<FakeMasterOptions> & { app: string }): FakeMaster {
   const master = new FakeMaster({ cwd: APPS, ...options });

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { Http2 } from '../../../src/http/http2/http2.js';
 import type { Http2Config } from '../../../src/config/edge-config.js';
@@ -303,7 +304,7 @@ test('Express, whose requests and responses get other prototypes', async (t) => 
   app.use(express.json());
   app.post('/', (request, response) => void response.cookie('a', '1').status(202).json({ host: request.hostname, got: request.body as unknown, is: request.is('json') }));
   app.get('/redirect', (_request, response) => response.redirect('/'));
-  app.get('/file', (_request, response) => response.sendFile(new URL('../../../../package.json', import.meta.url).pathname));
+  app.get('/file', (_request, response) => response.sendFile(fileURLToPath(new URL('../../../../package.json', import.meta.url))));
   const { client } = await serve(t, app);
   const answer = await ask(client, { ':method': 'POST', 'content-type': 'application/json' }, '{"a":1}');
   t.is(answer.headers[':status'], 202);
