@@ -97,6 +97,16 @@ test.serial('every kind of answer has its line, with what was sent', async (t) =
   t.is(linesOf(file).length, count);
 });
 
+test.serial('the line of an upgrade has the fields of its request, whichever the format asks for', async (t) => {
+  const dir = scratch(t);
+  for (const [at, [format, expected]] of [['%(a)s', 'agent'], ['%(a)s %({x-thing}i)s', 'agent thing']].entries()) {
+    const file = join(dir, `${at}.log`);
+    const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file, '--access-log-format', format!]);
+    await raw(await d.address(), 'GET /ws HTTP/1.1\r\nHost: a\r\nUser-Agent: agent\r\nUser-Agent: another\r\nX-Thing: thing\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    t.deepEqual(await lines(file, 1), [expected]);
+  }
+});
+
 test.serial('JSON on standard output, of two workers, and the app’s own output beside it', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--access-logfile', '-', '--access-log-format', 'json']);
   await d.ready();

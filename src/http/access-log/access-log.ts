@@ -97,6 +97,7 @@ export class AccessLog implements Policy {
   upgrade(request: IncomingMessage, socket: Duplex): boolean {
     const exchange = this.#begin(request, request.socket);
     watchFirstAnswer(socket, (status) => {
+      if (!this.#usual) exchange.headers = request.headers;
       exchange.client = toldClientOf(request) ?? exchange.client;
       exchange.status = status || CLIENT_CLOSED;
       exchange.aborted = status === 0;
