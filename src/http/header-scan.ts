@@ -43,7 +43,7 @@ export class HeaderScan {
   constructor(schemeHeaders: readonly string[], requestId: string) {
     const extra: (Extra[] | undefined)[] = Array<Extra[] | undefined>(MAX_NAME).fill(undefined);
     for (const name of new Set([...schemeHeaders, requestId])) {
-      if (name.length < MAX_NAME) (extra[name.length] ??= []).push({ name, first: name.charCodeAt(0), isId: name === requestId, isScheme: schemeHeaders.includes(name), isForwarded: name.startsWith(X_FORWARDED) });
+      if (name.length < MAX_NAME) (extra[name.length] ??= []).push({ name, first: name.charCodeAt(0) | 0x20, isId: name === requestId, isScheme: schemeHeaders.includes(name), isForwarded: name.startsWith(X_FORWARDED) });
     }
     this.#extra = extra;
   }
@@ -139,11 +139,11 @@ const T = 't'.charCodeAt(0);
 const COLON = ':'.charCodeAt(0);
 
 /**
- * Whether a name that begins alike and is of the same length is this one, in any case. Names are tokens, of which bit 5 tells but the case of letters (and ^ from ~). Not by
- * toLowerCase: that calls out of compiled code and makes a string, for names that are often as long as another.
+ * Whether a name of the same length is this one, in any case. Names are tokens, of which bit 5 tells but the case of letters (and ^ from ~). Not by toLowerCase: that
+ * calls out of compiled code and makes a string, for names that are often as long as another.
  */
 function is(name: string, lower: string): boolean {
-  for (let at = 1; at < name.length; at++) {
+  for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at);
     const wanted = lower.charCodeAt(at);
     if (code !== wanted && (code | 0x20) !== wanted) return false;
@@ -151,9 +151,9 @@ function is(name: string, lower: string): boolean {
   return true;
 }
 
-/** The same for one that need not begin alike, nor be as long. */
+/** The same for one that need not be as long. */
 export function isNamed(name: string, lower: string): boolean {
-  return name.length === lower.length && (name.charCodeAt(0) | 0x20) === lower.charCodeAt(0) && is(name, lower);
+  return name.length === lower.length && is(name, lower);
 }
 
 function beginsForwarded(name: string): boolean {

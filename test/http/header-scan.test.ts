@@ -42,7 +42,7 @@ test('the largest field is counted as on the wire', (t) => {
 test('a name is known in any case, and no other is taken for it', (t) => {
   for (const name of ['x-forwarded-ssl', 'X-FORWARDED-SSL', 'X-Forwarded-SSL']) t.true(isNamed(name, 'x-forwarded-ssl'));
   for (const name of ['x-forwarded-for', 'x-forwarded-ss', 'x-forwarded-ssl-', 'y-forwarded-ssl', '']) t.false(isNamed(name, 'x-forwarded-ssl'));
-  t.true(isNamed('X_Y', 'x_y'));
+  for (const name of ['X_Y', '_X']) t.true(isNamed(name, name.toLowerCase()));
 });
 
 test('names that only proxies should send', (t) => {
