@@ -25,9 +25,12 @@ export function findConfigFile(directory: string): string | null {
 /** What the file exports, a function already called. `asked`: who named the file, for messages. Throws DroverError. */
 export async function readConfigFile(path: string, asked?: string): Promise<Record<string, unknown>> {
   const named = asked === undefined ? '' : ` (${asked})`;
+  let file: string;
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    // Node remembers where a link in a path has led, and would read the old release's file again when `current` names another one.
+    file = realpathSync(path);
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const what = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'is a directory' : code === 'EACCES' ? 'may not be read (EACCES)' : `cannot be read (${code})`;
@@ -36,8 +39,6 @@ export async function readConfigFile(path: string, asked?: string): Promise<Reco
   const extension = extname(path);
   if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${named}`, `Give a file that ends in one of ${CONFIG_EXTENSIONS.join(' ')}.`);
   if (extension === '.json') return checkExport(parseJson(path, text), path);
-  // Node remembers where a link in a path has led, and would read the old release's file again when `current` names another one.
-  const file = realpathSync(path);
   try {
     const exported = await importAnew(file, extension, text);
     return checkExport(typeof exported === 'function' ? await (exported as () => unknown)() : exported, path);
