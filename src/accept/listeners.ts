@@ -118,11 +118,15 @@ export class Listeners {
   release(key: string, row: number): void {
     const listener = this.#listeners.get(key);
     if (listener === undefined || key === BIND) return;
-    const users = (listener.users.get(row) ?? 1) - 1;
-    if (users > 0) listener.users.set(row, users);
-    else listener.users.delete(row);
+    takeFrom(listener.users, row);
     listener.released = true;
     this.#closeUnused(listener);
+  }
+
+  /** What was granted has not reached the worker. */
+  withdraw(key: string, row: number): void {
+    const listener = this.#listeners.get(key);
+    if (listener !== undefined) takeFrom(listener.users, row);
   }
 
   /** A worker drains: its servers take no connections any more. */
@@ -163,9 +167,9 @@ export class Listeners {
 
   /**
    * Sockets of other slots that the worker of `slot` is to watch behind their owners, at addresses where it listens itself: it can do nothing with others.
-   * `serving`: the slots with a worker, when not those of setServing. `row`: which of the workers of the slot it is.
+   * `row`: which of the workers of the slot it is. `serving`: the slots with a worker, when not those of setServing.
    */
-  siblings(slot: number, serving: readonly number[] = this.#coordination.serving, row: number = slot): Grants {
+  siblings(slot: number, row: number, serving: readonly number[] = this.#coordination.serving): Grants {
     const grants: Grants = { sockets: [], fds: [] };
     for (const { key, binds, users } of this.#listeners.values()) {
       if (!users.has(row)) continue;
@@ -341,6 +345,13 @@ function addTo(grants: Grants, key: string, index: number, bind: Bind, slot: num
 }
 
 /** What a worker asks for, so that the same listen() in another worker, or after a reload, gets the same sockets. */
+/** One listening server less of a worker's. */
+function takeFrom(users: Map<number, number>, row: number): void {
+  const servers = (users.get(row) ?? 1) - 1;
+  if (servers > 0) users.set(row, servers);
+  else users.delete(row);
+}
+
 function nameOf({ ordinal, address, port, path, ipv6Only }: ListenQuestion): string {
   if (path !== null) return `unix:${path}`;
   return `tcp:${address ?? '*'}:${port === 0 ? `0#${ordinal}` : port}${ipv6Only ? ':ipv6only' : ''}`;

@@ -279,13 +279,17 @@ export class Master {
 
   #granted(worker: WorkerHandle, id: number, result: GrantResult, now: number): void {
     if (!('errno' in result)) this.#publisher.socketsChanged();
-    if (worker.state === 'gone') return;
-    if ('errno' in result) worker.send({ type: 'listen-failed', id, ...result });
+    if ('errno' in result) {
+      if (worker.state !== 'gone') worker.send({ type: 'listen-failed', id, ...result });
+    } else if (worker.state === 'gone') this.#context.listeners.withdraw(result.key, worker.row);
     else {
       worker.listensAt ??= now;
       const status = worker.send({ type: 'listening', id, key: result.key, sockets: result.sockets }, result.fds);
       // Too many descriptors under way (ETOOMANYREFS): it waits for an answer.
-      if (status < 0) worker.send({ type: 'listen-failed', id, errno: status, message: `cannot listen: the sockets cannot be handed over: ${getSystemErrorName(status)}` });
+      if (status < 0) {
+        this.#context.listeners.withdraw(result.key, worker.row);
+        worker.send({ type: 'listen-failed', id, errno: status, message: `cannot listen: the sockets cannot be handed over: ${getSystemErrorName(status)}` });
+      }
     }
   }
 

@@ -93,7 +93,7 @@ export class Publisher {
     }
     this.#heldUntil = Math.min(...held.values());
     for (const worker of this.#pool.inState('ready')) {
-      const { sockets, fds } = this.#context.listeners.siblings(worker.slot, slots, worker.row);
+      const { sockets, fds } = this.#context.listeners.siblings(worker.slot, worker.row, slots);
       const fresh = sockets.flatMap((grant, index) => (worker.introduced.has(nameOf(grant)) || held.has(grant.slot) ? [] : [{ grant, fd: fds[index]! }]));
       // A message carries a limited number of descriptors (SCM_MAX_FD is 253).
       for (let from = 0; from < fresh.length; from += 128) {

@@ -65,7 +65,7 @@ export class Reports {
     try {
       rmSync(this.dir, { recursive: true, force: true });
     } catch {
-      // Out of descriptors, which is what ends us then: it stays.
+      // Out of descriptors, for instance, which is what ends us then: it stays.
     }
   }
 }

@@ -104,23 +104,27 @@ export class Rollouts {
 
   /**
    * Closes the addresses that the old app has listened at and the new one does not: clients would connect, and wait in a queue that nobody empties. Not before --boot-timeout has
-   * passed since the reload, as an app may open a second address when it is ready already, nor while a slot lacks its worker.
+   * passed since the last worker was ready, as an app may open a second address after that, nor while a slot lacks its worker.
    */
   closeUnserved(now: number): void {
-    if (now < this.#closeUnservedAt) return;
+    if (now < this.nextWake()) return;
     const { target, generation, loaded, rollout } = this.#pool;
+    const { bootTimeoutMs } = loaded.config;
     const ready = this.#pool.inState('ready') as (WorkerHandle & { state: 'ready' })[];
-    if (rollout !== undefined || target === 0 || !isFinished(ready, target, generation)) {
-      this.#closeUnservedAt = now + loaded.config.bootTimeoutMs;
+    const isWhole = rollout === undefined && isFinished(ready, target, generation);
+    // One that has died meanwhile has a successor, which gets its time as well.
+    const dueAt = isWhole ? Math.max(...ready.map(({ readyAt }) => readyAt!)) + bootTimeoutMs : now + bootTimeoutMs;
+    if (now < dueAt) {
+      this.#closeUnservedAt = dueAt;
       return;
     }
     this.#closeUnservedAt = Infinity;
     for (const address of this.#context.listeners.closeUnserved()) this.#context.log.emit('listen.closed', { address });
   }
 
-  /** When closeUnserved() will want to be called. */
+  /** When closeUnserved() will want to be called: not while all workers are retired. */
   nextWake(): number {
-    return this.#closeUnservedAt;
+    return this.#pool.target === 0 ? Infinity : this.#closeUnservedAt;
   }
 
   /** A successor could not boot: that ends its reload, unless another has ended it already. */

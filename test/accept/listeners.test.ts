@@ -80,8 +80,8 @@ test('--bind: one socket for slot 0 at first, one for each slot that listens', a
   t.deepEqual(native.localAddress(two.fds[0]!), address);
   // The next worker of a slot takes its socket over.
   t.deepEqual(await granted(t, listeners, { port: 3000 }, 2, true), two);
-  t.deepEqual(listeners.siblings(0).sockets.map(({ slot }) => slot), [2]);
-  t.deepEqual(listeners.siblings(0).fds, two.fds);
+  t.deepEqual(listeners.siblings(0, 0).sockets.map(({ slot }) => slot), [2]);
+  t.deepEqual(listeners.siblings(0, 0).fds, two.fds);
 });
 
 test('--bind with the shared strategy: one socket for all, nothing to steal', async (t) => {
@@ -90,7 +90,7 @@ test('--bind with the shared strategy: one socket for all, nothing to steal', as
   const first = await granted(t, listeners, {}, 0, true);
   t.is(first.sockets[0]!.slot, -1);
   t.deepEqual(await granted(t, listeners, {}, 3, true), first);
-  t.deepEqual(listeners.siblings(0), { sockets: [], fds: [] });
+  t.deepEqual(listeners.siblings(0, 0), { sockets: [], fds: [] });
 });
 
 test('several --bind are one listener; the second listen() of a worker has an address of its own', async (t) => {
@@ -108,13 +108,18 @@ test('several --bind are one listener; the second listen() of a worker has an ad
   t.is(second.sockets[0]!.slot, 1);
   t.is(listeners.addresses().length, 4);
   // A worker watches its siblings' sockets where it listens itself, from then on.
-  const watched = (): string[] => listeners.siblings(0).sockets.map(({ key, bind: index }) => `${key} ${index}`);
+  const watched = (): string[] => listeners.siblings(0, 0).sockets.map(({ key, bind: index }) => `${key} ${index}`);
   t.deepEqual(watched(), []);
   await granted(t, listeners, { ordinal: 0, port: 3000 }, 0, true);
   t.deepEqual(watched(), ['bind 0', 'bind 2']);
   await granted(t, listeners, { ordinal: 1, address: '127.0.0.1' }, 0, true);
   t.deepEqual(watched(), ['bind 0', 'bind 2', 'tcp:127.0.0.1:0#1 0']);
-  t.deepEqual(listeners.siblings(0, [0, 1], 5).sockets, [], 'of another worker of the slot nothing is known');
+  t.deepEqual(listeners.siblings(0, 5, [0, 1]).sockets, [], 'of another worker of the slot nothing is known');
+  // What it has not got, as it was gone or had no descriptors left, it does not listen at.
+  listeners.withdraw('tcp:127.0.0.1:0#1', 0);
+  t.deepEqual(watched(), ['bind 0', 'bind 2']);
+  listeners.withdraw('bind', 0);
+  t.deepEqual(watched(), []);
 });
 
 test('without --bind: the same listen() in another worker gets the same address', async (t) => {
@@ -276,7 +281,7 @@ test('a unix socket is served by one socket for all, and says so', async (t) => 
   const { sockets, fds } = await granted(t, listeners, {}, 3, true);
   t.is(sockets[0]!.slot, -1);
   t.deepEqual((await granted(t, listeners, {}, 4, true)).fds, fds);
-  t.deepEqual(listeners.siblings(3).sockets, []);
+  t.deepEqual(listeners.siblings(3, 3).sockets, []);
   const plain = open(t, { strategy: 'shared' });
   await plain.listeners.openBinds([{ kind: 'unix', path: `${path}2` }]);
   t.deepEqual(plain.events.map(([event]) => event), ['master.listening']);
@@ -616,7 +621,7 @@ test('close() of a listener closes all its sockets', async (t) => {
   const { fds: more } = await granted(t, listeners, { address: '127.0.0.1' }, 1);
   listeners.close([key]);
   for (const fd of [...fds, ...more]) t.not(native.isListening(fd), 1);
-  t.deepEqual(listeners.siblings(1), { sockets: [], fds: [] });
+  t.deepEqual(listeners.siblings(1, 1), { sockets: [], fds: [] });
 });
 
 test('a first server at any port gets what the first server of another worker got', async (t) => {

@@ -84,7 +84,7 @@ function serve(fd: number, listeners: Listeners, bindGiven: boolean, alone: bool
       }
       if (!alone) await listeners.grant(message, SIBLING, bindGiven);
       channel.send({ type: 'listening', id: message.id, key: granted.key, sockets: granted.sockets }, granted.fds);
-      const siblings = listeners.siblings(0);
+      const siblings = listeners.siblings(0, 0);
       channel.send({ type: 'siblings', sockets: siblings.sockets }, siblings.fds);
     }
   }
