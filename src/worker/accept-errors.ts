@@ -27,7 +27,8 @@ const QUIET_MS = 1_000;
 
 export class AcceptErrors {
   readonly #options: Required<AcceptErrorsOptions>;
-  #toldAt = -Infinity;
+  /** By error: one that is not tried again must be told once, whatever else fails. */
+  readonly #toldAt = new Map<string, number>();
   /** It is out of something: since when, when it was last in vain, and whether that was told. */
   #outage: { since: number; last: number; told: boolean } | undefined;
 
@@ -49,8 +50,8 @@ export class AcceptErrors {
   /** Tell of an error that nothing is tried again for. Whether it was: not when one was told lately. */
   tell(errno: number, error: string): boolean {
     const { log, now } = this.#options;
-    if (now() - this.#toldAt < EVERY_MS) return false;
-    this.#toldAt = now();
+    if (now() - (this.#toldAt.get(error) ?? -Infinity) < EVERY_MS) return false;
+    this.#toldAt.set(error, now());
     log('worker.accept-error', { error, errno, ...this.#explain(error) });
     return true;
   }

@@ -102,7 +102,7 @@ function receiveInit(): { init: Init; fds: InitFds } {
   if (typeof received === 'string') process.exit(EXIT_CODES.masterGone.code);
   const { message, fds } = received;
   if (message.type !== 'init') throw new Error(`the master began with ${message.type}`);
-  if (fds.length < message.fds.length) throw new Error('this process may open no more files: the limit is too low (ulimit -n)');
+  if (fds.length < message.fds.length) throw new Error('this process may open no more files: the limit is too low (ulimit -Hn)');
   const named = Object.fromEntries(message.fds.map((name, i) => [name, fds[i]!])) as unknown as InitFds;
   return { init: message, fds: named };
 }
