@@ -136,8 +136,10 @@ export async function interleaved<Condition extends string>(
     }
   };
   const stop = async (): Promise<void> => {
-    for (const server of up.values()) await server.stop();
-    up.clear();
+    for (const [rival, server] of up) {
+      up.delete(rival);
+      await server.stop();
+    }
   };
   try {
     for (let index = 0; index < rounds; index++) {
