@@ -71,3 +71,8 @@ export class DroverError extends Error {
     return [this.message, this.remedy, this.appStack].filter((part) => part !== undefined).join('\n').replace(/\n(?=.)/g, '\n  ');
   }
 }
+
+// What several errors end in: too few open files, of this process and of the machine.
+export const OPEN_FILES_LIMIT = 'ulimit -Hn, or LimitNOFILE= in systemd';
+export const RAISE_OPEN_FILES = `Raise the limit: ${OPEN_FILES_LIMIT}.`;
+export const MACHINE_OUT_OF_FILES = { what: 'the whole machine is out of open files', remedy: 'raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many' };

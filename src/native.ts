@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { closeSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
-import { DroverError } from './errors.js';
+import { DroverError, RAISE_OPEN_FILES } from './errors.js';
 
 export interface TcpListenOptions {
   /** A literal IPv4 or IPv6 address; names are resolved before. */
@@ -348,7 +348,7 @@ function remedyOf({ code, message }: NodeJS.ErrnoException): string {
     // There only under the permission model, which is another flag on Node 20.
     return 'permission' in process ? 'Node is to have --allow-addons beside its permission flag; for workers: --node-args=--allow-addons.' : 'Leave --no-addons out of what Node is started with.';
   }
-  if (message.includes('Too many open files')) return 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.';
+  if (message.includes('Too many open files')) return RAISE_OPEN_FILES;
   if (process.env['DROVER_ADDON'] !== undefined) return 'The environment variable DROVER_ADDON names it: leave that out.';
   if (message.includes('Permission denied')) return 'Let the user that drover runs as read it.';
   // What only a clone has.

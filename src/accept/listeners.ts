@@ -344,7 +344,6 @@ function addTo(grants: Grants, key: string, index: number, bind: Bind, slot: num
   grants.fds.push(bind.sockets.get(slot)!);
 }
 
-/** What a worker asks for, so that the same listen() in another worker, or after a reload, gets the same sockets. */
 /** One listening server less of a worker's. */
 function takeFrom(users: Map<number, number>, row: number): void {
   const servers = (users.get(row) ?? 1) - 1;
@@ -352,6 +351,7 @@ function takeFrom(users: Map<number, number>, row: number): void {
   else users.delete(row);
 }
 
+/** What a worker asks for, so that the same listen() in another worker, or after a reload, gets the same sockets. */
 function nameOf({ ordinal, address, port, path, ipv6Only }: ListenQuestion): string {
   if (path !== null) return `unix:${path}`;
   return `tcp:${address ?? '*'}:${port === 0 ? `0#${ordinal}` : port}${ipv6Only ? ':ipv6only' : ''}`;

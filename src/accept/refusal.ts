@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { BoundAddress, ListenRefusal } from '../ipc/messages.js';
 import { findHolder, formatHolder } from './holder.js';
+import { RAISE_OPEN_FILES } from '../errors.js';
 
 const { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno;
 
@@ -62,7 +63,7 @@ export function explain(errno: number, address: BoundAddress): Refusal {
       return refuse(errno, "the path is longer than a unix socket's may be (107 bytes)", 'Choose a shorter path.');
     case EMFILE:
     case ENFILE:
-      return refuse(errno, 'out of file descriptors', 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.');
+      return refuse(errno, 'out of file descriptors', RAISE_OPEN_FILES);
     default:
       return refuse(errno, getSystemErrorName(errno));
   }

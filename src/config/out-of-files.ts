@@ -3,7 +3,7 @@
  *
  * Rank 1. Loaded before all else, which may be what there are too few for.
  */
-import { DroverError } from '../errors.js';
+import { DroverError, MACHINE_OUT_OF_FILES, RAISE_OPEN_FILES } from '../errors.js';
 
 /** drover loads itself with fewer. */
 const ENOUGH = 64;
@@ -12,14 +12,14 @@ const ENOUGH = 64;
 export function outOfFiles(error: unknown): DroverError | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ENFILE') {
-    return new DroverError('ERR_DROVER_OPEN_FILES', 'cannot start: the whole machine is out of open files', 'Raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many.');
+    return new DroverError('ERR_DROVER_OPEN_FILES', `cannot start: ${MACHINE_OUT_OF_FILES.what}`, `To go on, ${MACHINE_OUT_OF_FILES.remedy}.`);
   }
   // A package that Node cannot look for, for want of a descriptor, it says is not there.
   if (code !== 'EMFILE' && !(code === 'ERR_MODULE_NOT_FOUND' && fileLimit() < ENOUGH)) return undefined;
   return new DroverError(
     'ERR_DROVER_OPEN_FILES',
     `cannot start: the ${fileLimit()} open files that this process may have are too few`,
-    'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.',
+    RAISE_OPEN_FILES,
   );
 }
 

@@ -1,4 +1,6 @@
 /** Why the process of a worker could not be started, and what to do, in words for people. Policy. */
+import { MACHINE_OUT_OF_FILES, OPEN_FILES_LIMIT } from '../errors.js';
+
 export interface SpawnFailure {
   what: string;
   /** undefined: `what` says all. */
@@ -16,9 +18,9 @@ export function explainSpawnFailure(error: NodeJS.ErrnoException, limit: () => n
     case 'ENOMEM':
       return { what: 'there is no memory for one more process (ENOMEM)', remedy: 'free memory or run fewer workers; with vm.overcommit_memory=2 it is what all have asked for that counts, not what they use' };
     case 'EMFILE':
-      return { what: `the ${limit()} open files that the master may have are all in use (EMFILE)`, remedy: 'raise the limit (ulimit -Hn, or LimitNOFILE= in systemd), or run fewer workers' };
+      return { what: `the ${limit()} open files that the master may have are all in use (EMFILE)`, remedy: `raise the limit (${OPEN_FILES_LIMIT}), or run fewer workers` };
     case 'ENFILE':
-      return { what: 'the whole machine is out of open files (ENFILE)', remedy: 'raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many' };
+      return { what: `${MACHINE_OUT_OF_FILES.what} (ENFILE)`, remedy: MACHINE_OUT_OF_FILES.remedy };
     default:
       return { what: error.message, remedy: undefined };
   }

@@ -6,6 +6,7 @@
  */
 import { counted } from '../config/plural.js';
 import type { EventName } from '../log/events.js';
+import { MACHINE_OUT_OF_FILES, OPEN_FILES_LIMIT } from '../errors.js';
 
 export interface AcceptErrorsOptions {
   log: (event: EventName, fields: Record<string, unknown>) => void;
@@ -62,10 +63,10 @@ export class AcceptErrors {
         const limit = this.#options.limit();
         const connections = this.#options.connections();
         const why = `the ${limit} open files that this process may have are all in use, with ${counted(connections, 'connection')} open`;
-        return { why, remedy: 'raise the limit (ulimit -Hn, or LimitNOFILE= in systemd), or set --worker-connections below it', limit, connections };
+        return { why, remedy: `raise the limit (${OPEN_FILES_LIMIT}), or set --worker-connections below it`, limit, connections };
       }
       case 'ENFILE':
-        return { why: 'the whole machine is out of open files', remedy: 'raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many' };
+        return { why: MACHINE_OUT_OF_FILES.what, remedy: MACHINE_OUT_OF_FILES.remedy };
       case 'ENOBUFS':
       case 'ENOMEM':
         return { why: 'the kernel has no memory for one more socket', remedy: 'free memory, or raise the memory limit of the cgroup, or net.ipv4.tcp_mem where sockets have used that up' };

@@ -7,6 +7,7 @@ import type { ListenAnswer } from '../accept/intercept.js';
 import type { HandedSocket } from '../accept/strategy.js';
 import type { ListenQuestion, MasterMessage, SocketGrant } from '../ipc/messages.js';
 import type { MasterChannel } from './last-words.js';
+import { RAISE_OPEN_FILES } from '../errors.js';
 
 /** The master retries a port that is in use for 5 s. */
 const LISTEN_TIMEOUT_MS = 60_000;
@@ -41,7 +42,7 @@ export class Asker {
         const sockets = handed(message.sockets, fds);
         if (sockets !== undefined) return { key: message.key, sockets };
         channel.send({ type: 'closed', key: message.key });
-        return { errno: -constants.errno.EMFILE, message: 'cannot listen: this process may open no more files', remedy: 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.' };
+        return { errno: -constants.errno.EMFILE, message: 'cannot listen: this process may open no more files', remedy: RAISE_OPEN_FILES };
       }
       if (message.type === 'listen-failed' && message.id === id) return message;
       if (message.type === 'quit') onQuit();
