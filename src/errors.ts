@@ -72,6 +72,14 @@ export class DroverError extends Error {
   }
 }
 
+/** All but tab and line feed. */
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+/** A text for a terminal: messages and stacks hold whatever the app, or another process, has written there. */
+export function withoutControls(text: string): string {
+  return text.replace(CONTROL, '');
+}
+
 // What several errors end in: too few open files, of this process and of the machine.
 export const OPEN_FILES_LIMIT = 'ulimit -Hn, or LimitNOFILE= in systemd';
 export const RAISE_OPEN_FILES = `Raise the limit: ${OPEN_FILES_LIMIT}.`;

@@ -100,14 +100,17 @@ export function listenersAt(address: { address: string; port: number }): number[
     .map((listener) => listener.inode);
 }
 
+/** Of /proc/net/unix: the inode, and the path, which may have blanks. */
+const UNIX_ROW = /^(?:\S+\s+){6}(\d+) (.*)$/;
+
 /** Inodes of the sockets that listen at an address or overlap with it, ours included. */
 function overlappingInodes(address: BoundAddress): number[] {
   if (address.family === 'unix') {
     return read('/proc/net/unix')
       .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .filter((columns) => columns[7] === address.path)
-      .map((columns) => Number(columns[6]));
+      .map((line) => UNIX_ROW.exec(line) ?? [])
+      .filter(([, , path]) => path === address.path)
+      .map(([, inode]) => Number(inode));
   }
   return listeningTcp()
     .filter((listener) => overlaps(listener, address))
@@ -137,18 +140,20 @@ export function formatHolder({ pid, name }: Holder): string {
 }
 
 const NAME_LENGTH = 60;
+const CODE = /^(?:-[cepr]+|--eval|--print)$/;
 
 function nameOf(pid: number): string {
   const [program = '', ...args] = read(`/proc/${pid}/cmdline`).split('\0').filter((word) => word !== '');
-  const script = args.find((arg) => !arg.startsWith('-'));
+  // What -e and its like are followed by is the code itself.
+  const script = args.some((arg) => CODE.test(arg)) ? undefined : args.find((arg) => !arg.startsWith('-'));
   // A title (drover's, nginx's) is one long word with spaces in it.
   const name = program.includes(' ') ? program : [basename(program), script].filter(Boolean).join(' ');
-  return (name || read(`/proc/${pid}/comm`).trim() || 'unknown').slice(0, NAME_LENGTH);
+  return (name || read(`/proc/${pid}/comm`).trim() || 'unknown').replace(/[\0-\x1f\x7f-\x9f]+/g, ' ').slice(0, NAME_LENGTH);
 }
 
 function read(path: string): string {
   try {
-    return readFileSync(path, 'latin1');
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }

@@ -5,7 +5,7 @@
  * Rank 6. Imports next to nothing by itself, so that what goes wrong while the rest is loaded can be told in words too.
  */
 import { outOfFiles } from '../config/out-of-files.js';
-import { DroverError, EXIT_CODES } from '../errors.js';
+import { DroverError, EXIT_CODES, withoutControls } from '../errors.js';
 
 try {
   const { run } = await import('./command.js');
@@ -14,6 +14,6 @@ try {
 } catch (thrown) {
   const error = outOfFiles(thrown) ?? thrown;
   const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${withoutControls(text)}\n`);
   process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);
 }

@@ -9,7 +9,7 @@ import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pino } from 'pino';
 import { counted } from '../config/plural.js';
-import { DroverError } from '../errors.js';
+import { DroverError, withoutControls } from '../errors.js';
 import { EVENTS, type EventName, type Level } from './events.js';
 
 export interface LogOptions {
@@ -107,9 +107,6 @@ function openDestination(file: string | null): Destination {
   return destination;
 }
 
-/** All but tab and line feed. */
-const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
-
 function prettyStream(destination: Destination, colors: boolean): pino.DestinationStream {
   const require = createRequire(import.meta.url);
   const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
@@ -123,6 +120,6 @@ function prettyStream(destination: Destination, colors: boolean): pino.Destinati
     customPrettifiers: { stack: (stack: unknown) => (stack === undefined ? stack : `\n${String(stack)}`) as string },
   });
   // A message or a stack holds whatever text was thrown: no control characters for the terminal.
-  const safe = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.replace(CONTROL, '') : value);
+  const safe = (_key: string, value: unknown): unknown => (typeof value === 'string' ? withoutControls(value) : value);
   return { write: (line: string) => void destination.write(format(JSON.parse(line, safe) as object)) };
 }

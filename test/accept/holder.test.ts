@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import { decodeAddress, findHolder, listenersAt, parseTcpTable } from '../../src/accept/holder.js';
 
@@ -42,13 +45,29 @@ test('a process that listens is found by its address, and by one that overlaps',
     const family = host === '::' ? 'IPv6' : 'IPv4';
     t.like(findHolder({ family, address: host, port }), { pid: child.pid });
     t.like(findHolder({ family: 'IPv4', address: '0.0.0.0', port }), { pid: child.pid });
-    t.regex(findHolder({ family, address: host, port })!.name, /^node|^MainThread/);
+    t.regex(findHolder({ family, address: host, port })!.name, /^node$|^MainThread$/, 'and nothing of its code');
     t.is(listenersAt({ address: host, port }).length, 1);
     t.is(listenersAt({ address: '127.0.0.2', port }).length, 0);
     child.kill('SIGKILL');
     await once(child, 'exit');
     t.is(findHolder({ family, address: host, port }), undefined);
   }
+});
+
+test('the name of a script and the path of a socket may have anything in them; what is no text is left out', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'drover holder é-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  const script = join(dir, 'a.cjs');
+  writeFileSync(script, "require('node:net').createServer().listen(process.argv[3], () => process.stdout.write('listens'));");
+  const path = join(dir, 'a b.sock');
+  const child = spawn(process.execPath, [script, 'x', path], { stdio: ['ignore', 'pipe', 'inherit'], argv0: '\u001b[31m\nü' });
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const found = findHolder({ family: 'unix', path })!;
+  t.is(found.pid, child.pid!);
+  t.true(found.name.startsWith(` [31m ü ${dir}`.slice(0, 60)), found.name);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
 });
 
 test('our own sockets are nobody else\'s', async (t) => {

@@ -31,6 +31,15 @@ for (const [app, exit, code, more] of FAILURES) {
   });
 }
 
+test.serial('what an app throws tells a terminal nothing but its words', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, "throw new Error('\\x1b[31mred\\x07');\n");
+  const d = start(t, ['--check-config', app]);
+  t.deepEqual(await d.finished(), { code: 3, signal: null });
+  t.true(d.text.includes('[31mred'));
+  t.notRegex(d.text, /[\x07\x1b]/);
+});
+
 test.serial('one worker that cannot boot at start-up beside one that serves is tried again, until it can', async (t) => {
   const dir = scratch(t);
   const [app, flag] = [join(dir, 'app.cjs'), join(dir, 'flag')];
