@@ -7,7 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { closeSync, existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { DroverError, RAISE_OPEN_FILES } from './errors.js';
 
@@ -330,11 +330,11 @@ export const FILE_STAT_NUMBERS = 8;
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
 /** Its path. */
-export const ADDON = process.env['DROVER_ADDON'] ?? fileURLToPath(new URL('../../build/Release/drover.node', import.meta.url));
+export const ADDON = process.env['DROVER_ADDON'] ?? join(import.meta.dirname, '../../build/Release/drover.node');
 
 function load(): Addon {
   try {
-    return createRequire(import.meta.url)(ADDON) as Addon;
+    return createRequire(import.meta.filename)(ADDON) as Addon;
   } catch (thrown) {
     const error = thrown as NodeJS.ErrnoException;
     // dlopen(3) begins with the path, as a rule.
@@ -352,7 +352,7 @@ function remedyOf({ code, message }: NodeJS.ErrnoException): string {
   if (process.env['DROVER_ADDON'] !== undefined) return 'The environment variable DROVER_ADDON names it: leave that out.';
   if (message.includes('Permission denied')) return 'Let the user that drover runs as read it.';
   // What only a clone has.
-  if (existsSync(new URL('../../.ci/ready.mjs', import.meta.url))) return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';
+  if (existsSync(join(import.meta.dirname, '../../.ci/ready.mjs'))) return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';
   if (!existsSync(ADDON)) return 'It comes with the package: install drover again. Whatever leaves out folders named build, a .dockerignore for instance, leaves it out too.';
   return `It is damaged, or was compiled for another processor or C library than those here (${machine()}): install a package that was made on a machine like this one, by \`npm pack\` in a clone.`;
 }

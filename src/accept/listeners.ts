@@ -104,6 +104,11 @@ export class Listeners {
     this.#add(BIND, binds);
   }
 
+  /** Shows the sockets there are, and who serves, to what steers them. For the first time that takes a millisecond, which the first worker that listens need not wait for. */
+  steer(): void {
+    for (const { binds } of this.#listeners.values()) for (const bind of binds) this.#coordination.steer(bind);
+  }
+
   /**
    * The sockets for a worker that listens: those of --bind for its first server, when --bind is given (`bindGiven`); else those of the
    * address it asks for, opened when they are not yet. Never tries again: an app has its own way to handle EADDRINUSE. `row`: which of the workers of the slot it is.
@@ -183,8 +188,7 @@ export class Listeners {
 
   /** The slots that take connections now. */
   setServing(slots: readonly number[]): void {
-    if (!this.#coordination.setServing(slots)) return;
-    for (const { binds } of this.#listeners.values()) for (const bind of binds) this.#coordination.steer(bind);
+    if (this.#coordination.setServing(slots)) this.steer();
   }
 
   /** Every listening socket there is. */

@@ -90,6 +90,8 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     }
     record = (signal) => master.post({ type: 'signal', signal });
     const code = master.run();
+    // While the first workers boot.
+    context.listeners.steer();
     const { tlsTicketRotateMs } = config;
     if (tlsTicketRotateMs > 0) setInterval(() => master.post({ type: 'rotate-tickets' }), tlsTicketRotateMs).unref();
     early.forEach(record);
