@@ -20,6 +20,7 @@ import { nearest } from './nearest.js';
 import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
 import { parseValue, Unfit } from './parse-value.js';
 import { splitWords } from './shell-words.js';
+import { handedOver } from './socket-activation.js';
 import { DOCTOR, mistakenCommand } from './subcommands.js';
 import type { WorkerConfig } from './worker-config.js';
 
@@ -86,7 +87,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
   const file = fromFile(exported, configFile ?? '');
 
-  const resolved = resolveLayers([file, fromEnvironment(env), variable, flags], input);
+  const layers = [file, fromEnvironment(env), variable, flags];
+  const resolved = resolveLayers(layers, input);
   if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
   const mistaken = action === 'doctor' || resolved.sources.app.source !== 'flag' ? undefined : mistakenCommand(argv, resolved.config.chdir, false);
   if (mistaken !== undefined) throw mistaken;
@@ -98,7 +100,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   if (isToRun) checkConsistency(resolved.config, sourceOf);
   return freeze({
     ...resolved,
-    bindGiven: [file, variable, flags].some((layer) => layer.has('bind')),
+    bindGiven: layers.some((layer) => layer.has('bind')),
     hooks: hooksOf(exported, configFile ?? ''),
     configFile,
     certificates: isToRun && servesTls(resolved.config) ? (await import('./certificates.js')).loadCertificates(resolved) : null,
@@ -197,6 +199,8 @@ function fromEnvironment(env: Env): Layer {
     // An empty variable is what `VAR= command` and Docker Compose make of one that is not set.
     if (option.env !== undefined && env[option.env]) values.set(option.name, { source: 'environment', where: `environment variable ${option.env}`, raw: env[option.env] });
   }
+  const sockets = handedOver(env, process.pid);
+  if (sockets !== undefined) values.set('bind', { source: 'environment', where: 'environment variable LISTEN_FDS', raw: sockets });
   return values;
 }
 

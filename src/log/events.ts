@@ -23,7 +23,7 @@ export const EVENTS = {
   'master.signal': { level: 'info', message: 'signal {signal}: {action}', help: 'A signal was received and what it makes drover do.' },
   'master.no-upgrade': {
     level: 'warn',
-    message: '{signal}: drover is not upgraded in place. For new code or options of the app send HUP; for another version of drover or Node stop it and start the new one (with systemd\'s sockets, --bind fd://3, connections wait meanwhile)',
+    message: '{signal}: drover is not upgraded in place. For new code or options of the app send HUP; for another version of drover or Node stop it and start the new one (with sockets of systemd connections wait meanwhile)',
     help: 'USR2, with which Gunicorn and nginx start a new master beside the old.',
   },
   'master.stopping': { level: 'info', message: 'stopping ({mode}): {reason}', help: '`mode` is graceful or quick.' },

@@ -1,12 +1,18 @@
 /**
  * --pidfile: holds the master's process id while it runs. Runs in the master.
  *
- * Written beside its place and renamed, so that nobody reads half a number; a file left behind by a dead master is replaced, that of
- * a live one is refused; removed only while it still holds our own id.
+ * Written beside its place and renamed, so that nobody reads half a number; a file left behind by a dead process is replaced, that of
+ * a live one is refused; removed only while it still holds our own id. After a reboot, or where a container keeps the file from one run to the next, the id
+ * in it is that of a process which came later and did not write it.
  */
 import { accessSync, constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DroverError } from '../errors.js';
+
+/** How the process title of a master begins (master/main.ts). */
+const MASTER = 'drover: master';
+const TICK_MS = 10;
+const SLACK_MS = 1_000;
 
 export class Pidfile {
   readonly path: string;
@@ -32,7 +38,7 @@ export class Pidfile {
 
   write(): void {
     const holder = readPid(this.path);
-    if (holder !== undefined && holder !== this.#pid && isRunning(holder)) {
+    if (holder !== undefined && holder !== this.#pid && isRunning(holder) && !isLater(holder, this.path)) {
       throw new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} names process ${holder}, which is running (${this.#where})`, 'Stop that drover first, or give this one another --pidfile.');
     }
     const temporary = `${this.path}.${this.#pid}`;
@@ -74,4 +80,24 @@ function isRunning(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/**
+ * Whether a process began after the file was written, and so did not write it. A master of drover counts in any case: where the clock was set meanwhile, its file
+ * looks too old.
+ */
+function isLater(pid: number, path: string): boolean {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(MASTER)) return false;
+    const beganAt = Date.now() - process.uptime() * 1000 + (startTicks(pid) - startTicks('self')) * TICK_MS;
+    return beganAt > statSync(path).mtimeMs + SLACK_MS;
+  } catch {
+    return false;
+  }
+}
+
+/** Field 22 of /proc/PID/stat, USER_HZ since boot; the name before it may hold anything. */
+function startTicks(pid: number | 'self'): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[20]);
 }

@@ -75,6 +75,21 @@ test('bind: the bad one of several is named', async (t) => {
   t.regex((await errorOf(load(tree(t), ['a', '-b', ':81', '-b', ':x']))).format(), /not a port .*: x: ":x" \(flag -b\)/);
 });
 
+test('sockets that a supervisor hands over are --bind, where nobody gives one', async (t) => {
+  const cwd = tree(t);
+  const ours = { LISTEN_PID: String(process.pid), LISTEN_FDS: '2', PORT: '81' };
+  const handed = await load(cwd, ['a'], ours);
+  t.deepEqual(handed.config.bind, [{ kind: 'fd', fd: 3 }, { kind: 'fd', fd: 4 }]);
+  t.deepEqual([handed.bindGiven, handed.sources.bind.where], [true, 'environment variable LISTEN_FDS']);
+  t.is((await load(tree(t, { [CONFIG]: '{"bind": ":82"}' }), ['a'], ours)).sources.bind.where, 'environment variable LISTEN_FDS');
+  t.is((await load(cwd, ['a', '-b', ':82'], ours)).sources.bind.where, 'flag -b');
+  // Another process's, that came with the environment; none.
+  for (const env of [{ LISTEN_PID: String(process.ppid), LISTEN_FDS: '2' }, { LISTEN_FDS: '2' }, { LISTEN_PID: String(process.pid), LISTEN_FDS: '0' }, { LISTEN_PID: String(process.pid), LISTEN_FDS: '' }]) {
+    t.false((await load(cwd, ['a'], env)).bindGiven, JSON.stringify(env));
+  }
+  for (const count of ['-1', 'two', '99999']) t.regex((await errorOf(load(cwd, ['a'], { ...ours, LISTEN_FDS: count }))).message, /^environment variable LISTEN_FDS: /, count);
+});
+
 test('HOST and PORT change the default of bind, and are not a --bind', async (t) => {
   const cwd = tree(t);
   const bind = async (env: Record<string, string>, argv: string[] = []): Promise<unknown[]> => {

@@ -185,19 +185,25 @@ test.serial('the app’s own umask is not touched by --umask', async (t) => {
   t.is((await get(await d.address())).body, before.toString(8));
 });
 
-test.serial('fd://N: a listening socket that is inherited', async (t) => {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-  const d = start(t, [app, '-w', '2', '-b', 'fd://3'], { fds: [fd] });
-  await new Promise((resolve) => server.close(resolve));
-  await d.ready();
-  t.true(d.workers().map(String).includes((await get({ host: '127.0.0.1', port })).body));
-  d.signal('SIGHUP');
-  await d.event('reload.finished');
-  t.is((await get({ host: '127.0.0.1', port })).status, 200);
-});
+for (const [name, args, prefix] of [
+  ['fd://N: a listening socket that is inherited', ['-b', 'fd://3'], []],
+  // As systemd does it: with the id of the process that it becomes.
+  ['LISTEN_FDS: a listening socket that a supervisor hands over', [], ['sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', 'sh']],
+] as const) {
+  test.serial(name, async (t) => {
+    const server = net.createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const d = start(t, [app, '-w', '2', ...args], { fds: [fd], prefix: [...prefix] });
+    await new Promise((resolve) => server.close(resolve));
+    await d.ready();
+    t.true(d.workers().map(String).includes((await get({ host: '127.0.0.1', port })).body));
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    t.is((await get({ host: '127.0.0.1', port })).status, 200);
+  });
+}
 
 test.serial('PORT and HOST from the environment', async (t) => {
   const port = await reservePort(t);

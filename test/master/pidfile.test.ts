@@ -1,6 +1,7 @@
 import test from 'ava';
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroverError } from '../../src/errors.js';
@@ -50,6 +51,22 @@ test('that of a live process is refused, and stays', (t) => {
   t.is(error?.code, 'ERR_DROVER_PIDFILE');
   t.true(error?.message.includes(String(process.ppid)) && error.message.includes(path));
   t.is(readFileSync(path, 'utf8'), `${process.ppid}\n`);
+});
+
+test('one that a live process came too late to have written is replaced, unless that is a master', async (t) => {
+  const path = join(scratch(t), 'pid');
+  const holds = async (title: string): Promise<void> => {
+    const child = spawn(process.execPath, ['-e', `process.title = ${JSON.stringify(title)}; console.log(); setInterval(() => {}, 1e6)`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.teardown(() => child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    writeFileSync(path, `${child.pid}\n`);
+    utimesSync(path, 0, Date.now() / 1000 - 3600);
+  };
+  await holds('another program');
+  new Pidfile(path, 'flag -p').write();
+  t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  await holds('drover: master [shop]');
+  t.throws(() => new Pidfile(path, 'flag -p').write(), { code: 'ERR_DROVER_PIDFILE' });
 });
 
 test('one that cannot be written says why', (t) => {
