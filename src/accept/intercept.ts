@@ -13,7 +13,6 @@ import { constants } from 'node:os';
 import { closeFd } from '../native.js';
 import { rowOffset } from '../ipc/board.js';
 import type { ListenQuestion, ListenRefusal } from '../ipc/messages.js';
-import { formatAsked } from './bound.js';
 import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import type { HandedSocket } from './strategy.js';
@@ -151,12 +150,6 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const { key, sockets } = answer;
     refused = undefined;
     listened = true;
-    // Two servers of one process at one address: what the kernel would say if the sockets were their own.
-    if ([...open.keys()].some((listener) => listener.key === key)) {
-      for (const { fd } of sockets) closeFd(fd);
-      refused = { errno: -constants.errno.EADDRINUSE, message: `cannot listen at ${formatAsked(question)}: another server of the app listens there` };
-      return refused.errno;
-    }
     const listener = new Listener(sockets, {
       key,
       ordinal: question.ordinal,

@@ -17,7 +17,7 @@ import { Coordination, type CoordinationOptions } from './coordination.js';
 import { coveredBy } from './cover.js';
 import { closeBind, keepFile, openSlot, openTcp, openUnix, type Bind } from './open.js';
 import { openBind, resolveBinds } from './open-bind.js';
-import { explain, isRefusal, toListenRefusal, type Refusal } from './refusal.js';
+import { explain, isRefusal, refuse, toListenRefusal, type Refusal } from './refusal.js';
 import { choose, type AddressKind, type Choice } from './choose.js';
 
 export interface ListenersOptions extends CoordinationOptions {
@@ -53,8 +53,8 @@ export interface Queue {
 interface Listener {
   readonly key: string;
   readonly binds: readonly Bind[];
-  /** How many servers of the app listen here, by worker (its row). */
-  readonly users: Map<number, number>;
+  /** Workers (their rows) of which a server of the app listens here. */
+  readonly users: Set<number>;
   /** The app has closed one, and none has been opened since. A worker that dies says nothing of the kind: its successor will want the address. */
   released: boolean;
 }
@@ -122,16 +122,15 @@ export class Listeners {
   /** A worker's app has closed the server it had at `key`. The last one closes the sockets, so that others may have the address; those of --bind stay. */
   release(key: string, row: number): void {
     const listener = this.#listeners.get(key);
-    if (listener === undefined || key === BIND) return;
-    takeFrom(listener.users, row);
+    if (listener === undefined) return;
+    listener.users.delete(row);
     listener.released = true;
     this.#closeUnused(listener);
   }
 
   /** What was granted has not reached the worker. */
   withdraw(key: string, row: number): void {
-    const listener = this.#listeners.get(key);
-    if (listener !== undefined) takeFrom(listener.users, row);
+    this.#listeners.get(key)?.users.delete(row);
   }
 
   /** A worker drains: its servers take no connections any more. */
@@ -219,6 +218,8 @@ export class Listeners {
   async #grant(question: ListenQuestion, slot: number, bindGiven: boolean, row: number): Promise<GrantResult> {
     const listener = question.ordinal === 0 && bindGiven ? this.#listeners.get(BIND)! : await this.#find(question, slot);
     if (isRefusal(listener)) return toListenRefusal(formatAsked(question), listener, question.ordinal);
+    // Two servers of one process at one address: what the kernel would say if the sockets were their own.
+    if (listener.users.has(row)) return toListenRefusal(formatAsked(question), refuse(-constants.errno.EADDRINUSE, 'another server of the app listens there'), question.ordinal);
     const grants: Grants = { sockets: [], fds: [] };
     for (const [index, bind] of listener.binds.entries()) {
       const owner = bind.strategy.sockets === 'per-slot' ? slot : -1;
@@ -231,7 +232,7 @@ export class Listeners {
       this.#coordination.steer(bind);
       addTo(grants, listener.key, index, bind, owner);
     }
-    listener.users.set(row, (listener.users.get(row) ?? 0) + 1);
+    listener.users.add(row);
     listener.released = false;
     if (question.ordinal === 0 && question.path === null && !this.#listeners.has(this.#first ?? '')) this.#first = listener.key;
     return { key: listener.key, ...grants };
@@ -332,7 +333,7 @@ export class Listeners {
   }
 
   #add(key: string, binds: readonly Bind[]): Listener {
-    const listener = { key, binds, users: new Map<number, number>(), released: false };
+    const listener = { key, binds, users: new Set<number>(), released: false };
     this.#listeners.set(key, listener);
     for (const { address: bound, strategy, reason, backlog } of binds) {
       const address = formatBound(bound);
@@ -346,13 +347,6 @@ export class Listeners {
 function addTo(grants: Grants, key: string, index: number, bind: Bind, slot: number): void {
   grants.sockets.push({ key, bind: index, slot, address: bind.address, strategy: bind.strategy.name });
   grants.fds.push(bind.sockets.get(slot)!);
-}
-
-/** One listening server less of a worker's. */
-function takeFrom(users: Map<number, number>, row: number): void {
-  const servers = (users.get(row) ?? 1) - 1;
-  if (servers > 0) users.set(row, servers);
-  else users.delete(row);
 }
 
 /** What a worker asks for, so that the same listen() in another worker, or after a reload, gets the same sockets. */

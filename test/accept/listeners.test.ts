@@ -79,7 +79,7 @@ test('--bind: one socket for slot 0 at first, one for each slot that listens', a
   t.not(inodeOf(two.fds[0]!), inodeOf(zero.fds[0]!));
   t.deepEqual(native.localAddress(two.fds[0]!), address);
   // The next worker of a slot takes its socket over.
-  t.deepEqual(await granted(t, listeners, { port: 3000 }, 2, true), two);
+  t.deepEqual(await granted(t, listeners, { port: 3000 }, 2, true, 12), two);
   t.deepEqual(listeners.siblings(0, 0).sockets.map(({ slot }) => slot), [2]);
   t.deepEqual(listeners.siblings(0, 0).fds, two.fds);
 });
@@ -135,7 +135,24 @@ test('without --bind: the same listen() in another worker gets the same address'
   t.not(portOf(ordinal.sockets[0]!.address), portOf(first.sockets[0]!.address));
   // By its number, the port that listen(0) got.
   const { port } = first.sockets[0]!.address as { port: number };
-  t.is((await granted(t, listeners, { address: '127.0.0.1', port, ordinal: 2 }, 0)).key, first.key);
+  t.is((await granted(t, listeners, { address: '127.0.0.1', port, ordinal: 2 }, 2)).key, first.key);
+});
+
+test('two servers of one worker at one address: the second is refused, and the first alone counts', async (t) => {
+  const { listeners } = open(t);
+  const { key } = await granted(t, listeners, { address: '127.0.0.1' }, 0);
+  const port = portOf(listeners.addresses()[0]);
+  t.deepEqual(await refused(listeners, { address: '127.0.0.1', port, ordinal: 1 }), { errno: -EADDRINUSE, message: `cannot listen at 127.0.0.1:${port}: another server of the app listens there` });
+  listeners.release(key, 0);
+  t.deepEqual(listeners.addresses(), []);
+});
+
+test('a server that was closed may listen at --bind again', async (t) => {
+  const { listeners } = open(t);
+  await listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+  const first = await granted(t, listeners, {}, 0, true);
+  listeners.release(first.key, 0);
+  t.deepEqual(await granted(t, listeners, {}, 0, true), first);
 });
 
 test('workers that ask for a new address at the same time share it', async (t) => {
@@ -446,7 +463,7 @@ test('an address of the app\'s own is freed when it is closed everywhere, and is
   const again = await granted(t, listeners, { address: '127.0.0.1' }, 0);
   t.not(again.key, first.key);
   // A successor beside its predecessor in one slot: two servers, so two releases.
-  await granted(t, listeners, { address: '127.0.0.1' }, 0);
+  await granted(t, listeners, { address: '127.0.0.1' }, 0, false, 10);
   listeners.release(again.key, 0);
   t.is(listeners.addresses().length, 1);
   listeners.release('bind', 0);
