@@ -33,7 +33,7 @@ export interface Surroundings {
 }
 
 /** Rejects with what the app threw, or with a DroverError. */
-export async function loadApp({ app, appArgs, cwd, place }: WorkerConfig, { listens, untilListensOrIdle, refused }: Surroundings): Promise<App> {
+export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, refused }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
   const { file, argv1, command } = await findAppFile(name.target, cwd);
   process.argv.splice(1, Infinity, argv1, ...appArgs);
@@ -81,7 +81,7 @@ export async function loadApp({ app, appArgs, cwd, place }: WorkerConfig, { list
   await turn();
   if (listens()) return byItself;
   // With --bind the master puts that in its place.
-  await servable.listen(place);
+  await servable.listen({ ...place, bindGiven });
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: async () => closeServable(servable) };
 }
 
