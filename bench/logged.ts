@@ -15,7 +15,7 @@ export interface Logged {
 }
 
 export function startLogged(args: readonly string[]): Logged {
-  const child = spawn(process.execPath, [`${ROOT}dist/src/cli/main.js`, ...args, '--log-format', 'json'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [`${ROOT}dist/cli/main.cjs`, ...args, '--log-format', 'json'], { stdio: ['ignore', 'ignore', 'pipe'] });
   const counts = new Map<string, number>();
   let last: string[] = [];
   let wake = (): void => {};

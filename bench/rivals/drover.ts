@@ -10,7 +10,7 @@ import { APPS, ROOT } from '../paths.js';
 import { treeOf } from '../processes.js';
 import { freePort, launch, type Rival, type Running, type StartOptions } from '../rival.js';
 
-const MAIN = `${ROOT}dist/src/cli/main.js`;
+const MAIN = `${ROOT}dist/cli/main.cjs`;
 
 /** `command`: node, with what comes before it. */
 async function start(command: readonly [string, ...string[]], strategy: string, options: StartOptions, flags: readonly string[] = []): Promise<Running> {

@@ -52,7 +52,7 @@ function drover(name: string, title: string, how: string, flags: readonly string
       const dir = files();
       return launch({
         command: process.execPath,
-        args: [`${ROOT}dist/src/cli/main.js`, `${APPS}static-server.cjs`, '-w', '1', '-b', `127.0.0.1:${port}`, ...flags.map((flag) => flag.replace('FILES', dir))],
+        args: [`${ROOT}dist/cli/main.cjs`, `${APPS}static-server.cjs`, '-w', '1', '-b', `127.0.0.1:${port}`, ...flags.map((flag) => flag.replace('FILES', dir))],
         workers: 1, port, boots: true, env: { HOW: how, FILES: dir, MODULES: modules },
       });
     },

@@ -7,13 +7,17 @@
 import { outOfFiles } from '../config/out-of-files.js';
 import { DroverError, EXIT_CODES, withoutControls } from '../errors.js';
 
-try {
-  const { run } = await import('./command.js');
-  // exit(), not exitCode: nothing that a user's config file has left open may hold the process.
-  process.exit(await run());
-} catch (thrown) {
-  const error = outOfFiles(thrown) ?? thrown;
-  const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
-  process.stderr.write(`${withoutControls(text)}\n`);
-  process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);
+void main();
+
+async function main(): Promise<never> {
+  try {
+    const { run } = await import('./command.js');
+    // exit(), not exitCode: nothing that a user's config file has left open may hold the process.
+    process.exit(await run());
+  } catch (thrown) {
+    const error = outOfFiles(thrown) ?? thrown;
+    const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
+    process.stderr.write(`${withoutControls(text)}\n`);
+    process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);
+  }
 }

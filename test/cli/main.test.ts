@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import { options, longFlags } from '../../src/config/options.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const CLI = join(ROOT, 'dist/src/cli/main.js');
+const CLI = join(ROOT, 'dist/cli/main.cjs');
 
 function tree(t: ExecutionContext, files: Record<string, string> = {}): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-cli-')));

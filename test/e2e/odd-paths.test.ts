@@ -11,7 +11,7 @@ test('a folder with spaces, letters beyond ASCII, and characters that a URL know
   install(dir);
   writeFileSync(join(dir, 'drover.config.mjs'), "import { defineConfig } from 'drover';\nexport default defineConfig({ app: './app.mjs', workers: 1, bind: '127.0.0.1:0' });\n");
   writeFileSync(join(dir, 'app.mjs'), "export default { fetch: () => new Response(import.meta.url) };\n");
-  const d = await start(t, [], { cwd: dir, cli: join(dir, 'dist/src/cli/main.js'), env: { DROVER_ADDON: undefined } }).ready();
+  const d = await start(t, [], { cwd: dir, cli: join(dir, 'dist/cli/main.cjs'), env: { DROVER_ADDON: undefined } }).ready();
   t.true((await get(await d.address())).body.endsWith('/my%20app%20%C3%A9%20%E6%97%A5%E6%9C%AC%20%2541%23%3Fx/app.mjs'));
   d.signal('SIGHUP');
   await d.event('reload.finished');

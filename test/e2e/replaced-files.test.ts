@@ -11,7 +11,7 @@ test.serial('replaced by another version, by none, and by the same', async (t) =
   install(dir);
   const worker = join(dir, 'dist/worker');
   const { version } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { version: string };
-  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js') });
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/cli/main.cjs') });
   await d.ready();
   const address = await d.address();
 
@@ -41,7 +41,7 @@ test.serial('files that are not all there at the start: it is not the app that i
   const dir = scratch(t);
   install(dir);
   rmSync(join(dir, 'dist/worker/build'));
-  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js') });
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/cli/main.cjs') });
   t.deepEqual(await d.exited, { code: 3, signal: null });
   const { message, remedy } = d.events('master.failed')[0]!;
   t.regex(String(message), /no worker can be started: .*drover's own files cannot be read \(ENOENT, .*\/dist\/worker\/build\)/);
@@ -53,7 +53,7 @@ test.serial('an addon that is missing or damaged: what to do, installed and in a
   install(dir);
   const addon = join(dir, 'build/Release/drover.node');
   const complaint = async (env: Record<string, string> = {}): Promise<string> => {
-    const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js'), env: { DROVER_ADDON: undefined, ...env } });
+    const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/cli/main.cjs'), env: { DROVER_ADDON: undefined, ...env } });
     t.is((await d.finished()).code, EXIT_CODES.unfit.code);
     return d.text;
   };
@@ -70,7 +70,7 @@ test.serial('an addon that is missing or damaged: what to do, installed and in a
 test.serial('an addon that is gone when a worker is to be started', async (t) => {
   const dir = scratch(t);
   install(dir);
-  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/src/cli/main.js'), env: { DROVER_ADDON: undefined } }).ready();
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/cli/main.cjs'), env: { DROVER_ADDON: undefined } }).ready();
   rmSync(join(dir, 'build/Release/drover.node'));
   d.signal('SIGHUP');
   t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/drover\.node\): is it being installed\? If its folder is gone for good .*start the new one$/);

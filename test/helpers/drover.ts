@@ -17,7 +17,7 @@ import type { EventName } from '../../src/log/events.js';
 
 /** The repository: this file runs from dist/test/helpers. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-export const CLI = join(ROOT, 'dist/src/cli/main.js');
+export const CLI = join(ROOT, 'dist/cli/main.cjs');
 /** Prefix that runs drover on a terminal, whose text is then its stdout: TERM, and so `stop()`, closes it; it ends as drover does. */
 export const ON_TERMINAL = ['python3', join(ROOT, 'test/helpers/terminal.py')];
 export const IS_ROOT = process.getuid?.() === 0;
@@ -51,7 +51,7 @@ export interface StartOptions {
   fds?: number[];
   /** No --log-format, --log-level: as a person runs it. */
   plain?: boolean;
-  /** Another drover than that of the repository: its src/cli/main.js. */
+  /** Another drover than that of the repository: its dist/cli/main.cjs. */
   cli?: string;
 }
 
@@ -261,9 +261,9 @@ export function scratch(t: ExecutionContext<any>): string {
   return dir;
 }
 
-/** A drover of the test's own: its command line is `dist/src/cli/main.js` in `dir`. */
+/** A drover of the test's own: its command line is `dist/cli/main.cjs` in `dir`. */
 export function install(dir: string): void {
-  for (const path of ['package.json', 'dist/src', 'dist/worker', 'build/Release/drover.node']) cpSync(join(ROOT, path), join(dir, path), { recursive: true });
+  for (const path of ['package.json', 'dist/src', 'dist/cli', 'dist/worker', 'build/Release/drover.node']) cpSync(join(ROOT, path), join(dir, path), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
 }
 
