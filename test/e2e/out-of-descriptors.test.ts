@@ -23,10 +23,10 @@ test('a worker that is out of them says how many it had and what to do, and when
 });
 
 test('too few for drover to start: one line, what to do, and an exit code of its own', async (t) => {
-  const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { prefix: limited(24) });
+  const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { prefix: limited(22) });
   t.is((await d.finished()).code, 9);
   // Where Node opens few files at a time, drover has come as far as to its log.
   const { message, remedy } = d.events('master.failed')[0] ?? /^drover: (?<message>.*)\n {2}(?<remedy>.*)\n$/.exec(d.text)?.groups ?? {};
-  t.is(message, 'cannot start: the 24 open files that this process may have are too few');
+  t.is(message, 'cannot start: the 22 open files that this process may have are too few');
   t.is(remedy, 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.');
 });
