@@ -88,6 +88,8 @@ export class Refusals {
   refuseSocket(socket: HttpSocket, status: number, reason: string, requestLine?: string): void {
     if (socket[kRefused] === true) return;
     socket[kRefused] = true;
+    // From an upgrade Node has taken its listener; the client may have reset the connection already, which says nothing to anybody.
+    socket.on('error', ignore);
     this.#note(socket.remoteAddress, status, reason);
     const response = socket._httpMessage;
     // In the middle of a response there is nothing that could still be said.
@@ -142,6 +144,8 @@ function rawResponse(status: number, reason: string): string {
   const text = textOf(reason);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nDate: ${new Date().toUTCString()}\r\n\r\n${text}`;
 }
+
+function ignore(): void {}
 
 function linger(this: Socket): void {
   if (this.destroyed) return;

@@ -38,6 +38,7 @@ test.serial('a body that turns out too large, and what is no request: the log ha
   const refused: [string, number, string][] = [
     ['POST /0 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n123456789012345\r\n0\r\n\r\n', 413, '/0'],
     [`GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414, ''],
+    ['GET /0 HTTP/2.0\r\nHost: a\r\n\r\n', 505, ''],
   ];
   for (const [at, [request, status, path]] of refused.entries()) {
     const answer = await raw(address, request);

@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream';
 import { parseLogFormat } from '../../config/access-log-format.js';
 import type { AccessLogConfig } from '../../config/edge-config.js';
 import { DroverError } from '../../errors.js';
+import { isHttp2 } from '../is-http2.js';
 import type { Policy, PolicyContext } from '../policy.js';
 import { rawRefusalOf, type SocketRefusal } from '../refusal.js';
 import type { StreamRequest } from '../stream-request.js';
@@ -79,7 +80,7 @@ export class AccessLog implements Policy {
 
   /** Of HTTP/2's compatibility API the request is kept, for what the edge says of its client. */
   request(request: IncomingMessage): boolean {
-    if (request.httpVersionMajor === 2) {
+    if (isHttp2(request)) {
       const exchange = (request as unknown as { stream: LoggedStream }).stream[kExchange];
       if (exchange !== undefined) exchange.request = request;
     }
