@@ -60,6 +60,8 @@ export class Http2 {
 
   /** This connection, an accepted socket or the TLS socket over it, is one of HTTP/2. */
   speak(socket: Socket): OpenStreams {
+    // As a server of node:http2 has it: that a client has gone, it hears by the end of what it reads.
+    socket.allowHalfOpen = false;
     const exchanges = (this.#exchanges = new Set());
     this.#speaking = socket;
     this.#http2.emit('connection', socket);
@@ -112,9 +114,10 @@ export class Http2 {
   #sweep(): void {
     const now = performance.now();
     const { keepAliveTimeout, headersTimeout, requestTimeout } = this.#app;
-    for (const [session, { exchanges, quietSince, begun }] of this.#sessions) {
-      const idleMs = begun ? keepAliveTimeout : headersTimeout;
-      if (exchanges.size === 0 && idleMs > 0 && now - quietSince > idleMs) session.close();
+    for (const [session, known] of this.#sessions) {
+      const { exchanges } = known;
+      const idleMs = known.begun ? keepAliveTimeout : headersTimeout;
+      if (exchanges.size === 0 && idleMs > 0 && now - known.quietSince > idleMs) end(session, known, now);
       if (requestTimeout > 0) for (const exchange of exchanges) if (now - exchange.begun > requestTimeout) endSlow(exchange);
     }
   }
@@ -148,6 +151,13 @@ class Streams implements OpenStreams {
   end(): void {
     for (const { stream } of this.#exchanges) if (stream.writableLength > 0) stream.close(NGHTTP2_CANCEL);
   }
+}
+
+/** With close() Node waits for a header that has come in part, and for the client to close its end: that is given as long again. */
+function end(session: ServerHttp2Session, known: Session, now: number): void {
+  if (session.closed) return void known.socket.destroy();
+  session.close();
+  known.quietSince = now;
 }
 
 /** A request that has not come in whole within requestTimeout. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { createRequire } from 'node:module';
-import type net from 'node:net';
+import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
@@ -346,6 +346,39 @@ test('closeAllConnections() ends sessions at once', async (t) => {
   await once(stream, 'response');
   server.closeAllConnections();
   await once(client, 'close');
+  t.pass();
+});
+
+/** A connection of bytes, after the preface and empty SETTINGS; and its other end. */
+async function speakBytes(server: http.Server, ...frames: readonly (readonly [type: number, flags: number, stream: number, payload: Buffer])[]): Promise<{ client: net.Socket; accepted: net.Socket }> {
+  const bytes = [[4, 0, 0, Buffer.alloc(0)] as const, ...frames].map(([type, flags, stream, payload]) => Buffer.concat([Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream]), payload]));
+  const { port } = server.address() as net.AddressInfo;
+  const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  client.on('error', () => {}).resume();
+  client.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), ...bytes]));
+  const accepted = await new Promise<net.Socket>((resolve) => server.on('connection', (socket) => void (socket.remotePort === client.localPort && resolve(socket))));
+  return { client, accepted };
+}
+
+/** GET / of http://x, by the static table of HPACK. */
+const FIELDS = Buffer.from([0x82, 0x86, 0x84, 0x41, 1, 0x78]);
+
+test('a client that goes away without a word takes its streams along', async (t) => {
+  let begun!: (response: ServerResponse) => void;
+  const request = new Promise<ServerResponse>((resolve) => (begun = resolve));
+  const { server } = await serve(t, (_request, response) => begun(response));
+  const { client } = await speakBytes(server, [1, 5, 1, FIELDS]);
+  const response = await request;
+  client.end();
+  await new Promise((resolve) => response.once('close', resolve));
+  t.false(response.writableFinished);
+});
+
+test('a header that comes in part only, from a client that stays, has the time of a header', async (t) => {
+  const { server } = await serve(t, () => {}, {}, (server) => (server.headersTimeout = 100));
+  const { client, accepted } = await speakBytes(server, [1, 1, 1, FIELDS]);
+  await new Promise((resolve) => accepted.once('close', resolve));
+  client.destroy();
   t.pass();
 });
 
