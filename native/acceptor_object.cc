@@ -90,6 +90,9 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
     acceptor_->close(args.flag(0));
     environment_.remove(this);
     if (std::exchange(held_, false)) Unref();
+    // What the callbacks hold, which is as a rule whoever holds us, would never be collected.
+    onConnection_.Reset();
+    onError_.Reset();
   }
 
   Napi::Value fds(const Napi::CallbackInfo& info) {

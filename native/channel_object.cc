@@ -100,8 +100,11 @@ class ChannelObject final : public Napi::ObjectWrap<ChannelObject>, public Resou
     release();
   }
 
+  // What the callbacks hold, which is as a rule whoever holds us, would never be collected.
   void release() {
     if (std::exchange(started_, false)) Unref();
+    onMessage_.Reset();
+    onClose_.Reset();
   }
 
   void onMessage(Message& message) override {
@@ -117,9 +120,10 @@ class ChannelObject final : public Napi::ObjectWrap<ChannelObject>, public Resou
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
     const Napi::Object self = Value();  // Alive until the callback is done.
+    const Napi::Function callback = onClose_.Value();
     environment_.remove(this);
     release();
-    callBack(env, context_, self, onClose_.Value(), {Napi::Number::New(env, error)});
+    callBack(env, context_, self, callback, {Napi::Number::New(env, error)});
   }
 
   Environment& environment_;

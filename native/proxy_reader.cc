@@ -251,6 +251,9 @@ class ProxyReaderObject final : public Napi::ObjectWrap<ProxyReaderObject>, publ
   void close(const Napi::CallbackInfo&) {
     shutDown();
     if (std::exchange(held_, false)) Unref();
+    // What the callbacks hold, which is as a rule whoever holds us, would never be collected.
+    onHeader_.Reset();
+    onRefused_.Reset();
   }
 
   void onHeader(Fd connection, const ProxyHeader& header) override {

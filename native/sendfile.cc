@@ -214,6 +214,7 @@ class FileTransferObject final : public Napi::ObjectWrap<FileTransferObject>, pu
       Ref();
     } else {
       transfer_->cancel();
+      release();
     }
     return result(info.Env(), status);
   }
@@ -225,8 +226,11 @@ class FileTransferObject final : public Napi::ObjectWrap<FileTransferObject>, pu
 
   Napi::Value sent(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(transfer_->sent())); }
 
+  // What the callbacks hold, which is as a rule whoever holds us, would never be collected.
   void release() {
     if (std::exchange(held_, false)) Unref();
+    onProgress_.Reset();
+    onEnd_.Reset();
   }
 
   void onProgress(int64_t sent) override {
@@ -238,9 +242,10 @@ class FileTransferObject final : public Napi::ObjectWrap<FileTransferObject>, pu
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
     const Napi::Object self = Value();  // Alive until the callback is done.
+    const Napi::Function callback = onEnd_.Value();
     environment_.remove(this);
     release();
-    callBack(env, context_, self, onEnd_.Value(), {Napi::Number::New(env, error), Napi::Number::New(env, static_cast<double>(sent))});
+    callBack(env, context_, self, callback, {Napi::Number::New(env, error), Napi::Number::New(env, static_cast<double>(sent))});
   }
 
   bool startThread() override {

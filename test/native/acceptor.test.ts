@@ -8,7 +8,7 @@ import type { Board } from '../../src/ipc/board.js';
 import { State, rowOffset } from '../../src/ipc/board.js';
 import { check, native } from '../../src/native.js';
 import type { ArmOptions, NativeAcceptor } from '../../src/native.js';
-import { EBADF, EEXIST, EINVAL, EMFILE, ask, connect, connectUnseen, createBoard, flags, isExclusive, listen, registeredEvents, startChild, until } from './support.js';
+import { EBADF, EEXIST, EINVAL, EMFILE, ask, collected, connect, connectUnseen, createBoard, flags, isExclusive, listen, registeredEvents, startChild, until } from './support.js';
 
 const SHARED: ArmOptions = { exclusive: false, slot: -1, rotate: false };
 
@@ -210,6 +210,16 @@ test('close without drain closes the sockets', (t) => {
   acceptor.pause();
   acceptor.resume();
   acceptor.recheck();
+});
+
+test('closed, it lets go of its callbacks, and so of whoever holds it', async (t) => {
+  const { board } = createBoard(t);
+  await collected(() => {
+    const holder = { acceptor: new native.Acceptor(board.buffer, rowOffset(0), () => void holder, () => void holder) };
+    t.is(holder.acceptor.arm(listen().fd, SHARED), 0);
+    holder.acceptor.close(false);
+    return holder;
+  });
 });
 
 test('JavaScript may disarm, pause and close within the callback', async (t) => {

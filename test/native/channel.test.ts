@@ -6,7 +6,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { MAX_MESSAGE_BYTES, check, closeFd, native } from '../../src/native.js';
 import type { NativeChannel } from '../../src/native.js';
-import { EBADF, EINVAL, EPIPE, flags, startChild, until } from './support.js';
+import { EBADF, EINVAL, EPIPE, collected, flags, startChild, until } from './support.js';
 
 function pair(t: ExecutionContext): [NativeChannel, NativeChannel] {
   const [one, other] = check('socketpair', native.socketPair());
@@ -275,6 +275,25 @@ test('a channel nobody keeps is closed by the garbage collector, one that polls 
   sender.send('still there?');
   await until(() => messages === 1);
   t.is(messages, 1);
+});
+
+test('closed, by us or by the peer, it lets go of its callbacks, and so of whoever holds it', async (t) => {
+  const hold = (fd: number): { channel: NativeChannel } => {
+    const holder = { channel: new native.Channel(fd) };
+    holder.channel.start(() => void holder, () => void holder);
+    return holder;
+  };
+  const [one, other] = check('socketpair', native.socketPair());
+  await collected(() => {
+    const holder = hold(one);
+    holder.channel.close();
+    return holder;
+  });
+  closeFd(other);
+  const [left, gone] = check('socketpair', native.socketPair());
+  closeFd(gone);
+  await collected(() => hold(left));
+  t.pass();
 });
 
 test('a message whose descriptors this process cannot take comes without them, none leaks, and the channel goes on', async (t) => {

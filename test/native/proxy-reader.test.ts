@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava';
 import { rowOffset } from '../../src/ipc/board.js';
 import { check, closeFd, native, PROXY_VERSIONS, type NativeProxyReader, type ProxyHeader, type ProxyReaderOptions, type ProxyRefusal } from '../../src/native.js';
 import { openDescriptors } from '../helpers/drover.js';
-import { createBoard, listen, startChild, temporaryFolder, until } from './support.js';
+import { collected, createBoard, listen, startChild, temporaryFolder, until } from './support.js';
 
 const V1 = Buffer.from('PROXY TCP4 203.0.113.7 198.51.100.1 4711 443\r\n');
 const START_V2 = '0d0a0d0a000d0a515549540a';
@@ -253,6 +253,15 @@ test('closed: what waits is closed without a word, and nothing more is taken', a
   t.deepEqual(taken, { refusal: 'crowded', fault: null });
   t.false(isOpen());
   t.is(headers.size + refusals.size, 0);
+});
+
+test('closed, it lets go of its callbacks, and so of whoever holds it', async (t) => {
+  await collected(() => {
+    const holder = { reader: new native.ProxyReader({ version: PROXY_VERSIONS.auto, timeoutMs: 60_000, waiting: 10 }, () => void holder, () => void holder) };
+    holder.reader.close();
+    return holder;
+  });
+  t.pass();
 });
 
 test('closed from within a callback: nothing is told of those that waited with it', async (t) => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { FILE_STAT, FILE_STAT_NUMBERS, native } from '../../src/native.js';
-import { EAGAIN, EINVAL, EPIPE, temporaryFolder, until } from './support.js';
+import { EAGAIN, EINVAL, EPIPE, collected, temporaryFolder, until } from './support.js';
 
 const EXDEV = -18;
 const ENOENT = -2;
@@ -133,6 +133,29 @@ test.serial('a peer that resets ends it; one that is cancelled tells nothing; no
   void cancelled.ended.then(() => t.fail('told after it was cancelled'));
   await until(() => descriptors() <= before + 2);
   t.pass();
+});
+
+test.serial('at its end, cancelled or not begun it lets go of its callbacks, and so of whoever holds it', async (t) => {
+  const { fd: from } = file(t);
+  const hold = (socket: number): { transfer: InstanceType<typeof native.FileTransfer>; status: number } => {
+    const holder = { transfer: new native.FileTransfer(() => void holder, () => void holder), status: 0 };
+    holder.status = holder.transfer.start(socket, undefined, from, 0, data.length);
+    return holder;
+  };
+  const read = await pair(t);
+  read.client.resume();
+  await collected(() => hold(read.fd));
+  const full = await pair(t);
+  await collected(() => {
+    const holder = hold(full.fd);
+    holder.transfer.cancel();
+    return holder;
+  });
+  await collected(() => {
+    const holder = hold(-1);
+    t.true(holder.status < 0);
+    return holder;
+  });
 });
 
 test.serial('the caller may close file and connection as soon as the transfer has begun', async (t) => {

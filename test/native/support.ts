@@ -6,6 +6,8 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ExecutionContext } from 'ava';
 import { Board, BOARD_BYTES } from '../../src/ipc/board.js';
 import { check, closeFd, native } from '../../src/native.js';
@@ -63,6 +65,17 @@ export async function ask(port: number): Promise<string> {
 /** Turn the loop until `condition` holds. ava's own time-out is the limit. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Until what `make` answers, which nobody else may hold, has been collected. */
+export async function collected(make: () => object): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const made = new WeakRef(make());
+  await until(() => {
+    gc();
+    return made.deref() === undefined;
+  });
 }
 
 /** What top -H calls the threads of a process. */
