@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { Http2 } from '../../../src/http/http2/http2.js';
 import type { Http2Config } from '../../../src/config/edge-config.js';
+import type { OpenStreams } from '../../../src/http/policy.js';
 
 /** It has no types of its own. */
 interface Express {
@@ -26,6 +27,8 @@ interface Served {
   server: http.Server;
   client: ClientHttp2Session;
   sessions: http2.ServerHttp2Session[];
+  /** Of each connection. */
+  streams: OpenStreams[];
 }
 
 /** As node:http has it: what an async listener answers is nobody's. */
@@ -37,7 +40,8 @@ async function serve(t: ExecutionContext, app: Listener, config: Partial<Http2Co
   const sessions: http2.ServerHttp2Session[] = [];
   const front = new Http2(server, { ...DEFAULTS, ...config }, { connections: { speaksHttp2: (_, session) => void sessions.push(session) }, watchStreams() {} });
   server.removeAllListeners('connection');
-  server.on('connection', (socket: net.Socket) => front.speak(socket));
+  const streams: OpenStreams[] = [];
+  server.on('connection', (socket: net.Socket) => void streams.push(front.speak(socket)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = http2.connect(`http://127.0.0.1:${(server.address() as net.AddressInfo).port}`);
@@ -46,7 +50,7 @@ async function serve(t: ExecutionContext, app: Listener, config: Partial<Http2Co
     client.destroy();
     server.close();
   });
-  return { server, client, sessions };
+  return { server, client, sessions, streams };
 }
 
 interface Answer {
@@ -372,6 +376,28 @@ test('a client that goes away without a word takes its streams along', async (t)
   client.end();
   await new Promise((resolve) => response.once('close', resolve));
   t.false(response.writableFinished);
+});
+
+test('of a stream that its client has reset without an error, and Node keeps, the end for stalled clients frees the response', async (t) => {
+  let begun!: (response: ServerResponse) => void;
+  const asked = new Promise<ServerResponse>((resolve) => (begun = resolve));
+  const { server, streams } = await serve(t, (_request, response) => {
+    response.end(Buffer.alloc(200_000));
+    begun(response);
+  });
+  const { client } = await speakBytes(server, [1, 5, 1, FIELDS]);
+  const response = await asked;
+  const { stream } = response as unknown as { stream: http2.ServerHttp2Stream };
+  // Its window is full before that.
+  client.write(Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0]));
+  while (!stream.closed) await new Promise(setImmediate);
+  t.false(stream.destroyed);
+  const closed = new Promise((resolve) => response.once('close', resolve));
+  const [owing] = streams.filter((connection) => connection.owe());
+  owing!.end();
+  await closed;
+  t.false(owing!.owe());
+  client.destroy();
 });
 
 test('a header that comes in part only, from a client that stays, has the time of a header', async (t) => {
