@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkerConfig } from '../config/worker-config.js';
 import { DroverError } from '../errors.js';
 import type { ListenRefusal } from '../ipc/messages.js';
-import { toServable, type Servable } from './adapt.js';
+import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName } from './app-name.js';
 import { listenRefused } from './boot-error.js';
@@ -20,7 +20,7 @@ export interface App {
   /** Why it is waited for while nothing listens: `it exports nothing to serve …`. */
   waitsFor: string;
   /** The framework's own closing, if it has one and drover made it listen. */
-  close(): Promise<void>;
+  close?: (() => Promise<void>) | undefined;
 }
 
 export interface Surroundings {
@@ -54,7 +54,6 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
     get waitsFor() {
       return `there is nothing to serve (${found}), and it has not called listen()`;
     },
-    close: async () => {},
   };
   if (listens()) return byItself;
 
@@ -82,11 +81,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   if (listens()) return byItself;
   // With --bind the master puts that in its place.
   await servable.listen({ ...place, bindGiven });
-  return { unusable, waitsFor: 'drover has made it listen, and it does not', close: async () => closeServable(servable) };
-}
-
-async function closeServable(servable: Servable): Promise<void> {
-  await servable.close?.();
+  return { unusable, waitsFor: 'drover has made it listen, and it does not', close: servable.close?.bind(servable) };
 }
 
 /** Whether the main file itself calls listen(), comments left out. */

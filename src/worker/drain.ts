@@ -2,18 +2,18 @@
  * The way out of a worker: take no connections, finish what is open, let the app clean up. In the worker; the master only bounds it.
  *
  * No timer here decides on a request. Idle connections end by their own keep-alive time; a connection on which nothing has come yet gets
- * that time too; near the end of the grace, idle connections that would live longer are closed rather than killed. What then still runs
- * is the master's to kill and to name in the log.
+ * that time too; near the end of the grace, idle connections that would live longer are closed rather than killed, and the app is told to end whatever it still does.
+ * What then still runs is the master's to kill and to name in the log.
  */
 import type { Connections } from '../http/connections.js';
 
 export interface DrainOptions {
   connections: Connections;
   graceMs: number;
-  /** Whether the app has a TERM listener, which is then the one to end its WebSockets and other connections that are no HTTP. */
-  appEndsForeign: () => boolean;
-  /** Run the app's TERM listeners: nothing is left but connections that are not HTTP. At most once. */
-  onOnlyForeign: () => void;
+  /** Whether the app can be told to end. It is then the one to end its WebSockets and what else no request ends. */
+  appEnds: () => boolean;
+  /** Tell it: nothing else is left, or the grace is nearly over. At most once. */
+  onAppEnds: () => void;
   /** The last connection is gone. Once. */
   onEmpty: () => void;
 }
@@ -23,26 +23,27 @@ const LAST_PART = 0.1;
 const LAST_MS = 1_000;
 const SWEEP_MS = 250;
 
-export function startDrain({ connections, graceMs, appEndsForeign, onOnlyForeign, onEmpty }: DrainOptions): void {
+export function startDrain({ connections, graceMs, appEnds, onAppEnds, onEmpty }: DrainOptions): void {
   const since = performance.now();
   const lastMs = Math.min(LAST_MS, graceMs * LAST_PART);
   let done = false;
   let toldApp = false;
 
+  const isLate = (): boolean => performance.now() - since >= graceMs - lastMs;
   const look = (): void => {
     if (done) return;
     if (connections.open === 0) {
       done = true;
       clearInterval(sweeper);
       onEmpty();
-    } else if (!toldApp && appEndsForeign() && connections.foreign === connections.open) {
+    } else if (!toldApp && appEnds() && (isLate() || connections.endless === connections.open)) {
       toldApp = true;
-      onOnlyForeign();
+      onAppEnds();
     }
   };
   const sweeper = setInterval(() => {
     connections.sweep(since);
-    if (performance.now() - since >= graceMs - lastMs) connections.closeIdle();
+    if (isLate()) connections.closeIdle();
     look();
   }, Math.min(SWEEP_MS, Math.max(lastMs / 2, 1)));
 

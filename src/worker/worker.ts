@@ -276,8 +276,11 @@ export class Worker {
     startDrain({
       connections,
       graceMs: order.graceMs,
-      appEndsForeign: appListensToTerm,
-      onOnlyForeign: () => this.#askAppToEnd(),
+      appEnds: () => appListensToTerm() || this.#app?.close !== undefined,
+      onAppEnds: () => {
+        void this.#closeApp();
+        if (appListensToTerm()) this.#askAppToEnd();
+      },
       onEmpty: () => void this.#finish(order.graceMs),
     });
   }
@@ -286,13 +289,21 @@ export class Worker {
   async #finish(graceMs: number): Promise<void> {
     // Nothing of ours keeps the loop alive from here on: an app that closes what it has open ends by itself.
     setTimeout(() => void this.#exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
-    try {
-      await this.#app?.close();
-    } catch (error) {
-      this.#log('worker.app-exit', { message: `the app threw while it closed: ${String(error)}` });
-    }
+    await this.#closeApp();
     if (!appListensToTerm()) return this.#exit(this.#order!.exitCode);
     this.#askAppToEnd();
+  }
+
+  #closed: Promise<void> | undefined;
+  /** The framework's own closing: begun once, and never rejected. */
+  #closeApp(): Promise<void> {
+    return (this.#closed ??= (async () => {
+      try {
+        await this.#app?.close?.();
+      } catch (error) {
+        this.#log('worker.app-exit', { message: `the app threw while it closed: ${String(error)}` });
+      }
+    })());
   }
 
   #toldApp = false;

@@ -305,6 +305,59 @@ test('an app with a TERM listener ends its upgraded connections itself, once HTT
   t.deepEqual(await master.exited, { code: 0, signal: null });
 });
 
+test('an app with a TERM listener ends its server-sent events itself, and their connections with them', async (t) => {
+  const master = start(t, { app: 'events-term.cjs' });
+  const { port } = await master.ready();
+  const events = await client(t, port);
+  events.send('/events');
+  await events.until('begun');
+  t.regex(events.text, /Connection: keep-alive/i);
+  // Longer than the test may take.
+  drain(master, 'all', 600_000);
+  await events.until('bye');
+  await events.closed;
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
+test('HTTP/2: so it does, when a session has nothing else', async (t) => {
+  const master = start(t, { app: 'events-term.cjs', env: { HTTP2: '1' } });
+  const { origin } = await master.ready();
+  const session = connectHttp2(origin);
+  t.teardown(() => session.destroy());
+  const stream = session.request({ ':path': '/events' }).setEncoding('utf8');
+  let text = '';
+  stream.on('data', (part: string) => (text += part));
+  const ended = once(stream, 'end');
+  await once(stream, 'data');
+  drain(master, 'all', 600_000);
+  await ended;
+  t.true(text.endsWith('data: bye\n\n'));
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
+test('a request that does not end: the TERM listeners run before the grace is over', async (t) => {
+  const master = start(t, { app: 'term.cjs', env: { EXIT: 'exit' } });
+  const { port } = await master.ready();
+  const one = await client(t, port);
+  one.send('/');
+  await one.until('begun ');
+  drain(master, 'all', 1000);
+  t.deepEqual(await master.exited, { code: 5, signal: null });
+  t.is(master.stdout, 'app TERM SIGTERM\n');
+});
+
+test("Fastify's preClose hooks end its WebSockets", async (t) => {
+  const master = start(t, { app: 'fastify-pre-close.mjs' });
+  const { port } = await master.ready();
+  const upgraded = await client(t, port);
+  upgraded.send('/', 'Connection: Upgrade', 'Upgrade: x');
+  await upgraded.until('101 Switching Protocols');
+  drain(master, 'all', 600_000);
+  await upgraded.until('bye');
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+  t.is(master.stdout, 'onClose\n');
+});
+
 test('idle connections with a keep-alive time longer than the grace are closed before its end', async (t) => {
   const master = start(t, { app: 'slow.cjs', env: { KEEP_ALIVE_MS: '600000' } });
   const { port } = await master.ready();
