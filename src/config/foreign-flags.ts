@@ -29,6 +29,13 @@ const THREADS = 'A worker has one thread for JavaScript: give it more processes 
 const OUTPUT = "What the app writes goes to drover's own standard output and error; drover's log is `--log-file`.";
 const RESTARTS = 'A worker that dies is replaced at once, and after a pause that grows when it keeps dying; there is nothing to set.';
 
+const SYSLOG = 'drover logs to standard error, or to `--log-file FILE`, and what runs it (systemd, Docker) hands that on to syslog.';
+const LOGGER = "drover's log is a line of JSON for each event (docs/events.md): let what collects logs sort them and pass them on. `--log-level` says how much is logged.";
+const STRICT = "There is nothing to set: what RFC 9112 or Node's parser does not take for a request is refused, as two programs might read it in two ways.";
+const OF_NODE = 'Node does that by itself: leave it out.';
+const APP = 'That is `app` in the config file, and APP on the command line.';
+const SLOT = 'The number of a worker is in the variable NODE_APP_INSTANCE: there is nothing to set.';
+
 const logFile = (value = 'FILE'): string => `${is(`--log-file ${shellWord(value)}`)} What the app writes goes to standard output and error.`;
 
 const HINTS: Readonly<Record<string, Hint>> = {
@@ -47,6 +54,21 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--proxy-allow-ips': same('--proxy-allow-from', 'ADDRESSES'),
   '--proxy-headers': 'Headers of a proxy at 127.0.0.1 or a unix socket are believed by themselves; for others: `--forwarded-allow-ips ADDRESSES`.',
   '--root-path': same('--script-name', '/PREFIX'),
+  '--http2-cleartext': 'That is `--http-protocols h1,h2` without a certificate, for clients that know beforehand that they may speak HTTP/2.',
+  '--http-parser': OF_NODE,
+  '--permit-obsolete-folding': STRICT,
+  '--permit-unconventional-http-method': STRICT,
+  '--permit-unconventional-http-version': STRICT,
+  '--casefold-http-method': STRICT,
+  '--strip-header-spaces': STRICT,
+  // The app.
+  '--wsgi-app': APP,
+  '--script': APP,
+  '--apps': "A config file of drover is one app's: its keys stand at the top.",
+  '--args': 'That is `appArgs` in the config file, and `-- ARG...` on the command line.',
+  '--raw-env': same('--env', 'NAME=VALUE'),
+  '--interpreter': 'The app runs under the Node that drover runs under: start drover with that one.',
+  '--interpreter-args': same('--node-args', 'ARGS'),
   // The processes.
   '--instances': workers,
   '-i': workers,
@@ -61,18 +83,29 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--user': USER,
   '-u': USER,
   '--group': USER,
+  '--initgroups': USER,
   '-g': USER,
   '--uid': USER,
   '--gid': USER,
   '--max-memory-restart': '`--node-args "--max-old-space-size=MiB"` bounds the heap, and a worker that runs out of it is replaced; of other memory there is no limit.',
   '--max-restarts': RESTARTS,
   '--restart-delay': RESTARTS,
+  '--exp-backoff-restart-delay': RESTARTS,
+  '--min-uptime': RESTARTS,
   '--no-autorestart': RESTARTS,
   '--limit-max-requests': same('--max-requests', 'N'),
   '--limit-concurrency': (value = 'N') => `${is(`--worker-connections ${shellWord(value)}`, `--worker-concurrency ${shellWord(value)}`)} Both are per worker.`,
+  '--proc-name': same('--name', 'NAME'),
+  '--instance-var': SLOT,
+  '--increment-var': SLOT,
   // Reloads and times.
   '--reload': WATCH,
+  '--reload-engine': WATCH,
+  '--reload-extra-file': WATCH,
+  '--reload-extra-files': WATCH,
   '--watch': WATCH,
+  '--ignore-watch': WATCH,
+  '--cron-restart': 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.',
   '--kill-timeout': 'That is `--graceful-timeout TIME`, in seconds or with a unit (1600ms).',
   '--listen-timeout': 'That is `--boot-timeout TIME`, in seconds or with a unit (8000ms).',
   '--wait-ready': 'drover waits by itself until the app listens: leave it out. How long: `--boot-timeout`.',
@@ -82,11 +115,35 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--key': same('--keyfile', 'FILE'),
   '--ssl-certfile': same('--certfile', 'FILE'),
   '--ssl-keyfile': same('--keyfile', 'FILE'),
+  '--ssl-ca-certs': same('--ca-certs', 'FILE'),
+  '--ssl-cert-reqs': same('--cert-reqs', 'REQS'),
+  '--ssl-ciphers': same('--ciphers', 'LIST'),
+  '--ssl-keyfile-password': 'That is `--keyfile-password`, or DROVER_KEYFILE_PASSWORD in the environment.',
+  '--do-handshake-on-connect': OF_NODE,
+  '--suppress-ragged-eofs': OF_NODE,
   '--ssl-version': 'That is `--tls-min-version` and `--tls-max-version`.',
   // Files and logs.
   '--cwd': same('--chdir', 'DIR'),
   '--access-log': 'That is `--access-logfile FILE`, with - for standard output.',
+  '--accesslog': same('--access-logfile', 'FILE'),
+  '--errorlog': logFile,
   '--capture-output': OUTPUT,
+  '--enable-stdio-inheritance': OUTPUT,
+  '-R': OUTPUT,
+  '--out-file': OUTPUT,
+  '--error-file': OUTPUT,
+  '--merge-logs': OUTPUT,
+  '--log-syslog': SYSLOG,
+  '--log-syslog-to': SYSLOG,
+  '--log-syslog-prefix': SYSLOG,
+  '--log-syslog-facility': SYSLOG,
+  '--syslog': SYSLOG,
+  '--syslog-addr': SYSLOG,
+  '--disable-redirect-access-to-syslog': SYSLOG,
+  '--log-config': LOGGER,
+  '--log-config-json': LOGGER,
+  '--logconfig': LOGGER,
+  '--logger-class': LOGGER,
   '--output': OUTPUT,
   '-o': OUTPUT,
   '--log': logFile,

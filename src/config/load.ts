@@ -240,10 +240,11 @@ function fromFile(exported: Readonly<Record<string, unknown>>, path: string): La
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: ${JSON.stringify(key)} cannot be set in the config file`, `Give --${kebab(key)} on the command line or in DROVER_CMD_ARGS.`);
     }
     if (!inFile.some(({ name }) => name === key)) {
-      const hint = hintForFlag(`--${kebab(key)}`, typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined);
+      // Gunicorn's and PM2's keys have underscores.
+      const hint = hintForFlag(`--${kebab(key).replaceAll('_', '-')}`, typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined);
       if (hint !== undefined) throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, hint);
       if (typeof raw === 'function') throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown hook ${JSON.stringify(key)}`, hookRemedy(key));
-      const near = nearest(key, inFile.map(({ name }) => name)) ?? hookMeant(key);
+      const near = nearest(key, [...inFile.map(({ name }) => name), ...Object.keys(HOOKS)]) ?? hookMeant(key);
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, near === undefined ? 'drover --help lists the options; in the config file they are written in camelCase: --max-requests is maxRequests.' : `Did you mean ${near}?`);
     }
     // undefined and null are "not given": { pidfile: process.env.PIDFILE }

@@ -211,6 +211,7 @@ test('unknown keys name the nearest option or hook', async (t) => {
   t.regex(await of('worker'), /drover\.config\.json: unknown option "worker"\n {2}Did you mean workers\?/);
   t.regex(await of('max_requests'), /Did you mean maxRequests\?/);
   t.regex(await of('whenready'), /Did you mean whenReady\?/);
+  t.regex(await of('worker_int'), /Did you mean workerInt\?/);
   t.regex(await of('certificate'), /camelCase/);
 });
 
@@ -225,6 +226,10 @@ test('keys that others have say what to give instead', async (t) => {
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `--bind 127\.0\.0\.1:3000`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `--workers auto`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /--graceful-timeout/);
+  const of = async (key: string): Promise<string> => (await errorOf(load(tree(t, { [CONFIG]: JSON.stringify({ [key]: 'x' }) }), ['a']))).format();
+  for (const [key, remedy] of [['proc_name', '`--name x`'], ['raw_env', '`--env x`'], ['accesslog', '`--access-logfile x`'], ['errorlog', '`--log-file x`'], ['wsgi_app', '`app`'], ['preload_app', 'cannot be forked'], ['max_memory_restart', '--max-old-space-size'], ['kill_timeout', '--graceful-timeout'], ['apps', 'at the top']] as const) {
+    t.true((await of(key)).includes(remedy), key);
+  }
 });
 
 test('undefined and null in a file are as if not there', async (t) => {
