@@ -65,7 +65,7 @@ class Info implements RequestInfo {
   }
 
   get mount(): string {
-    return this.#request[kMount] ?? '';
+    return mountOf(this.#request);
   }
 
   get knownId(): string | undefined {
@@ -86,6 +86,16 @@ export function toldClientOf(request: object): string | undefined {
   const forwarded = (request as Known)[kForwarded];
   if (forwarded === undefined) return undefined;
   return typeof forwarded === 'string' && trust !== undefined ? trust.clientIn(forwarded) : (request as Known).drover.clientAddress;
+}
+
+/** The same client's port; undefined: nobody knows it. */
+export function clientPortOf(request: Pick<IncomingMessage, 'socket'>): number | undefined {
+  return (request as Known)[kForwarded] === undefined ? request.socket.remotePort : (request as Known).drover.clientPort;
+}
+
+/** Where the app is mounted for this request; '': at the root. */
+export function mountOf(request: object): string {
+  return (request as Known)[kMount] ?? '';
 }
 
 /** Likewise: the id, if the request has got one, or came with one. */

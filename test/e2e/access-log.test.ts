@@ -51,6 +51,24 @@ test.serial('a body that turns out too large, and what is no request: the log ha
   }
 });
 
+test.serial('variables as WSGI names them: the mount, the path below it, and the port of the same client as the address', async (t) => {
+  const file = join(scratch(t), 'access.log');
+  const format = '%({SCRIPT_NAME}e)s %({PATH_INFO}e)s %({REQUEST_URI}e)s %({REMOTE_ADDR}e)s %({REMOTE_PORT}e)s';
+  const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--script-name', '/m', '--access-logfile', file, '--access-log-format', format]);
+  const address = await d.address();
+  const asked: [string, string, string][] = [
+    ['/m/a?b', 'X-Forwarded-For: 192.0.2.7:4711', '/m /a /m/a?b 192.0.2.7 4711'],
+    ['/m/a', 'X-Forwarded-For: 192.0.2.7', '/m /a /m/a 192.0.2.7 -'],
+    ['/x/', 'SCRIPT_NAME: /x', '/x / /x/ 127.0.0.1 PORT'],
+    ['/out', 'X-A: b', '- /out /out 127.0.0.1 PORT'],
+  ];
+  for (const [at, [url, field, line]] of asked.entries()) {
+    await raw(address, `GET ${url} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${field}\r\n\r\n`);
+    const told = (await lines(file, at + 1))[at]!;
+    t.is(line.endsWith('PORT') ? told.replace(/\d+$/, 'PORT') : told, line);
+  }
+});
+
 test.serial('every kind of answer has its line, with what was sent', async (t) => {
   const file = join(scratch(t), 'access.log');
   const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file, '--access-logformat', '%(r)s|%(s)s|%(b)s|%(h)s|%({x-thing}o)s']);

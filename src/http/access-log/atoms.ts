@@ -5,6 +5,8 @@
  */
 import type { AtomName, NamedKind, Piece } from '../../config/access-log-format.js';
 import type { LogClock } from './clock.js';
+import { stripMount } from '../mount.js';
+import { clientPortOf, mountOf } from '../request-info.js';
 import { escapeText, escapeWord } from './escape.js';
 import { pathOf, queryOf, requestIdOf, UNKNOWN, type Exchange } from './exchange.js';
 
@@ -149,12 +151,13 @@ function orDash(value: string | number | readonly string[] | undefined): string 
 /** The names WSGI gives to what a request has; `http_` is a header; anything else is a variable of the environment, as it was at start. */
 const VARIABLES: Readonly<Record<string, (exchange: Exchange) => string | number | undefined>> = {
   remote_addr: ({ client }) => client,
-  remote_port: ({ request }) => request?.socket.remotePort,
+  remote_port: ({ request }) => (request === null ? undefined : clientPortOf(request)),
   remote_user: ({ headers }) => (headers.authorization === undefined ? undefined : userOf(headers.authorization)),
   request_method: ({ method }) => method,
   request_uri: ({ url }) => url,
   raw_uri: ({ url }) => url,
-  path_info: ({ url }) => pathOf(url),
+  script_name: ({ request }) => (request === null ? undefined : mountOf(request)),
+  path_info: ({ request, url }) => (request === null ? undefined : stripMount(pathOf(url), mountOf(request))) ?? pathOf(url),
   query_string: ({ url }) => queryOf(url),
   server_protocol: ({ protocol }) => protocol,
   server_name: ({ headers }) => hostOf(headers)?.replace(/:\d+$/, ''),
