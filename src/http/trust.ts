@@ -76,7 +76,7 @@ export class Trust {
     for (const name of Object.keys(this.#schemes)) {
       const value = pick(name);
       if (value === undefined) continue;
-      const says = value === this.#schemes[name] ? 'https' : 'http';
+      const says = isSecure(value, this.#schemes[name]!) ? 'https' : 'http';
       if (scheme !== undefined && scheme !== says) return 'the headers that tell the scheme contradict each other';
       scheme = says;
     }
@@ -92,8 +92,13 @@ export class Trust {
     const element = client === undefined ? elements.at(-1) : elements[client.index];
     const proto = element?.get('proto')?.toLowerCase();
     const host = element?.get('host');
-    return { client, scheme: proto === undefined ? undefined : proto === 'https' ? 'https' : 'http', host: host !== undefined && host !== '' && isHost(host) ? host : undefined };
+    return { client, scheme: proto === undefined ? undefined : isSecure(proto, 'https') ? 'https' : 'http', host: host !== undefined && host !== '' && isHost(host) ? host : undefined };
   }
+}
+
+/** Of a WebSocket's request Traefik says `wss`. */
+function isSecure(value: string, secure: string): boolean {
+  return value === secure || (value === 'wss' && secure === 'https');
 }
 
 /** The values of all fields of a name (in lower case), as one list; undefined: there is none. */

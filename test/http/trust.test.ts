@@ -25,6 +25,10 @@ test('a peer is trusted by its address; at a unix socket always; gone, never', (
 test('the scheme: the value that means https, exactly; any other is http', (t) => {
   t.like(told('X-Forwarded-Proto', 'https'), { scheme: 'https' });
   t.like(told('X-Forwarded-Proto', 'HTTPS'), { scheme: 'http' });
+  t.like(told('X-Forwarded-Proto', 'wss', 'X-Forwarded-Ssl', 'on'), { scheme: 'https' });
+  t.like(told('X-Forwarded-Proto', 'ws'), { scheme: 'http' });
+  t.like(told('X-Forwarded-Protocol', 'wss'), { scheme: 'http' });
+  t.like(told('Forwarded', 'proto=wss', 'X-Forwarded-Proto', 'https'), { scheme: 'https' });
   t.like(told('X-Forwarded-Ssl', 'on', 'x-forwarded-protocol', 'ssl'), { scheme: 'https' });
   t.like(told('X-Forwarded-For', '1.1.1.1'), { scheme: undefined });
   t.is(told('X-Forwarded-Proto', 'https', 'X-Forwarded-Ssl', 'off'), 'the headers that tell the scheme contradict each other');

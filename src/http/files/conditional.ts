@@ -47,9 +47,9 @@ function lists(header: string, etag: string | undefined, comparison: 'strong' | 
   return (header.match(TAG) ?? []).some((tag) => (comparison === 'strong' ? tag === etag : tag.replace(/^W\//, '') === opaque));
 }
 
-/** A date of HTTP. Date.parse takes `2` for one. */
+/** A date of HTTP. Date.parse takes `2` for one, and the one of its three forms that names no zone for local time (RFC 9110 5.6.7). */
 function parseDate(text: string): number | undefined {
   if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined;
-  const ms = Date.parse(text);
+  const ms = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   return Number.isNaN(ms) ? undefined : ms;
 }

@@ -40,6 +40,18 @@ for (const [conditions, withStrong, withWeak] of CASES) {
   });
 }
 
+test('a date in the form of asctime is GMT, wherever the server is', (t) => {
+  const { TZ } = process.env;
+  process.env['TZ'] = 'America/New_York';
+  t.is(new Date(MODIFIED).getTimezoneOffset(), 300);
+  t.is(evaluate({ 'if-modified-since': 'Tue Nov 24 10:00:00 2026' }, strong), 304);
+  t.is(evaluate({ 'if-modified-since': 'Tue Nov 24 09:59:59 2026' }, strong), undefined);
+  t.is(evaluate({ 'if-unmodified-since': 'Sun Nov  1 09:59:59 2026' }, strong), 412);
+  t.true(rangeApplies({ 'if-range': 'Tue Nov 24 10:00:00 2026' }, strong));
+  if (TZ === undefined) delete process.env['TZ'];
+  else process.env['TZ'] = TZ;
+});
+
 const RANGES: [ifRange: string | undefined, withStrong: boolean, withWeak: boolean][] = [
   [undefined, true, true],
   ['"a,b"', true, false],
