@@ -5,7 +5,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { loadConfig } from '../config/load.js';
-import { EXIT_CODES } from '../errors.js';
+import { DroverError, EXIT_CODES } from '../errors.js';
 import { bearLostReaders } from '../log/lost-reader.js';
 
 /** Answers the exit code; rejects with a DroverError that is to be printed. */
@@ -64,11 +64,25 @@ export async function run(): Promise<number> {
  * process.cwd() has it resolved already.
  */
 function startDirectory(): string {
+  const cwd = workingDirectory();
   const { PWD } = process.env;
-  const cwd = process.cwd();
   if (PWD === undefined || !PWD.startsWith('/')) return cwd;
-  const [logical, physical] = [statSync(PWD, { throwIfNoEntry: false }), statSync(cwd)];
-  return logical?.ino === physical.ino && logical.dev === physical.dev ? PWD : cwd;
+  try {
+    const [logical, physical] = [statSync(PWD), statSync(cwd)];
+    return logical.ino === physical.ino && logical.dev === physical.dev ? PWD : cwd;
+  } catch {
+    // Of before a change of user: this one may not look there, or it is gone.
+    return cwd;
+  }
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DroverError('ERR_DROVER_VALUE', `the working directory is gone (${code})`, 'Start drover in a directory that exists; where one of the same name has been made anew, `cd "$PWD"` goes there.');
+  }
 }
 
 function packageVersion(): string {

@@ -140,6 +140,14 @@ test('a config file that throws', (t) => {
   mistake(t, drover(cwd, ['app.js']), `drover: config file ${cwd}/drover.config.mjs:2:9: Error: boom`, /Correct the file/);
 });
 
+test('a working directory that is gone, and a PWD that cannot be looked at', (t) => {
+  const cwd = tree(t, { 'gone/.keep': '' });
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', 'cd gone && rm -r ../gone && exec "$@"', 'sh', process.execPath, CLI, 'app.js'], { cwd, encoding: 'utf8' });
+  mistake(t, { code: status, stdout, stderr }, 'drover: the working directory is gone (ENOENT)', /Start drover in a directory that exists/);
+  symlinkSync('loop', join(cwd, 'loop'));
+  t.regex(drover(cwd, ['app.js', '--print-config'], { PWD: join(cwd, 'loop/x') }).stdout, /^app +app\.js /);
+});
+
 test('unknown key', (t) => {
   const cwd = tree(t, { 'drover.config.json': '{ "worker": 2 }' });
   mistake(t, drover(cwd, ['app.js']), `drover: ${cwd}/drover.config.json: unknown option "worker"`, '  Did you mean workers?');
