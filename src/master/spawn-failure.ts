@@ -7,9 +7,22 @@ export interface SpawnFailure {
   remedy: string | undefined;
 }
 
-/** `limit`: how many descriptors the master may have. */
-export function explainSpawnFailure(error: NodeJS.ErrnoException, limit: () => number): SpawnFailure {
+export interface SpawnSurroundings {
+  /** How many descriptors the master may have. */
+  limit: () => number;
+  /** The directory the worker was to run in, and the program. */
+  directory: string;
+  program: string;
+  isThere: (path: string) => boolean;
+}
+
+export function explainSpawnFailure(error: NodeJS.ErrnoException, { limit, directory, program, isThere }: SpawnSurroundings): SpawnFailure {
   switch (error.code) {
+    case 'ENOENT':
+      // Node says the same of both.
+      if (!isThere(directory)) return { what: `the working directory ${directory} is gone (ENOENT)`, remedy: 'make it anew, or start drover again with a --chdir that is there' };
+      if (!isThere(program)) return { what: `${program}, the Node that drover runs under, is gone (ENOENT)`, remedy: 'start drover again with the Node that is there now' };
+      return { what: error.message, remedy: undefined };
     case 'EAGAIN':
       return {
         what: 'the system allows no more processes (EAGAIN)',

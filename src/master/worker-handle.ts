@@ -5,6 +5,7 @@
  * comes back as events of the loop: its messages in order, then, after the last of them, its exit.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import type { LoadedConfig } from '../config/load.js';
 import { workerConfig } from '../config/load.js';
 import type { WorkerInfo } from '../config/hooks.js';
@@ -114,7 +115,7 @@ export class WorkerHandle {
     const { config, certificates } = options.loaded;
     // A worker that could not be started, and is tried again as one that died.
     const giveUp = (error: Error): void => {
-      this.spawnFailure = explainSpawnFailure(error, () => native.descriptorLimit());
+      this.spawnFailure = explainSpawnFailure(error, { limit: () => native.descriptorLimit(), directory: config.chdir, program: process.execPath, isThere: existsSync });
       queueMicrotask(() => events.exit(this, null, null));
     };
     const replaced = codeProblem();
