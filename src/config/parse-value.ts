@@ -219,7 +219,7 @@ function parseArgs(given: unknown): readonly string[] | Unfit {
 
 /** Messages never show the value of a variable: it may be a secret. */
 function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
-  const remedy = 'Give NAME=VALUE, or in the config file an object of texts.';
+  const remedy = 'Give NAME=VALUE, or in the config file an object of texts and numbers.';
   const entries: [string, unknown][] = [];
   if (Array.isArray(given)) {
     for (const item of given as unknown[]) {
@@ -233,13 +233,17 @@ function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
   } else {
     return new Unfit('neither a plain object nor a list', remedy, typeof given);
   }
+  const variables: [string, string][] = [];
   for (const [name, value] of entries) {
-    if (value === undefined) continue;
-    if (typeof value !== 'string') return new Unfit(`the value is not a text but a ${typeof value}`, remedy, name);
+    if (value === undefined || value === null) continue;
+    // What a variable holds is text; { PORT: 3000, DEBUG: true } says which.
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return new Unfit(`the value is not a text but ${typeof value === 'object' ? 'an object' : `a ${typeof value}`}`, remedy, name);
     if (name === '' || name.includes('=') || name.includes('\0')) return new Unfit('not the name of a variable', remedy, name);
-    if (value.includes('\0')) return new Unfit('the value has a NUL byte', remedy, name);
+    const text = String(value);
+    if (text.includes('\0')) return new Unfit('the value has a NUL byte', remedy, name);
+    variables.push([name, text]);
   }
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Record<string, string>;
+  return Object.fromEntries(variables);
 }
 
 function parseMounts(given: unknown, directory: string): readonly StaticMount[] | Unfit {

@@ -206,7 +206,7 @@ function kind(option: Option): string {
     case 'choices':
       return `${option.values.map((choice) => `\`${choice}\``).join(', ')}, or several with commas; in the config file also a list`;
     case 'envMap':
-      return '`NAME=VALUE`; in the config file an object of texts';
+      return '`NAME=VALUE`; in the config file an object of texts and numbers';
     case 'mounts':
       return '`PREFIX=DIR`; in the config file an object of directories by prefix, or a list';
   }

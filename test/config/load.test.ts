@@ -123,10 +123,14 @@ test('env adds up over all sources', async (t) => {
   t.deepEqual(config.env, { A: 'file', B: 'args', C: 'flag', D: '1=2' });
 });
 
+test('env: numbers and booleans are written out, and what is null is not there', async (t) => {
+  t.deepEqual((await load(tree(t, { [CONFIG]: '{"env": {"PORT": 3000, "DEBUG": true, "NONE": null}}' }), ['a'])).config.env, { PORT: '3000', DEBUG: 'true' });
+});
+
 test('an error about env shows no value of a variable', async (t) => {
-  const cwd = tree(t, { [CONFIG]: '{"env": {"TOKEN": "s3cret", "PORT": 5}}' });
+  const cwd = tree(t, { [CONFIG]: '{"env": {"TOKEN": "s3cret", "PORT": []}}' });
   const error = await errorOf(load(cwd, ['a']));
-  t.regex(error.format(), /^env: the value is not a text but a number: "PORT"/);
+  t.regex(error.format(), /^env: the value is not a text but an object: "PORT"/);
   t.false(error.format().includes('s3cret'));
   t.false((await errorOf(load(tree(t), ['a', '-e', 'TOKEN=s3cret', '-e', 'B']))).format().includes('s3cret'));
 });
