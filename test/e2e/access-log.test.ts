@@ -126,6 +126,18 @@ test.serial('the line of an upgrade has the fields of its request, whichever the
   }
 });
 
+test.serial('an upgrade that drover refuses has one line', async (t) => {
+  const file = join(scratch(t), 'access.log');
+  const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file, '--access-log-format', 'json']);
+  const address = await d.address();
+  await raw(address, 'GET /ws HTTP/1.1\r\nUser-Agent: agent\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  await raw(address, 'GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await poll('the line of the next request', () => linesOf(file).find((line) => line.includes('/next')));
+  const told = linesOf(file).map((line) => JSON.parse(line) as Record<string, unknown>);
+  t.deepEqual(told.map(({ path }) => path), ['/ws', '/next']);
+  t.like(told[0], { status: 400, bytes: 'no Host header\n'.length, userAgent: 'agent', refusal: 'no Host header', aborted: false });
+});
+
 test.serial('JSON on standard output, of two workers, and the app’s own output beside it', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--access-logfile', '-', '--access-log-format', 'json']);
   await d.ready();

@@ -38,6 +38,11 @@ interface LoggedStream extends CountedStream {
   [kExchange]?: Exchange;
 }
 
+/** The socket of an upgrade that has not been answered yet. */
+interface UpgradedSocket extends Duplex {
+  [kExchange]?: Exchange;
+}
+
 interface RequestStart {
   request: IncomingMessage;
   response: LoggedResponse;
@@ -95,9 +100,10 @@ export class AccessLog implements Policy {
     return false;
   }
 
-  upgrade(request: IncomingMessage, socket: Duplex): boolean {
-    const exchange = this.#begin(request, request.socket);
+  upgrade(request: IncomingMessage, socket: UpgradedSocket): boolean {
+    const exchange = (socket[kExchange] = this.#begin(request, request.socket));
     watchFirstAnswer(socket, (status) => {
+      delete socket[kExchange];
       if (!this.#usual) exchange.headers = request.headers;
       exchange.client = toldClientOf(request) ?? exchange.client;
       exchange.status = status || CLIENT_CLOSED;
@@ -107,8 +113,15 @@ export class AccessLog implements Policy {
     return false;
   }
 
-  /** Drover or Node refused what came before it was a request. */
+  /** Drover or Node refused what came before it was a request, or an upgrade. */
   refused({ socket, status, reason, bodyBytes: bytes, requestLine = '' }: SocketRefusal): void {
+    const upgrade = (socket as UpgradedSocket)[kExchange];
+    if (upgrade !== undefined) {
+      // Its answer is about to be written, and has its line then.
+      upgrade.refusal = reason;
+      upgrade.bytes = bytes;
+      return;
+    }
     const [, method = '', url = '', protocol = ''] = /^([!#$%&'*+.^_`|~\w-]+) (\S+) (HTTP\/\d\.\d)$/.exec(requestLine) ?? [];
     const exchange = new Exchange(performance.now(), method, url, protocol);
     exchange.line = requestLine;
