@@ -94,7 +94,10 @@ export class Refusals {
     const response = socket._httpMessage;
     // In the middle of a response there is nothing that could still be said.
     const isSilent = response?.headersSent === true || !socket.writable;
-    for (const observer of observers) observer({ socket, status, reason, bodyBytes: isSilent ? 0 : textOf(reason).length, ...(requestLine === undefined ? {} : { requestLine }) });
+    const bodyBytes = isSilent ? 0 : textOf(reason).length;
+    if (!response) for (const observer of observers) observer({ socket, status, reason, bodyBytes, ...(requestLine === undefined ? {} : { requestLine }) });
+    // The account of a request that is under way is its own.
+    else if (!isSilent) (response as { [kRaw]?: RawRefusal })[kRaw] = { status, reason, bodyBytes };
     if (isSilent) return void socket.destroy();
     socket.write(rawResponse(status, reason));
     // A request that is under way hears of it: its socket closes.

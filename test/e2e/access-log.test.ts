@@ -126,6 +126,22 @@ test.serial('the line of an upgrade has the fields of its request, whichever the
   }
 });
 
+test.serial('a request that turns out to be none while it is under way has one line, with what the client got', async (t) => {
+  const file = join(scratch(t), 'access.log');
+  const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--request-timeout', '200ms', '--access-logfile', file, '--access-log-format', 'json']);
+  const address = await d.address();
+  const head = 'Host: a\r\nUser-Agent: agent\r\n';
+  const late = await raw(address, `POST /silent HTTP/1.1\r\n${head}Content-Length: 5\r\n\r\nab`);
+  const broken = await raw(address, `POST /silent?2 HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\nZZ\r\n`);
+  // The response had begun: nothing could be said.
+  await raw(address, `POST /half HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\nZZ\r\n`);
+  await raw(address, 'GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await poll('the line of the next request', () => linesOf(file).find((line) => line.includes('/next')));
+  const told = linesOf(file).map((line) => JSON.parse(line) as Record<string, unknown>);
+  t.deepEqual(told.map(({ path, status }) => [path, status]), [['/silent', 408], ['/silent', 400], ['/half', 200], ['/next', 200]]);
+  for (const [at, text] of [late, broken].entries()) t.like(told[at], { bytes: text.length - text.indexOf('\r\n\r\n') - 4, userAgent: 'agent', aborted: false });
+});
+
 test.serial('an upgrade that drover refuses has one line', async (t) => {
   const file = join(scratch(t), 'access.log');
   const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file, '--access-log-format', 'json']);
