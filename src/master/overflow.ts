@@ -33,7 +33,8 @@ export const TELL_EVERY_MS = 60_000;
 /** The policy: counts and times in, what to tell out. */
 export class Overflows {
   #overflows: number;
-  readonly #drops = new Map<string, number>();
+  /** Of the sockets there were at the last look, by socket: another that is opened at the same address begins at 0. */
+  #drops: ReadonlyMap<string, number> = new Map();
   /** Dropped and not told yet, by socket. */
   readonly #untold = new Map<string, number>();
   readonly #toldAt = new Map<string, number>();
@@ -45,12 +46,13 @@ export class Overflows {
 
   look(now: number, sockets: readonly Seen[], readOverflows: () => number): Overflowed[] {
     const more = new Map<string, number>();
-    for (const { address, slot, drops } of sockets) {
-      const name = `${address} ${slot}`;
+    const seen = new Map(sockets.map(({ address, slot, drops }) => [`${address} ${slot}`, drops]));
+    for (const [name, drops] of seen) {
       const delta = (drops - (this.#drops.get(name) ?? 0)) >>> 0;
-      this.#drops.set(name, drops);
       if (delta > 0) more.set(name, delta);
     }
+    this.#drops = seen;
+    for (const name of this.#untold.keys()) if (!seen.has(name)) this.#untold.delete(name);
     if (more.size > 0) {
       const overflows = readOverflows();
       if (overflows !== this.#overflows) for (const [name, delta] of more) this.#untold.set(name, (this.#untold.get(name) ?? 0) + delta);

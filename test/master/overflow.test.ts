@@ -30,6 +30,17 @@ test('the counter wraps', (t) => {
   t.is(policy.look(1, [socket(0, 2)], () => 1)[0]!.dropped, 3);
 });
 
+test('a socket that was closed is forgotten: the next one of its address begins anew', (t) => {
+  const policy = new Overflows(0);
+  let overflows = 0;
+  const read = (): number => ++overflows;
+  t.is(policy.look(0, [socket(0, 5)], read).length, 1);
+  t.deepEqual(policy.look(1, [socket(0, 7)], read), []);
+  t.deepEqual(policy.look(2, [], read), []);
+  t.deepEqual(policy.look(TELL_EVERY_MS, [socket(0, 0)], read), []);
+  t.is(policy.look(TELL_EVERY_MS + 1, [socket(0, 3)], read)[0]!.dropped, 3);
+});
+
 test('/proc/net/netstat', (t) => {
   t.is(listenOverflows('TcpExt: A ListenOverflows B\nTcpExt: 1 22 3\nIpExt: A\nIpExt: 0'), 22);
   t.is(listenOverflows(''), 0);

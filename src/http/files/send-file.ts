@@ -13,6 +13,8 @@ import { respondWithFile } from './respond.js';
 import { Root, stat } from './root.js';
 import { isBehind, whenSocket } from './turn.js';
 
+/** Directories that are kept open: an app may have one per customer. */
+const ROOTS = 64;
 const roots = new Map<string, Root>();
 
 export function sendFile(request: IncomingMessage, response: ServerResponse, path: string, options: SendFileOptions = {}): Promise<SendFileResult> {
@@ -67,10 +69,20 @@ function openTrusted(path: string): OpenFile {
 }
 
 function openBelow(directory: string, path: string): OpenFile {
-  const absolute = resolve(directory);
-  let root = roots.get(absolute);
-  if (root === undefined) roots.set(absolute, (root = new Root(absolute, false)));
-  const file = root.open(path.replace(/^\/+/, ''));
+  const file = rootOf(resolve(directory)).open(path.replace(/^\/+/, ''));
   if (typeof file === 'number') throw systemError('open', file, { path });
   return file;
+}
+
+function rootOf(directory: string): Root {
+  const known = roots.get(directory);
+  if (known !== undefined) return known;
+  const root = new Root(directory, false);
+  roots.set(directory, root);
+  if (roots.size > ROOTS) {
+    const [first, opened] = roots.entries().next().value!;
+    roots.delete(first);
+    opened.close();
+  }
+  return root;
 }
