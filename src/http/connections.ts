@@ -51,7 +51,6 @@ export class Connections {
   #closing = false;
   /** Accepted and open, but not yet handed to a server: their PROXY header has not come. */
   #waiting = 0;
-  readonly #servers = new Set<Server>();
   /** One for all connections: a closure each would be one more thing to allocate. Called on the accepted socket. */
   readonly #onSocketClose: (this: CountedSocket) => void;
   readonly #cell: readonly [Uint32Array | Float64Array, number];
@@ -92,7 +91,6 @@ export class Connections {
   }
 
   watch(server: Server): void {
-    this.#servers.add(server);
     const owes = isHttp(server);
     // http2 makes its session, and says so, within the event that hands it the socket.
     let current: HttpSocket | undefined;
@@ -167,7 +165,8 @@ export class Connections {
 
   /** End idle keep-alive connections now: the grace is nearly over, and their keepAliveTimeout is longer than it. */
   closeIdle(): void {
-    for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+    const servers = new Set(this.#all().map(({ server }) => server));
+    for (const server of servers) (server as Partial<HttpServer>).closeIdleConnections?.();
   }
 
   /**

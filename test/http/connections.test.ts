@@ -4,6 +4,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { Connections } from '../../src/http/connections.js';
 import { Board, BOARD_BYTES } from '../../src/ipc/board.js';
+import { collected } from '../native/support.js';
 
 function setup() {
   const board = new Board(new ArrayBuffer(BOARD_BYTES));
@@ -67,4 +68,14 @@ test('a socket that the app hands from one of its servers to another is one conn
   await close(socket);
   t.is(onBoard(), 0);
   t.is(closes(), 1);
+});
+
+test('a server that the app has done with is not kept', async (t) => {
+  const { connections } = setup();
+  await collected(() => {
+    const server = net.createServer();
+    connections.watch(server);
+    return server;
+  });
+  t.is(connections.open, 0);
 });
