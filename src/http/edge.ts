@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isHttp2 } from './is-http2.js';
 import type { OpenStreams, Policy } from './policy.js';
 import { isRefused } from './refusal.js';
 import { StreamRequest, StreamResponse } from './stream-request.js';
@@ -99,6 +100,8 @@ export class Edge {
         }
         case 'upgrade':
         case 'connect':
+          // Of node:http2's compatibility API: no socket comes with it, but a response. A tunnel has no path.
+          if (isHttp2(first as IncomingMessage)) break;
           if (isRefused(second as Socket)) return true;
           for (const ask of upgrades) if (ask(first as IncomingMessage, second as Duplex, third as Buffer)) return true;
           break;

@@ -76,7 +76,7 @@ export class Refusals {
       return true;
     }
     const socket = request.socket as HttpSocket;
-    socket[kRefused] = true;
+    markRefused(socket);
     // What node:http calls when the last response of a connection is written.
     socket.destroySoon = linger;
     response.writeHead(status, { ...headers, Connection: 'close' });
@@ -87,9 +87,7 @@ export class Refusals {
   /** Answer on a socket for which there is no response: what Node's parser refused, an upgrade. */
   refuseSocket(socket: HttpSocket, status: number, reason: string, requestLine?: string): void {
     if (socket[kRefused] === true) return;
-    socket[kRefused] = true;
-    // From an upgrade Node has taken its listener; the client may have reset the connection already, which says nothing to anybody.
-    socket.on('error', ignore);
+    markRefused(socket);
     this.#note(socket.remoteAddress, status, reason);
     const response = socket._httpMessage;
     // In the middle of a response there is nothing that could still be said.
@@ -121,7 +119,7 @@ export class Refusals {
       request.destroy(error);
       return;
     }
-    socket[kRefused] = true;
+    markRefused(socket);
     (response as { [kRaw]?: RawRefusal })[kRaw] = { status, reason, bodyBytes: textOf(reason).length };
     // The app may go on writing: nobody hears it, and nothing throws.
     response.detachSocket(socket);
@@ -146,6 +144,13 @@ function textOf(reason: string): string {
 function rawResponse(status: number, reason: string): string {
   const text = textOf(reason);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nDate: ${new Date().toUTCString()}\r\n\r\n${text}`;
+}
+
+/** From here on nothing that comes on it is a request. */
+function markRefused(socket: HttpSocket): void {
+  socket[kRefused] = true;
+  // An upgrade or a CONNECT, this one or one that comes behind it, takes Node's listener away; that the client resets the connection says nothing to anybody.
+  socket.on('error', ignore);
 }
 
 function ignore(): void {}

@@ -130,6 +130,8 @@ test.serial('HTTP/2: mounted, trusted, limited', async (t) => {
   t.is((await ask({ ':path': '/app', 'forwarded': 'for=2.2.2.2', 'x-forwarded-for': '1.1.1.1' })).status, 400);
   // nghttp2 itself refuses a path without a slash where the scheme is one that it knows.
   for (const path of ['/app#b', 'app', 'http://evil.example/app']) t.is((await ask({ ':scheme': 'weird', ':path': path })).status, 400, path);
+  // A tunnel has no path, and no socket: node:http2 answers.
+  t.is((await ask({ ':method': 'CONNECT', ':authority': 'x:1' })).status, 405);
   // The session lives on.
   t.is((await ask({ ':path': '/app' })).status, 200);
   session.close();

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { PolicyContext } from '../../src/http/policy.js';
@@ -15,3 +16,17 @@ test('an upgrade that is refused when its client has gone: the error of the writ
   await closed;
   t.is(refused, 1);
 });
+
+for (const way of ['refuse', 'refuseUnderWay'] as const) {
+  test(`an upgrade behind a request that is refused takes Node's listener away; the client has gone: ${way}`, async (t) => {
+    const refusals = new Refusals({ log: () => {}, countRefused: () => {} } as unknown as PolicyContext);
+    const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done(new Error('write ECONNRESET')) });
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const request = new IncomingMessage(socket as Socket);
+    const response = new ServerResponse(request);
+    response.assignSocket(socket as Socket);
+    refusals[way](request, response, 400, 'no Host header');
+    await closed;
+    t.pass();
+  });
+}
