@@ -63,6 +63,8 @@ export class Http2 {
     // As a server of node:http2 has it: that a client has gone, it hears by the end of what it reads.
     socket.allowHalfOpen = false;
     const exchanges = (this.#exchanges = new Set());
+    // As a server of node:http2 has it, and the one that has accepted it has not: who sends no more is gone, and its streams with it.
+    socket.allowHalfOpen = false;
     this.#speaking = socket;
     this.#http2.emit('connection', socket);
     this.#speaking = undefined;
@@ -166,8 +168,10 @@ function end(session: ServerHttp2Session, known: Session, now: number): void {
 }
 
 /** A request that has not come in whole within requestTimeout. */
-function endSlow({ request, response, stream }: Exchange): void {
+function endSlow(exchange: Exchange): void {
+  const { request, response, stream } = exchange;
   if (request.complete || stream.closed) return;
+  exchange.cut = true;
   if (response.headersSent) return stream.close(NGHTTP2_CANCEL);
   response.writeHead(408).end();
   stream.close(NGHTTP2_NO_ERROR);

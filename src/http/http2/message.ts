@@ -10,7 +10,7 @@
  * - a socket of its own for each exchange (stream-socket.ts), to which node:http writes the body.
  */
 import { IncomingMessage, ServerResponse, validateHeaderName, validateHeaderValue, type Server } from 'node:http';
-import type { OutgoingHttpHeaders, ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import { StreamSocket } from './stream-socket.js';
 
@@ -20,6 +20,8 @@ export interface Exchange {
   stream: ServerHttp2Stream;
   /** performance.now() */
   begun: number;
+  /** What has come of the request is not to pass for the whole: drover has lost patience with it. */
+  cut: boolean;
 }
 
 /** What node:http has inside, the same in 20, 22, 24 and 26. */
@@ -62,10 +64,11 @@ const kNeedDrain = symbolNamed('kNeedDrain');
 /** `connection`: what the session speaks over. */
 export function openExchange(server: Server, stream: ServerHttp2Stream, connection: Socket, rawHeaders: readonly string[]): Exchange {
   const socket = new StreamSocket(stream, connection, server);
-  const request = openRequest(socket, stream, rawHeaders);
+  const request = openRequest(socket, stream, rawHeaders, () => isWhole(exchange));
   const response = openResponse(request, socket, stream);
 
   const internals = request as unknown as RequestInternals;
+  const exchange = { request, response, stream, begun: performance.now(), cut: false };
 
   // As node:http has it: what the app has left of the body is read away. A body that it has not begun to read, Node tells the client not to send.
   response.on('finish', () => {
@@ -73,7 +76,7 @@ export function openExchange(server: Server, stream: ServerHttp2Stream, connecti
   });
   // And when a connection closes: both hear of it, and a request that was not answered, or had not come in whole, was aborted.
   stream.once('close', () => {
-    if (!response.writableFinished || (internals._consuming && !request.complete)) request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+    if (!response.writableFinished || (internals._consuming && !request.complete && !isWhole(exchange))) request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
     else if (!request.complete) {
       endRequest(request);
       internals._dump();
@@ -90,10 +93,20 @@ export function openExchange(server: Server, stream: ServerHttp2Stream, connecti
     if (!heard.includes(true)) socket.destroy();
   });
   if (server.timeout > 0) socket.setTimeout(server.timeout);
-  return { request, response, stream, begun: performance.now() };
+  return exchange;
 }
 
-function openRequest(socket: StreamSocket, stream: ServerHttp2Stream, rawHeaders: readonly string[]): IncomingMessage {
+/**
+ * Whether all of a body has come whose stream has ended. Node ends one that was reset as well, and tells only afterwards, in the same turn of the loop, that
+ * it is closed: no body that was cut off may pass for the whole.
+ */
+function isWhole({ stream, response, cut }: Exchange): boolean {
+  if (cut || !stream.readableEnded) return false;
+  return !stream.closed || (stream.rstCode === constants.NGHTTP2_NO_ERROR && response.writableFinished);
+}
+
+/** `isWhole`: to be asked a turn after the stream has ended. */
+function openRequest(socket: StreamSocket, stream: ServerHttp2Stream, rawHeaders: readonly string[], isWhole: () => boolean): IncomingMessage {
   const request = new IncomingMessage(socket as unknown as Socket);
   const internals = request as unknown as RequestInternals;
   request.httpVersion = '2.0';
@@ -144,7 +157,12 @@ function openRequest(socket: StreamSocket, stream: ServerHttp2Stream, rawHeaders
           if (!request.push(chunk)) stream.pause();
         });
         stream.on('trailers', (_fields, _flags, raw: string[] = []) => (trailers = raw));
-        stream.on('end', () => endRequest(request, trailers));
+        stream.on('end', () => {
+          setImmediate(() => {
+            // If not, its closing ends the request, or has done so.
+            if (!request.complete && !request.destroyed && isWhole()) endRequest(request, trailers);
+          });
+        });
       }
     }
     if (!request.complete) stream.resume();

@@ -254,6 +254,44 @@ test('a client that cancels: close on both, aborted on the request, and no error
   t.true(events.includes('aborted') && events.includes('request close') && events.includes('response close false'), events.join());
 });
 
+const CUTS: [how: string, cut: (stream: ClientHttp2Stream, client: ClientHttp2Session) => void, setUp?: (server: http.Server) => void][] = [
+  ['its client cancels', (stream) => stream.close(http2.constants.NGHTTP2_CANCEL)],
+  ['its client resets it without an error', (stream) => stream.close(http2.constants.NGHTTP2_NO_ERROR)],
+  ['its client goes away', (_stream, client) => client.destroy()],
+  ['it takes too long', () => {}, (server) => (server.requestTimeout = 100)],
+];
+for (const [how, cut, setUp] of CUTS) {
+  test(`a body that is cut off is not taken for the whole: ${how}`, async (t) => {
+    const events: string[] = [];
+    let begun!: () => void;
+    const hasBegun = new Promise<void>((resolve) => (begun = resolve));
+    let closed!: () => void;
+    const isClosed = new Promise<void>((resolve) => (closed = resolve));
+    const { client } = await serve(
+      t,
+      (request, response) => {
+        request.on('data', begun).on('end', () => {
+          events.push('end');
+          response.end();
+        });
+        request.on('aborted', () => events.push('aborted')).on('error', ({ message }) => events.push(message));
+        request.on('close', () => {
+          events.push(`close ${request.complete}`);
+          closed();
+        });
+      },
+      {},
+      setUp,
+    );
+    const stream = client.request({ ':method': 'POST' }, { endStream: false });
+    stream.on('error', () => {}).resume().write('part');
+    await hasBegun;
+    cut(stream, client);
+    await isClosed;
+    t.deepEqual(events, ['aborted', 'aborted', 'close false']);
+  });
+}
+
 test('an answer before the body has come: the client is told to stop, and the connection goes on', async (t) => {
   const { client } = await serve(t, (_request, response) => response.writeHead(413).end('too large'));
   const stream = client.request({ ':method': 'POST' }, { endStream: false });
