@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Hooks } from '../config/hooks.js';
 import { RateLimit } from '../log/rate-limit.js';
+import { isBehind, whenSocket } from './files/turn.js';
 import type { Policy, PolicyContext } from './policy.js';
 
 export type RequestHooks = Pick<Hooks, 'preRequest' | 'postRequest'>;
@@ -22,7 +23,17 @@ export class RequestHookPolicy implements Policy {
   request(request: IncomingMessage, response: ServerResponse): boolean {
     const { preRequest, postRequest } = this.#hooks;
     if (preRequest !== undefined) this.#call('preRequest', () => preRequest(request));
-    if (postRequest !== undefined) response.once('close', () => this.#call('postRequest', () => postRequest(request, response)));
+    if (postRequest !== undefined) {
+      let called = false;
+      const ended = (): void => {
+        if (called) return;
+        called = true;
+        this.#call('postRequest', () => postRequest(request, response));
+      };
+      response.once('close', ended);
+      // One that waits behind another when the connection ends is told nothing.
+      if (isBehind(response)) whenSocket(response, () => {}, ended);
+    }
     return false;
   }
 

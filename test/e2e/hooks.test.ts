@@ -1,6 +1,7 @@
 /** The hooks of the config file: when each is called, with what, in which process. */
 import test from 'ava';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { fixture, poll, scratch, start } from '../helpers/drover.js';
@@ -99,6 +100,17 @@ test.serial('a run calls them in the documented order, with the documented argum
   t.is(calls().slice(mark)[0]!.pid, last);
   t.deepEqual([...new Set(calls().map((call) => call.hook))].sort(), Object.keys(HOOKS).sort(), 'every hook was called');
   t.deepEqual(d.events('hook.failed'), []);
+});
+
+test.serial('postRequest is called for each request of a connection that ends, also for one whose turn has not come', async (t) => {
+  const { config, calls } = recordHooks(t);
+  const d = await start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]).ready();
+  const socket = net.connect((await d.address()) as net.NetConnectOpts);
+  socket.on('error', () => {}).write('GET /silent HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n');
+  const named = (name: string): Call[] => calls().filter(({ hook }) => hook === name);
+  await poll('both', () => (named('preRequest').length === 2 ? true : undefined));
+  socket.destroy();
+  t.is((await poll('their end', () => (named('postRequest').length > 1 ? named('postRequest') : undefined))).length, 2);
 });
 
 test.serial('async hooks are waited for: the app is loaded after postSpawn', async (t) => {
