@@ -12,8 +12,8 @@ export interface DrainOptions {
   graceMs: number;
   /** Whether the app can be told to end. It is then the one to end its WebSockets and what else no request ends. */
   appEnds: () => boolean;
-  /** Tell it: nothing else is left, or the grace is nearly over. At most once. */
-  onAppEnds: () => void;
+  /** Tell it: nothing else is left, or (`late`) the grace is nearly over. At most once. */
+  onAppEnds: (late: boolean) => void;
   /** The last connection is gone. Once. */
   onEmpty: () => void;
 }
@@ -36,9 +36,9 @@ export function startDrain({ connections, graceMs, appEnds, onAppEnds, onEmpty }
       done = true;
       clearInterval(sweeper);
       onEmpty();
-    } else if (!toldApp && appEnds() && (isLate() || connections.endless === connections.open)) {
+    } else if (!toldApp && appEnds() && (connections.endless === connections.open || isLate())) {
       toldApp = true;
-      onAppEnds();
+      onAppEnds(connections.endless < connections.open);
     }
   };
   const sweeper = setInterval(() => {

@@ -277,7 +277,8 @@ export class Worker {
       connections,
       graceMs: order.graceMs,
       appEnds: () => appListensToTerm() || this.#app?.close !== undefined,
-      onAppEnds: () => {
+      onAppEnds: (late) => {
+        if (late) this.#log('worker.grace-ending', { connections: connections.open });
         void this.#closeApp();
         if (appListensToTerm()) this.#askAppToEnd();
       },

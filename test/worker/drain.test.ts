@@ -344,6 +344,7 @@ test('a request that does not end: the TERM listeners run before the grace is ov
   drain(master, 'all', 1000);
   t.deepEqual(await master.exited, { code: 5, signal: null });
   t.is(master.stdout, 'app TERM SIGTERM\n');
+  t.like(master.messages.find(({ type }) => type === 'log'), { event: 'worker.grace-ending', fields: { connections: 1 } });
 });
 
 test("Fastify's preClose hooks end its WebSockets", async (t) => {
