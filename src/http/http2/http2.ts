@@ -63,8 +63,6 @@ export class Http2 {
     // As a server of node:http2 has it: that a client has gone, it hears by the end of what it reads.
     socket.allowHalfOpen = false;
     const exchanges = (this.#exchanges = new Set());
-    // As a server of node:http2 has it, and the one that has accepted it has not: who sends no more is gone, and its streams with it.
-    socket.allowHalfOpen = false;
     this.#speaking = socket;
     this.#http2.emit('connection', socket);
     this.#speaking = undefined;
