@@ -7,17 +7,25 @@
 import { outOfFiles } from '../config/out-of-files.js';
 import { DroverError, EXIT_CODES, withoutControls } from '../errors.js';
 
+// Nothing is left that anybody waits for, and main() has not exited.
+process.once('beforeExit', () => {
+  fail(new DroverError('ERR_DROVER_CONFIG_FILE', 'the config file, or a hook in it, waits for a promise that never settles'));
+});
 void main();
 
-async function main(): Promise<never> {
+async function main(): Promise<void> {
   try {
     const { run } = await import('./command.js');
     // exit(), not exitCode: nothing that a user's config file has left open may hold the process.
     process.exit(await run());
   } catch (thrown) {
-    const error = outOfFiles(thrown) ?? thrown;
-    const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
-    process.stderr.write(`${withoutControls(text)}\n`);
-    process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);
+    fail(thrown);
   }
+}
+
+function fail(thrown: unknown): never {
+  const error = outOfFiles(thrown) ?? thrown;
+  const text = error instanceof DroverError ? `drover: ${error.format()}` : error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  process.stderr.write(`${withoutControls(text)}\n`);
+  process.exit(error instanceof DroverError ? error.exitCode : EXIT_CODES.bug.code);
 }

@@ -81,7 +81,7 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
       ownTerminal(),
     );
     hook = master.hook;
-    await hook('onStarting');
+    await Promise.race([hook('onStarting'), stopped]);
     if (loaded.bindGiven) await Promise.race([context.listeners.openBinds(config.bind), stopped]);
     const stop = early.find(isStop);
     if (stop !== undefined) {

@@ -147,6 +147,28 @@ for (const hook of Object.keys(HOOKS).filter((name) => name !== 'onStarting')) {
   });
 }
 
+test.serial('TERM ends drover also while onStarting takes its time', async (t) => {
+  const { config } = recordHooks(t, "  onStarting() { console.log('begun'); return new Promise((resolve) => setTimeout(resolve, 1e6)); },");
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
+  await poll('the hook', () => d.stdout.includes('begun') || undefined);
+  d.signal('SIGTERM');
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.deepEqual(d.events('worker.spawned'), []);
+});
+
+for (const [what, text] of [
+  ['onStarting', 'export default { onStarting: () => new Promise(() => {}) };'],
+  ['the config file', 'export default new Promise(() => {});'],
+] as const) {
+  test.serial(`a promise that never settles is told: ${what}`, async (t) => {
+    const config = join(scratch(t), 'drover.config.mjs');
+    writeFileSync(config, text);
+    const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
+    t.deepEqual(await d.finished(), { code: 2, signal: null });
+    t.is(d.text, 'drover: the config file, or a hook in it, waits for a promise that never settles\n');
+  });
+}
+
 test.serial('onStarting that throws ends drover with its exit code', async (t) => {
   const { config } = recordHooks(t, "  onStarting() { throw new Error('not today'); },");
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
