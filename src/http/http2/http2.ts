@@ -151,7 +151,7 @@ class Streams implements OpenStreams {
   end(): void {
     for (const { stream } of this.#exchanges) {
       if (stream.writableLength === 0) continue;
-      // One that its client has reset without an error, Node keeps for what can no longer be sent.
+      // One that its client has reset without an error, Node before 26 keeps for what can no longer be sent.
       if (stream.closed) stream.destroy();
       else stream.close(NGHTTP2_CANCEL);
     }
