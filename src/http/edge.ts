@@ -19,7 +19,7 @@ type UpgradePolicy = NonNullable<Policy['upgrade']>;
 type StreamPolicy = NonNullable<Policy['stream']>;
 type ErrorPolicy = NonNullable<Policy['clientError']>;
 
-function noListener(): void {}
+function nothing(): void {}
 
 export class Edge {
   readonly #policies: readonly Policy[];
@@ -65,7 +65,7 @@ export class Edge {
     const [requests, streams, upgrades, errors] = [this.#requests, this.#streams, this.#upgrades, this.#errors];
     const emit = server.emit as Emit;
     // Node sends `100 Continue`, or refuses another expectation, by itself when nobody listens: before any policy could speak.
-    if (requests.length > 0) for (const event of ['checkContinue', 'checkExpectation']) server.on(event, noListener);
+    if (requests.length > 0) for (const event of ['checkContinue', 'checkExpectation']) server.on(event, nothing);
     /** Requests that were asked about as `checkContinue`: the app then often emits them once more, as `request`. */
     let asked: WeakSet<object> | undefined;
     const ask = (request: IncomingMessage, response: ServerResponse): boolean => {
@@ -95,7 +95,12 @@ export class Edge {
           if (this.listenerCount('request') > 0 || headers[':path'] === undefined) break;
           const request = new StreamRequest(first as ServerHttp2Stream, headers, fourth as string[]);
           const response = new StreamResponse(first as ServerHttp2Stream);
-          for (const ask of streams) if (ask(request, response)) return true;
+          for (const ask of streams) {
+            if (!ask(request, response)) continue;
+            // The app, which would listen, never has it: an error of it, which may be the client's doing, would end the process.
+            request.stream.on('error', nothing);
+            return true;
+          }
           break;
         }
         case 'upgrade':

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
+import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { fixture, poll, ROOT, scratch, start, type Drover } from '../helpers/drover.js';
@@ -95,5 +96,27 @@ test.serial('what a trusted peer says of its client is in the log; the app has t
   t.is((await ask({ ':path': '/', 'x-forwarded-for': '203.0.113.7' })).told.headers['x-forwarded-for'], '203.0.113.7');
   t.is((await ask({ ':path': '/', 'x-forwarded-for': '203.0.113.7', forwarded: 'for=6.6.6.6' })).status, 400);
   await poll('the lines', () => (/^203\.0\.113\.7 \S+ 200\n\S+ \S+ 400\n$/.test(readFileSync(log, 'utf8')) ? true : undefined));
+  t.deepEqual(d.events('worker.died'), []);
+});
+
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0, payload.length >> 8, payload.length & 255, type, flags, 0, 0, 0, stream]), payload]);
+}
+
+/** Never indexed, as it stands. */
+function field(name: string, value: string): Buffer {
+  return Buffer.concat([Buffer.from([0x10, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]);
+}
+
+test.serial('a stream that is refused, which the app never has: its client resets it with an error', async (t) => {
+  const { d, ask } = await serve(t, false, '--script-name', '/app');
+  const { port } = (await d.address()) as { port: number };
+  const head = Buffer.concat([field(':method', 'GET'), field(':scheme', 'http'), field(':path', '/other'), field(':authority', 'x')]);
+  const [settings, headers, reset] = [frame(4, 0, 0, Buffer.alloc(0)), frame(1, 5, 1, head), frame(3, 0, 1, Buffer.from([0, 0, 0, http2.constants.NGHTTP2_PROTOCOL_ERROR]))];
+  const client = net.connect(port, '127.0.0.1');
+  client.end(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), settings, headers, reset]));
+  await once(client.resume(), 'close');
+  await d.event('request.refused', { status: 404 });
+  t.is((await ask({ ':path': '/app/' })).status, 200);
   t.deepEqual(d.events('worker.died'), []);
 });
