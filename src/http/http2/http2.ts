@@ -158,9 +158,12 @@ class Streams implements OpenStreams {
   }
 }
 
-/** With close() Node waits for a header that has come in part, and for the client to close its end: that is given as long again. */
+/**
+ * With close() Node waits for a header that has come in part, and for the client to close its end: that is given as long again. One that has been destroyed keeps its socket until the
+ * last write is done, which is never where the client takes nothing, or has gone meanwhile.
+ */
 function end(session: ServerHttp2Session, known: Session, now: number): void {
-  if (session.closed) return void known.socket.destroy();
+  if (session.closed || session.destroyed) return void known.socket.destroy();
   session.close();
   known.quietSince = now;
 }

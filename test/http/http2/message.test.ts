@@ -444,6 +444,25 @@ test('a header that comes in part only, from a client that stays, has the time o
   t.pass();
 });
 
+test('a session that is destroyed while its client takes nothing does not keep the connection', async (t) => {
+  let begun!: () => void;
+  const request = new Promise<void>((resolve) => (begun = resolve));
+  const app = (_request: IncomingMessage, response: ServerResponse): void => {
+    // More than kernels keep; what Node has is then under way.
+    response.write(Buffer.alloc(64 << 20));
+    setImmediate(begun);
+  };
+  const { server } = await serve(t, app, {}, (server) => (server.keepAliveTimeout = 100));
+  // INITIAL_WINDOW_SIZE, and the connection's window.
+  const { client, accepted } = await speakBytes(server, [4, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff])], [8, 0, 0, Buffer.from([0x7f, 0xff, 0, 0])], [1, 5, 1, FIELDS]);
+  client.pause();
+  await request;
+  server.closeAllConnections();
+  await new Promise((resolve) => accepted.once('close', resolve));
+  client.destroy();
+  t.pass();
+});
+
 test('an idle session ends after keepAliveTimeout, a slow request after requestTimeout', async (t) => {
   const { client, sessions } = await serve(t, (request, response) => void request.resume().on('end', () => response.end()), {}, (server) => {
     server.keepAliveTimeout = 100;
