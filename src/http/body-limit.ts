@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { isHttp2 } from './is-http2.js';
 import type { Refusals } from './refusal.js';
 import { problemOfTrailers } from './strict.js';
 
@@ -21,6 +22,7 @@ export interface BodyRules {
 export const TOO_LARGE = 'the body of the request is too large';
 
 type Pushed = IncomingMessage & { push: Readable['push'] };
+type StreamedRequest = IncomingMessage & { stream: Readable };
 
 export function watchBody(request: Pushed, response: ServerResponse, { limitBytes, strict, refusals }: BodyRules, body: Readable = request): void {
   // A stream of HTTP/2 is not closed before its end has been read, and the app must not take this for one. Not before the refusal is out, which a reset would overtake.
@@ -28,19 +30,24 @@ export function watchBody(request: Pushed, response: ServerResponse, { limitByte
     if (chunk === null && body !== (request as Readable)) setImmediate(() => body.destroy());
     return true;
   };
+  const stop = (): void => {
+    body.push = discard;
+    // node:http2 asserts that nobody reads what is closed, which its end, that nobody has, would have seen to.
+    if (body === request && isHttp2(request)) body._read = () => void (request as StreamedRequest).stream.resume();
+  };
   let left = limitBytes === 0 ? Infinity : limitBytes;
   body.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
     if (chunk !== null) {
       left -= chunk.length;
       if (left < 0) {
-        body.push = discard;
+        stop();
         refusals.refuseUnderWay(request, response, 413, TOO_LARGE);
         return true;
       }
     } else if (strict && request.rawTrailers.length > 0) {
       const problem = problemOfTrailers(request.rawTrailers);
       if (problem !== undefined) {
-        body.push = discard;
+        stop();
         refusals.refuseUnderWay(request, response, problem.status, problem.reason);
         return false;
       }

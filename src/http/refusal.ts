@@ -109,7 +109,8 @@ export class Refusals {
     const error = Object.assign(new Error(reason), { code: 'ERR_DROVER_REFUSED', status, statusCode: status });
     if (isHttp2(request)) {
       const { stream } = response as unknown as Http2ServerResponse;
-      if (!stream.headersSent) stream.respond({ ':status': status }, { endStream: true });
+      // Of what the client has reset meanwhile, the end is told by Node all the same.
+      if (!stream.headersSent && !stream.closed && !stream.destroyed) stream.respond({ ':status': status }, { endStream: true });
       // The session writes what it has before this runs: a reset in the same turn would overtake the response on Node 22 and 26.
       setImmediate(() => stream.close());
       return;

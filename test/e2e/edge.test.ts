@@ -1,5 +1,6 @@
 /** The HTTP edge, with every shape of app: where it is mounted, whom it believes, what it refuses. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -130,6 +131,13 @@ test.serial('HTTP/2: mounted, trusted, limited', async (t) => {
   t.is((await ask({ ':path': '/app', 'forwarded': 'for=2.2.2.2', 'x-forwarded-for': '1.1.1.1' })).status, 400);
   // nghttp2 itself refuses a path without a slash where the scheme is one that it knows.
   for (const path of ['/app#b', 'app', 'http://evil.example/app']) t.is((await ask({ ':scheme': 'weird', ':path': path })).status, 400, path);
+  // What must be no trailer, of a body that the app does not read; then the client goes. An answer to a ping: all before it has been seen.
+  const unread = session.request({ ':method': 'POST', ':path': '/app/slow' }, { waitForTrailers: true, endStream: false });
+  unread.on('error', () => {}).end('a');
+  await once(unread, 'wantTrailers');
+  unread.sendTrailers({ 'x-real-ip': '1.1.1.1' });
+  await new Promise((resolve) => session.ping(resolve));
+  unread.close(http2.constants.NGHTTP2_CANCEL);
   // A tunnel has no path, and no socket: node:http2 answers.
   t.is((await ask({ ':method': 'CONNECT', ':authority': 'x:1' })).status, 405);
   // The session lives on.
