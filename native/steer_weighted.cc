@@ -20,6 +20,9 @@ namespace drover {
 namespace {
 constexpr int kTickMs = 5;
 constexpr int kFewTickMs = 20;
+// Connections to each that are expected at least. Shares that chase single ones would change every tick, and a burst comes within one: by shares for fewer it would all go
+// to the one worker that holds a few less than the others.
+constexpr double kExpected = 4;
 }  // namespace
 
 std::vector<uint32_t> weigh(std::span<const Candidate> candidates, double arrivals) {
@@ -29,8 +32,7 @@ std::vector<uint32_t> weigh(std::span<const Candidate> candidates, double arriva
   }
   std::vector<uint32_t> shares(candidates.size(), 0);
   if (loads.empty()) return shares;
-  // At least one connection each is expected: shares that chase single connections would change every tick.
-  arrivals = std::max(arrivals, static_cast<double>(loads.size()));
+  arrivals = std::max(arrivals, kExpected * static_cast<double>(loads.size()));
   std::sort(loads.begin(), loads.end());
   // The water level over the k emptiest: the highest k whose fullest member is still below it.
   double level = 0;
@@ -100,17 +102,19 @@ int WeightedGroup::attach() {
 int WeightedGroup::onTick(uint64_t now, bool traffic) {
   Board& board = conductor_.board();
   std::vector<Candidate> candidates;
-  uint64_t accepted = 0;
+  // Those that wait count: of a burst few have been accepted when the next shares are due.
+  uint64_t arrived = 0;
   for (const Member& member : members_) {
     const uint32_t owner = load(board.slot(member.slot).owner);
     QueueLength queue{};
-    const bool known = queueLength(member.socket.get(), queue) == 0;
-    candidates.push_back(owner == 0 ? Candidate{} : judge(board.rowOf(owner), known ? queue.length : 0, now, stallNs_));
+    const uint32_t waiting = queueLength(member.socket.get(), queue) == 0 ? queue.length : 0;
+    arrived += waiting;
+    candidates.push_back(owner == 0 ? Candidate{} : judge(board.rowOf(owner), waiting, now, stallNs_));
   }
-  for (BoardRow& row : board.rows()) accepted += load(row.accepted);
+  for (BoardRow& row : board.rows()) arrived += load(row.accepted);
   // Rows of workers that are gone are cleared, and the sum is then less than it was.
-  const double arrivals = accepted > accepted_ ? static_cast<double>(accepted - accepted_) : 0;
-  accepted_ = accepted;
+  const double arrivals = arrived > arrived_ ? static_cast<double>(arrived - arrived_) : 0;
+  arrived_ = arrived;
   // Few connections change little, and a tick is a wake-up.
   const int nextMs = !traffic ? 0 : arrivals >= static_cast<double>(members_.size()) ? kTickMs : kFewTickMs;
   std::vector<uint32_t> shares = weigh(candidates, arrivals);

@@ -32,7 +32,7 @@ class WeightedGroup final : public SteeredGroup {
  private:
   uint64_t stallNs_;
   std::vector<uint32_t> shares_;
-  uint64_t accepted_ = 0;
+  uint64_t arrived_ = 0;
   uint64_t attached_ = 0;
 };
 
