@@ -24,6 +24,9 @@ export interface Exchange {
   cut: boolean;
 }
 
+/** As a request's: set when they have come. */
+const kTrailers = Symbol('trailers');
+
 /** What node:http has inside, the same in 20, 22, 24 and 26. */
 interface RequestInternals {
   _read(size: number): void;
@@ -32,6 +35,7 @@ interface RequestInternals {
   _dump(): void;
   _addHeaderLines(lines: string[], count: number): void;
   stream: ServerHttp2Stream;
+  [kTrailers]?: string[];
 }
 interface ResponseInternals {
   _header: string | null;
@@ -71,15 +75,16 @@ export function openExchange(server: Server, stream: ServerHttp2Stream, connecti
   const exchange = { request, response, stream, begun: performance.now(), cut: false };
 
   // As node:http has it: what the app has left of the body is read away. A body that it has not begun to read, Node tells the client not to send.
+  const isLeft = (): boolean => request.listenerCount('data') + request.listenerCount('readable') === 0;
   response.on('finish', () => {
-    if (request.complete ? !internals._consuming : internals._consuming) internals._dump();
+    if (request.complete ? !internals._consuming : internals._consuming && isLeft()) internals._dump();
   });
   // And when a connection closes: both hear of it, and a request that was not answered, or had not come in whole, was aborted.
   stream.once('close', () => {
     if (!response.writableFinished || (internals._consuming && !request.complete && !isWhole(exchange))) request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
     else if (!request.complete) {
-      endRequest(request);
-      internals._dump();
+      endRequest(request, internals[kTrailers]);
+      if (isLeft()) internals._dump();
     }
     socket.destroy();
   });
@@ -147,7 +152,6 @@ function openRequest(socket: StreamSocket, stream: ServerHttp2Stream, rawHeaders
   internals._addHeaderLines(lines, lines.length);
   internals.stream = stream;
   if (stream.endAfterHeaders) endRequest(request);
-  let trailers: string[] = [];
   internals._read = () => {
     if (!internals._consuming) {
       internals._readableState.readingMore = false;
@@ -156,11 +160,11 @@ function openRequest(socket: StreamSocket, stream: ServerHttp2Stream, rawHeaders
         stream.on('data', (chunk: Buffer) => {
           if (!request.push(chunk)) stream.pause();
         });
-        stream.on('trailers', (_fields, _flags, raw: string[] = []) => (trailers = raw));
+        stream.on('trailers', (_fields, _flags, raw: string[] = []) => (internals[kTrailers] = raw));
         stream.on('end', () => {
           setImmediate(() => {
             // If not, its closing ends the request, or has done so.
-            if (!request.complete && !request.destroyed && isWhole()) endRequest(request, trailers);
+            if (!request.complete && !request.destroyed && isWhole()) endRequest(request, internals[kTrailers]);
           });
         });
       }

@@ -4,7 +4,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { createRequire } from 'node:module';
 import net from 'node:net';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
@@ -291,6 +291,27 @@ for (const [how, cut, setUp] of CUTS) {
     t.deepEqual(events, ['aborted', 'aborted', 'close false']);
   });
 }
+
+test('an answer before the body has been read takes none of it from who still reads', async (t) => {
+  let whole!: (read: unknown) => void;
+  const read = new Promise((resolve) => (whole = resolve));
+  const { client } = await serve(t, async (request, response) => {
+    response.end('early');
+    let bytes = 0;
+    const slow = new Writable({
+      write(chunk: Buffer, _encoding, written) {
+        bytes += chunk.length;
+        setImmediate(written);
+      },
+    });
+    await pipeline(request, slow);
+    whole({ bytes, complete: request.complete, trailers: request.trailers });
+  });
+  const stream = client.request({ ':method': 'POST' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ sum: 'right' }));
+  stream.resume().end(Buffer.alloc(50_000));
+  t.deepEqual(await read, { bytes: 50_000, complete: true, trailers: Object.assign(Object.create(null), { sum: 'right' }) });
+});
 
 test('an answer before the body has come: the client is told to stop, and the connection goes on', async (t) => {
   const { client } = await serve(t, (_request, response) => response.writeHead(413).end('too large'));
