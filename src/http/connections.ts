@@ -5,16 +5,14 @@
  * a drain asks.
  */
 import type { Server as HttpServer, ServerResponse } from 'node:http';
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Board } from '../ipc/board.js';
 import { native } from '../native.js';
 import type { Admission } from './admission.js';
 
-/** A response as node:http keeps it: the head that is out, and whether the connection ends with it. */
-type HttpResponse = ServerResponse & { _header?: string | null; _last?: boolean };
 /** A socket as node:http keeps it: `parser` while it speaks HTTP/1 (null after an upgrade), `_httpMessage` while a response is due. */
-type HttpSocket = Socket & { parser?: object | null; _httpMessage?: HttpResponse | null; _parent?: Socket };
+type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket };
 
 interface CountedSocket extends HttpSocket {
   [kConnection]?: Connection;
@@ -28,8 +26,8 @@ interface Connection {
   /** What HTTP speaks over: the accepted socket, or the TLS socket on it once the handshake is done. */
   socket: HttpSocket;
   session: ServerHttp2Session | null;
-  /** HTTP/2 streams open now (null before there is a session), and performance.now() when the last one closed. */
-  streams: Set<ServerHttp2Stream> | null;
+  /** HTTP/2 streams open now, and performance.now() when the last one closed. */
+  streams: number;
   quietSince: number;
   /** Its place among the open ones. */
   at: number;
@@ -129,12 +127,10 @@ export class Connections {
     connection.session = session;
     this.#admission?.speaksOver(session, connection.accepted);
     if (socket !== connection.accepted) setImmediate(endIfReset, socket, connection.accepted);
-    const streams = (connection.streams = new Set());
     session.on('stream', (stream) => {
-      streams.add(stream);
+      connection.streams++;
       stream.once('close', () => {
-        streams.delete(stream);
-        if (streams.size === 0) connection.quietSince = performance.now();
+        if (--connection.streams === 0) connection.quietSince = performance.now();
       });
     });
   }
@@ -147,10 +143,7 @@ export class Connections {
     this.#closing = true;
     for (const { socket } of this.#all()) {
       const response = socket._httpMessage;
-      if (!response) continue;
-      if (!response.headersSent) response.shouldKeepAlive = false;
-      // Its client comes back for another one, and not here.
-      else if (isEventStream(response)) response._last = true;
+      if (response && !response.headersSent) response.shouldKeepAlive = false;
     }
   }
 
@@ -169,14 +162,11 @@ export class Connections {
     for (const server of servers) (server as Partial<HttpServer>).closeIdleConnections?.();
   }
 
-  /**
-   * Connections that no request ends: those that HTTP has let go of or never had (WebSocket, CONNECT, of a plain net or tls server), and those that carry nothing but
-   * server-sent events.
-   */
-  get endless(): number {
+  /** Connections that HTTP has let go of or never had: upgraded (WebSocket, CONNECT), or of a plain net or tls server. */
+  get foreign(): number {
     let count = 0;
-    for (const { server, socket, session, streams } of this.#all()) {
-      if (!isHttp(server) || (session === null ? socket.parser === null || isEventStream(socket._httpMessage) : haveOnlyEvents(streams!))) count++;
+    for (const { server, socket, session } of this.#all()) {
+      if (!isHttp(server) || (session === null && socket.parser === null)) count++;
     }
     return count;
   }
@@ -189,7 +179,7 @@ export class Connections {
   #accepted(server: Server, socket: CountedSocket, owes: boolean): void {
     // The clock is asked only when a drain will want to know.
     const came = this.#closing ? performance.now() : 0;
-    const connection = { server, accepted: socket, came, socket, session: null, streams: null, quietSince: came, at: this.#count };
+    const connection = { server, accepted: socket, came, socket, session: null, streams: 0, quietSince: came, at: this.#count };
     socket[kConnection] = connection;
     this.#connections[this.#count++] = connection;
     this.#publish();
@@ -229,18 +219,6 @@ function endIfReset(socket: HttpSocket, accepted: HttpSocket & { _handle?: { fd:
   if (fd >= 0 && native.peerAddress(fd) === ENOTCONN) socket.destroy();
 }
 
-const EVENT_STREAM = 'text/event-stream';
-const EVENT_STREAM_FIELD = new RegExp(`^content-type: *${EVENT_STREAM}`, 'im');
-
-/** Whether a response has begun that is server-sent events. */
-function isEventStream(response: HttpResponse | null | undefined): boolean {
-  return response?.headersSent === true && EVENT_STREAM_FIELD.test(response._header ?? '');
-}
-
-function haveOnlyEvents(streams: ReadonlySet<ServerHttp2Stream>): boolean {
-  return streams.size > 0 && [...streams].every(({ sentHeaders }) => String((sentHeaders as ServerHttp2Stream['sentHeaders'] | undefined)?.['content-type'] ?? '').startsWith(EVENT_STREAM));
-}
-
 const DEFAULT_KEEP_ALIVE_MS = 5_000;
 /** A session is told to go away when no stream has been open for this long… */
 const QUIET_MS = 1_000;
@@ -265,7 +243,7 @@ function endSilent({ server, came, socket }: Connection, since: number, now: num
  */
 function endSession({ session, streams, quietSince }: Connection, since: number, now: number): void {
   if (session === null || session.closed || session.destroyed) return;
-  if ((streams!.size === 0 && now - Math.max(quietSince, since) >= QUIET_MS) || now - since >= BUSY_MS) session.close();
+  if ((streams === 0 && now - Math.max(quietSince, since) >= QUIET_MS) || now - since >= BUSY_MS) session.close();
 }
 
 /** HTTP/1 servers have a keepAliveTimeout; http2 exports no class to test for. */

@@ -36,9 +36,9 @@ export function startDrain({ connections, graceMs, appEnds, onAppEnds, onEmpty }
       done = true;
       clearInterval(sweeper);
       onEmpty();
-    } else if (!toldApp && appEnds() && (connections.endless === connections.open || isLate())) {
+    } else if (!toldApp && appEnds() && (connections.foreign === connections.open || isLate())) {
       toldApp = true;
-      onAppEnds(connections.endless < connections.open);
+      onAppEnds(connections.foreign < connections.open);
     }
   };
   const sweeper = setInterval(() => {

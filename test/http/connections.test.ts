@@ -48,7 +48,7 @@ test('the drain finds those that are open, and not those that have closed', asyn
   connections.watch(server);
   const sockets = Array.from({ length: 4 }, () => socketOf(server));
   await close(sockets[1]!);
-  t.is(connections.endless, 3);
+  t.is(connections.foreign, 3);
   const responses = sockets.map((socket) => Object.assign(socket, { _httpMessage: { headersSent: false, shouldKeepAlive: true } })._httpMessage);
   connections.close();
   t.deepEqual(responses.map(({ shouldKeepAlive }) => shouldKeepAlive), [false, true, false, false]);
@@ -61,10 +61,10 @@ test('a socket that the app hands from one of its servers to another is one conn
   connections.watch(front);
   connections.watch(behind);
   const socket = socketOf(front);
-  t.is(connections.endless, 1);
+  t.is(connections.foreign, 1);
   behind.emit('connection', socket);
   t.is(onBoard(), 1);
-  t.is(connections.endless, 0, 'it speaks HTTP now');
+  t.is(connections.foreign, 0, 'it speaks HTTP now');
   await close(socket);
   t.is(onBoard(), 0);
   t.is(closes(), 1);
