@@ -91,7 +91,7 @@ export const HOOKS: { readonly [Name in HookName]-?: { readonly process: 'master
   childExit: { process: 'master', args: '(server, worker, death)', help: "A worker's process has ended. `death` has `code`, `signal`, `expected`, `kind` and `cause`." },
   workerExit: { process: 'worker', args: '(worker)', help: 'The worker is about to exit. Only what is done synchronously is sure to be done.' },
   nworkersChanged: { process: 'master', args: '(server, newCount, oldCount)', help: 'The number of workers asked for has changed; `oldCount` is null at start.' },
-  onExit: { process: 'master', args: '(server)', help: 'Last thing before drover exits.' },
+  onExit: { process: 'master', args: '(server)', help: 'Last thing before drover exits; has as long as `--graceful-timeout`.' },
 };
 
 export function isHookName(name: string): name is HookName {

@@ -87,7 +87,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
   const file = fromFile(exported, configFile ?? '');
 
-  const layers = [file, fromEnvironment(env), variable, flags];
+  const sockets = handedOver(env, process.pid);
+  // Whoever names addresses means these, and no others.
+  const handed: Layer = new Map(sockets === undefined ? [] : [['bind', { source: 'environment', where: 'environment variable LISTEN_FDS', raw: sockets }]]);
+  const layers = [handed, file, fromEnvironment(env), variable, flags];
   const resolved = resolveLayers(layers, input);
   if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
   const mistaken = action === 'doctor' || resolved.sources.app.source !== 'flag' ? undefined : mistakenCommand(argv, resolved.config.chdir, false);
@@ -199,8 +202,6 @@ function fromEnvironment(env: Env): Layer {
     // An empty variable is what `VAR= command` and Docker Compose make of one that is not set.
     if (option.env !== undefined && env[option.env]) values.set(option.name, { source: 'environment', where: `environment variable ${option.env}`, raw: env[option.env] });
   }
-  const sockets = handedOver(env, process.pid);
-  if (sockets !== undefined) values.set('bind', { source: 'environment', where: 'environment variable LISTEN_FDS', raw: sockets });
   return values;
 }
 

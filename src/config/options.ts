@@ -74,7 +74,7 @@ type Input<R extends Row> = R extends { type: 'enum'; values: infer V extends re
       addressSet: string | readonly string[];
       args: string | readonly string[];
       choices: never;
-      envMap: Readonly<Record<string, string | number | boolean | undefined>> | readonly string[];
+      envMap: Readonly<Record<string, string | number | boolean | null | undefined>> | readonly string[];
       mounts: Readonly<Record<string, string>> | string | readonly string[];
     }[R['type']];
 

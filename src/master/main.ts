@@ -106,7 +106,7 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     if (!log.readable && log.file === null && !atTerminal()) return code;
     throw error;
   } finally {
-    await hook?.('onExit');
+    if (hook !== undefined) await atMost(Math.max(config.gracefulTimeoutMs, EXIT_HOOK_MS), hook('onExit'));
     context?.listeners.closeAll();
     context?.conductor?.stop();
     reports.close();
@@ -119,6 +119,16 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     log.emit('master.stopped', { code });
     return code;
   }
+}
+
+/** What onExit may take at least, where --graceful-timeout is less. */
+const EXIT_HOOK_MS = 1_000;
+
+/** A promise that need not settle. */
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([promise, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }
 
 function isStop(signal: SignalName): boolean {

@@ -81,7 +81,8 @@ test('sockets that a supervisor hands over are --bind, where nobody gives one', 
   const handed = await load(cwd, ['a'], ours);
   t.deepEqual(handed.config.bind, [{ kind: 'fd', fd: 3 }, { kind: 'fd', fd: 4 }]);
   t.deepEqual([handed.bindGiven, handed.sources.bind.where], [true, 'environment variable LISTEN_FDS']);
-  t.is((await load(tree(t, { [CONFIG]: '{"bind": ":82"}' }), ['a'], ours)).sources.bind.where, 'environment variable LISTEN_FDS');
+  const named = tree(t, { [CONFIG]: '{"bind": ":82"}' });
+  t.is((await load(named, ['a'], ours)).sources.bind.where, join(named, CONFIG));
   t.is((await load(cwd, ['a', '-b', ':82'], ours)).sources.bind.where, 'flag -b');
   // Another process's, that came with the environment; none.
   for (const env of [{ LISTEN_PID: String(process.ppid), LISTEN_FDS: '2' }, { LISTEN_FDS: '2' }, { LISTEN_PID: String(process.pid), LISTEN_FDS: '0' }, { LISTEN_PID: String(process.pid), LISTEN_FDS: '' }]) {

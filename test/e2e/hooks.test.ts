@@ -169,6 +169,15 @@ for (const [what, text] of [
   });
 }
 
+test.serial('onExit that does not end holds nobody', async (t) => {
+  const { config } = recordHooks(t, '  onExit: () => new Promise(() => {}),');
+  const pidfile = join(scratch(t), 'pid');
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '1', '-p', pidfile, '-c', config]).ready();
+  d.signal('SIGTERM');
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.false(existsSync(pidfile));
+});
+
 test.serial('onStarting that throws ends drover with its exit code', async (t) => {
   const { config } = recordHooks(t, "  onStarting() { throw new Error('not today'); },");
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
