@@ -30,7 +30,7 @@ const SAMPLES: Record<OptionName, Sample | 'command line only'> = {
   app: { text: './other.js:create()', value: './other.js:create()', badInFile: 5 },
   appArgs: { text: 'a', file: ['a'], value: ['a'], badInFile: ['a', 1] },
   chdir: { text: '/', value: '/', bad: '/no such directory', badInFile: 5 },
-  env: { text: 'A=B=C', file: { A: 'B=C' }, value: { A: 'B=C' }, bad: 'A', badInFile: { A: 5 } },
+  env: { text: 'A=B=C', file: { A: 'B=C' }, value: { A: 'B=C' }, bad: 'A', badInFile: { A: [] } },
   nodeArgs: { text: `--expose-gc '--title=a b'`, file: ['--expose-gc', '--title=a b'], value: ['--expose-gc', '--title=a b'], bad: `'a`, badInFile: [1] },
   bind: { text: '[::1]:81', file: ['[::1]:81'], value: [{ kind: 'tcp', host: '::1', port: 81 }], bad: '1.2.3:81', badInFile: [{}] },
   backlog: { text: '100', file: 100, value: 100, bad: '0', badInFile: 65536 },
