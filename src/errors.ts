@@ -16,7 +16,7 @@ export const EXIT_CODES = {
   listen: { code: 5, meaning: 'An address could not be listened on: taken, not permitted, or of a family this machine does not have.' },
   pidfile: { code: 6, meaning: 'The pid file names a master that is running, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
-  hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw.' },
+  hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw, or waits for a promise that never settles.' },
   unfit: { code: 9, meaning: 'This machine or this installation will not do: `drover doctor` found something bad, there are too few open files to start with, or the native addon cannot be loaded.' },
 } as const;
 

@@ -54,7 +54,7 @@ export async function run(): Promise<number> {
       // Relative paths of unix sockets stay as they are given (they are bound relative, for their length is limited).
       process.chdir(loaded.config.chdir);
       const { serve } = await import('../master/main.js');
-      return await serve(loaded, (configFile) => loadConfig({ ...input, configFile }));
+      return await serve(loaded, (reload) => loadConfig({ ...input, ...reload }));
     }
   }
 }

@@ -7,10 +7,6 @@
 import { outOfFiles } from '../config/out-of-files.js';
 import { DroverError, EXIT_CODES, withoutControls } from '../errors.js';
 
-// Nothing is left that anybody waits for, and main() has not exited.
-process.once('beforeExit', () => {
-  fail(new DroverError('ERR_DROVER_CONFIG_FILE', 'the config file, or a hook in it, waits for a promise that never settles'));
-});
 void main();
 
 async function main(): Promise<void> {

@@ -14,6 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { DroverError } from '../errors.js';
 import { jsonErrorPosition } from './json-position.js';
+import { settled } from './settled.js';
 
 /** In order: the first that is there is taken. */
 export const CONFIG_EXTENSIONS = ['.ts', '.mts', '.js', '.mjs', '.cjs', '.json'] as const;
@@ -22,8 +23,8 @@ export function findConfigFile(directory: string): string | null {
   return CONFIG_EXTENSIONS.map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
 }
 
-/** What the file exports, a function already called. `asked`: who named the file, for messages. Throws DroverError. */
-export async function readConfigFile(path: string, asked?: string): Promise<Record<string, unknown>> {
+/** What the file exports, a function already called. `asked`: who named the file, for messages; `timeoutMs`: how long it may take. Throws DroverError. */
+export async function readConfigFile(path: string, asked?: string, timeoutMs?: number): Promise<Record<string, unknown>> {
   const named = asked === undefined ? '' : ` (${asked})`;
   let file: string;
   let text: string;
@@ -40,8 +41,9 @@ export async function readConfigFile(path: string, asked?: string): Promise<Reco
   if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${named}`, `Give a file that ends in one of ${CONFIG_EXTENSIONS.join(' ')}.`);
   if (extension === '.json') return checkExport(parseJson(path, text), path);
   try {
-    const exported = await importAnew(file, extension, text);
-    return checkExport(typeof exported === 'function' ? await (exported as () => unknown)() : exported, path);
+    const unsettled = (why: string): DroverError => new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path} ${why}`, 'Look for what it waits for: a top-level await, or the promise that it exports or returns.');
+    const exported = await importAnew(() => settled(exportOf(file, extension, text), unsettled, timeoutMs));
+    return checkExport(exported, path);
   } catch (error) {
     throw error instanceof DroverError ? error : configError(path, file, error);
   }
@@ -66,19 +68,24 @@ const required = new Set<string>();
 let turn: Promise<unknown> = Promise.resolve();
 
 /** One at a time: to forget a module while another reading still loads it confuses Node. */
-function importAnew(path: string, extension: string, text: string): Promise<unknown> {
+function importAnew(read: () => Promise<unknown>): Promise<unknown> {
   const reading = turn.then(async () => {
     for (const id of required) Reflect.deleteProperty(require.cache, id);
     required.clear();
     const before = new Set(Object.keys(require.cache));
     try {
-      return await importDefault(path, extension, text);
+      return await read();
     } finally {
       for (const id of Object.keys(require.cache)) if (!before.has(id) && !id.includes('/node_modules/')) required.add(id);
     }
   });
   turn = reading.catch(() => {});
   return reading;
+}
+
+async function exportOf(path: string, extension: string, text: string): Promise<unknown> {
+  const exported = await importDefault(path, extension, text);
+  return typeof exported === 'function' ? await (exported as () => unknown)() : exported;
 }
 
 async function importDefault(path: string, extension: string, text: string): Promise<unknown> {

@@ -46,11 +46,11 @@ type Result = void | Promise<void>;
 export interface Hooks {
   /** Master: before anything is listened on. When it throws, drover does not start. */
   onStarting?: (server: ServerInfo) => Result;
-  /** Master: on HUP, after the config was read and before the first successor is spawned. */
+  /** Master: on HUP, after the config was read and before the first successor is spawned. The reload waits for it, at most --boot-timeout. */
   onReload?: (server: ServerInfo) => Result;
   /** Master: the full number of workers is ready for the first time. */
   whenReady?: (server: ServerInfo) => Result;
-  /** Master: just before a worker is spawned; `worker.pid` is 0. */
+  /** Master: just before a worker is spawned; `worker.pid` is 0. The worker waits for it, at most --boot-timeout. */
   preSpawn?: (server: ServerInfo, worker: WorkerInfo) => Result;
   /** Worker: before the app is loaded. */
   postSpawn?: (worker: WorkerInfo) => Result;
@@ -70,7 +70,7 @@ export interface Hooks {
   workerExit?: (worker: WorkerInfo) => Result;
   /** Master: the number of workers asked for has changed; `oldCount` is null at start. */
   nworkersChanged?: (server: ServerInfo, newCount: number, oldCount: number | null) => Result;
-  /** Master: last thing before drover exits. */
+  /** Master: last thing before drover exits; has as long as --graceful-timeout. */
   onExit?: (server: ServerInfo) => Result;
 }
 
@@ -78,10 +78,10 @@ export type HookName = keyof Hooks;
 
 /** Where each hook runs and what the manual says of it. */
 export const HOOKS: { readonly [Name in HookName]-?: { readonly process: 'master' | 'worker'; readonly args: string; readonly help: string } } = {
-  onStarting: { process: 'master', args: '(server)', help: 'Before anything is listened on. When it throws, drover does not start.' },
-  onReload: { process: 'master', args: '(server)', help: 'On HUP, after the config was read and before the first successor is spawned.' },
+  onStarting: { process: 'master', args: '(server)', help: 'Before anything is listened on, and waited for as long as it takes. When it throws, drover does not start.' },
+  onReload: { process: 'master', args: '(server)', help: 'On HUP, after the config was read and before the first successor is spawned. It is waited for, for at most `--boot-timeout`.' },
   whenReady: { process: 'master', args: '(server)', help: 'The full number of workers is ready for the first time.' },
-  preSpawn: { process: 'master', args: '(server, worker)', help: 'Just before a worker is spawned; `worker.pid` is 0.' },
+  preSpawn: { process: 'master', args: '(server, worker)', help: 'Just before a worker is spawned; `worker.pid` is 0. It is waited for, for at most `--boot-timeout`.' },
   postSpawn: { process: 'worker', args: '(worker)', help: 'Before the app is loaded.' },
   postWorkerInit: { process: 'worker', args: '(worker)', help: 'The app has loaded and listens.' },
   preRequest: { process: 'worker', args: '(request)', help: 'A request is about to be given to the app; refused ones are not. It is not awaited. What it throws is logged at most once in ten seconds.' },

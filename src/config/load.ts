@@ -58,6 +58,8 @@ export interface LoadInput {
   cwd: string;
   /** On a reload: the config file in force. That it is gone is a mistake, not a wish to do without. */
   configFile?: string | null;
+  /** How long the config file may take, in ms. Not given: as long as it takes. */
+  configFileMs?: number;
 }
 
 /** What one source gives, by the names of the options. */
@@ -84,7 +86,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const asked = given.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
   if (configFile === null && input.configFile) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${input.configFile} is gone`, 'Put it back and send HUP again, or start drover anew to do without it.');
-  const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where);
+  const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where, input.configFileMs);
   const file = fromFile(exported, configFile ?? '');
 
   const sockets = handedOver(env, process.pid);

@@ -75,6 +75,7 @@ export const EVENTS = {
   'listen.closed': { level: 'info', message: '{address} is closed: since the last reload the app does not listen there any more', help: 'An address that only the app has asked for, not --bind. Said, and done, when --boot-timeout has passed since the reload.' },
   'listen.unwatched': { level: 'warn', message: '{address}: not watched by the conductor ({error}): a connection whose worker dies or runs out of descriptors waits for the next one', help: '' },
   'hook.failed': { level: 'error', message: 'hook {hook} threw: {message}', help: '`stack` is its stack. Nothing stops but what the manual says the hook stops.' },
+  'hook.late': { level: 'warn', message: 'hook {hook} is not done after {ms} ms: {then}', help: 'The hooks that drover waits for: `onStarting`, `onReload` and `preSpawn` after --boot-timeout, `onExit` after --graceful-timeout.' },
   'log.reopened': { level: 'info', message: 'log files reopened', help: 'USR1.' },
   'log.reopen-failed': { level: 'error', message: 'log file {file} cannot be reopened: {error}; the old one stays in use', help: 'USR1.' },
   'access-log.failed': { level: 'error', message: 'worker {slot}: the access log cannot be written to {file}: {error}; it is tried again every second', help: 'At most every 10 s per worker. Lines are kept meanwhile, up to 1 MiB per worker.' },

@@ -7,8 +7,7 @@ import { isConducted } from '../accept/choose.js';
 import { Listeners } from '../accept/listeners.js';
 import { chooseSteering } from '../accept/steering/choose.js';
 import { permitsOf } from '../accept/strategies.js';
-import { runHook } from '../config/hooks.js';
-import type { LoadedConfig } from '../config/load.js';
+import type { LoadedConfig, LoadInput } from '../config/load.js';
 import { outOfFiles } from '../config/out-of-files.js';
 import { unknownVariables } from '../config/unknown-variables.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
@@ -18,6 +17,7 @@ import { Logger } from '../log/logger.js';
 import { check, native } from '../native.js';
 import type { CallHook, Context } from './context.js';
 import { Bells } from './bells.js';
+import { hookCaller } from './call-hook.js';
 import { Heartbeats } from './heartbeat.js';
 import { checkAccessLogFile, checkLogFile } from './log-files.js';
 import { Master } from './master.js';
@@ -28,8 +28,8 @@ import { warnOfExpiry } from './certificates.js';
 import { SIGNALS, watchSignals, type SignalName } from './signals.js';
 import { atTerminal, ownTerminal } from './terminal.js';
 
-/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew; it is given the config file in force. */
-export async function serve(loaded: LoadedConfig, reload: (configFile: string | null) => Promise<LoadedConfig>): Promise<number> {
+/** Serve until told to stop. Answers the exit code; rejects with a DroverError when drover cannot start. `reload` reads the config anew; it is given the config file in force, and how long that may take. */
+export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<LoadInput, 'configFile' | 'configFileMs'>>) => Promise<LoadedConfig>): Promise<number> {
   const { config } = loaded;
   process.title = `drover: master [${config.name}]`;
   checkLogFile(loaded);
@@ -66,23 +66,21 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     for (const unknown of unknownVariables(process.env)) log.emit('config.unknown-variable', { ...unknown });
     warnOfExpiry(loaded, log);
     context = openContext(loaded, log, reports);
-    const master = new Master(
+    const master: Master = new Master(
       context,
       loaded,
       async () => {
-        const next = await reload(configFile);
+        const next = await reload({ configFile, configFileMs: master.pool.loaded.config.bootTimeoutMs });
         checkAccessLogFile(next);
         configFile = next.configFile;
         return next;
       },
-      (server, current) =>
-        (name, ...args) =>
-          runHook(current().hooks, name, (failure) => log.emit('hook.failed', { ...failure }), ...([server, ...args] as never)),
+      hookCaller(log),
       ownTerminal(),
     );
     hook = master.hook;
     await Promise.race([hook('onStarting'), stopped]);
-    if (loaded.bindGiven) await Promise.race([context.listeners.openBinds(config.bind), stopped]);
+    if (loaded.bindGiven && !early.some(isStop)) await Promise.race([context.listeners.openBinds(config.bind), stopped]);
     const stop = early.find(isStop);
     if (stop !== undefined) {
       log.emit('master.signal', { signal: stop, action: SIGNALS[stop].says });
@@ -106,7 +104,7 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     if (!log.readable && log.file === null && !atTerminal()) return code;
     throw error;
   } finally {
-    if (hook !== undefined) await atMost(Math.max(config.gracefulTimeoutMs, EXIT_HOOK_MS), hook('onExit'));
+    await hook?.('onExit');
     context?.listeners.closeAll();
     context?.conductor?.stop();
     reports.close();
@@ -119,16 +117,6 @@ export async function serve(loaded: LoadedConfig, reload: (configFile: string | 
     log.emit('master.stopped', { code });
     return code;
   }
-}
-
-/** What onExit may take at least, where --graceful-timeout is less. */
-const EXIT_HOOK_MS = 1_000;
-
-/** A promise that need not settle. */
-async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([promise, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
 }
 
 function isStop(signal: SignalName): boolean {

@@ -10,6 +10,7 @@ export class WorkerHooks {
   /** Replaced when there is a config file with hooks: what runs them is loaded only then. */
   #run: (name: WorkerHook) => Promise<void> = async () => {};
   #exitDone = false;
+  #running: WorkerHook | undefined;
 
   /** `info`: what hooks get. */
   constructor(onFailure: ReportHookFailure, info: () => WorkerInfo) {
@@ -30,8 +31,15 @@ export class WorkerHooks {
     this.#run = (name) => runHook(hooks, name, this.#onFailure, this.#info());
   }
 
-  run(name: WorkerHook): Promise<void> {
-    return this.#run(name);
+  /** The hook that has been called and is not done. */
+  get running(): WorkerHook | undefined {
+    return this.#running;
+  }
+
+  async run(name: WorkerHook): Promise<void> {
+    this.#running = name;
+    await this.#run(name);
+    this.#running = undefined;
   }
 
   /** Once, whichever way out is taken; at `exit` only what it does synchronously is done. */

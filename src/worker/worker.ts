@@ -353,7 +353,9 @@ export class Worker {
     if (this.#state === 'booting') {
       if (this.#listening.wake('idle')) return;
       const { app } = this.#parts.init.config;
-      this.bootFailed(listenRefused(app, this.#intercept.refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} waits for a promise or a top-level await that never settles`));
+      const { running } = this.#hooks;
+      const waits = running === undefined ? `app ${app} waits for a promise or a top-level await that never settles` : `hook ${running} waits for a promise that never settles`;
+      this.bootFailed(listenRefused(app, this.#intercept.refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', waits));
     } else if (this.#order !== undefined) {
       // The app's TERM listeners closed all there was: an end as good as an exit.
       void this.#exit(this.#order.exitCode);

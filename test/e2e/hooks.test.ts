@@ -154,20 +154,63 @@ test.serial('TERM ends drover also while onStarting takes its time', async (t) =
   d.signal('SIGTERM');
   t.deepEqual(await d.finished(), { code: 0, signal: null });
   t.deepEqual(d.events('worker.spawned'), []);
+  t.deepEqual(d.events('master.listening'), []);
 });
 
-for (const [what, text] of [
-  ['onStarting', 'export default { onStarting: () => new Promise(() => {}) };'],
-  ['the config file', 'export default new Promise(() => {});'],
-] as const) {
-  test.serial(`a promise that never settles is told: ${what}`, async (t) => {
-    const config = join(scratch(t), 'drover.config.mjs');
-    writeFileSync(config, text);
-    const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
-    t.deepEqual(await d.finished(), { code: 2, signal: null });
-    t.is(d.text, 'drover: the config file, or a hook in it, waits for a promise that never settles\n');
-  });
-}
+test.serial('a config file that never settles is told', async (t) => {
+  const config = join(scratch(t), 'drover.config.mjs');
+  writeFileSync(config, 'export default new Promise(() => {});');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
+  t.deepEqual(await d.finished(), { code: 2, signal: null });
+  t.is(d.text.split('\n')[0], `drover: config file ${config} waits for a promise that never settles`);
+});
+
+test.serial('onStarting that never settles is told, and leaves no pid file', async (t) => {
+  const { config } = recordHooks(t, '  onStarting: () => new Promise(() => {}),');
+  const pidfile = join(scratch(t), 'pid');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-p', pidfile, '-c', config]);
+  t.deepEqual(await d.finished(), { code: 8, signal: null });
+  t.like(d.events('master.failed')[0], { message: 'hook onStarting waits for a promise that never settles', code: 'ERR_DROVER_HOOK' });
+  t.false(existsSync(pidfile));
+});
+
+test.serial('postSpawn that never settles is told, and not blamed on the app', async (t) => {
+  const { config } = recordHooks(t, '  postSpawn: () => new Promise(() => {}),');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-c', config]);
+  t.deepEqual(await d.finished(), { code: 3, signal: null });
+  t.is(d.events('master.failed')[0]?.['message'], 'hook postSpawn waits for a promise that never settles');
+});
+
+test.serial('onStarting that takes its time is told of, and waited for', async (t) => {
+  const { config } = recordHooks(t, "  onStarting: (server) => new Promise((resolve) => setTimeout(resolve, server.config.bootTimeoutMs * 1.5)),");
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '-c', config]).ready();
+  t.deepEqual(d.events('hook.late').map(({ hook }) => hook), ['onStarting']);
+  t.is((await d.stop('SIGTERM')).code, 0);
+});
+
+test.serial('onReload and preSpawn that never settle hold neither a reload nor a worker', async (t) => {
+  const { config } = recordHooks(t, '  onReload: () => new Promise(() => {}),\n  preSpawn: (_, { generation }) => generation > 1 ? new Promise(() => {}) : undefined,');
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '-c', config]).ready();
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.deepEqual(d.events('hook.late').map(({ hook }) => hook), ['onReload', 'preSpawn']);
+  t.is((await d.stop('SIGTERM')).code, 0);
+});
+
+test.serial('a config file that never settles on HUP ends that reload, and the next one reads it again', async (t) => {
+  const { config } = recordHooks(t);
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '-c', config]).ready();
+  const right = readFileSync(config, 'utf8');
+  writeFileSync(config, `${right}\nawait new Promise(() => {});\n`);
+  d.signal('SIGHUP');
+  const failed = await d.event('reload.failed');
+  t.is(failed['stage'], 'config');
+  t.regex(failed.msg, /config file .* was not done after 3000 ms \(--boot-timeout\)/);
+  writeFileSync(config, right);
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.is((await d.stop('SIGTERM')).code, 0);
+});
 
 test.serial('onExit that does not end holds nobody', async (t) => {
   const { config } = recordHooks(t, '  onExit: () => new Promise(() => {}),');
@@ -175,6 +218,7 @@ test.serial('onExit that does not end holds nobody', async (t) => {
   const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '1', '-p', pidfile, '-c', config]).ready();
   d.signal('SIGTERM');
   t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.like(d.events('hook.late')[0], { hook: 'onExit', ms: 1_000 });
   t.false(existsSync(pidfile));
 });
 
