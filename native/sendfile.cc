@@ -204,8 +204,11 @@ class FileTransferObject final : public Napi::ObjectWrap<FileTransferObject>, pu
     Args args(info);
     const int socket = args.integer(0);
     const FileSpan span{args.bytes(1), args.integer(2), args.wide(3), args.wide(4)};
-    if (!args.valid() || onEnd_.IsEmpty() || span.length < 0 || span.offset < 0) return result(info.Env(), -EINVAL);
-    if (std::exchange(started_, true)) return result(info.Env(), -EALREADY);
+    if (!args.valid() || span.length < 0 || span.offset < 0) return result(info.Env(), -EINVAL);
+    if (started_) return result(info.Env(), -EALREADY);
+    // Cancelled before it began, or made of wrong arguments.
+    if (onEnd_.IsEmpty()) return result(info.Env(), -EINVAL);
+    started_ = true;
     const int status = transfer_->start(socket, span);
     if (status == 0) {
       environment_.add(this);

@@ -193,7 +193,7 @@ export interface NativeProxyReader {
  */
 export interface NativeFileTransfer {
   /**
-   * `head`, then `length` bytes of `file` from `offset` on. 0 or -errno (-EALREADY). `onProgress(sent)` whenever some were taken, then `onEnd(errno, sent)` once: 0, or -errno
+   * `head`, then `length` bytes of `file` from `offset` on. 0 or -errno (-EALREADY: begun before; -EINVAL: also when cancelled before it began). `onProgress(sent)` whenever some were taken, then `onEnd(errno, sent)` once: 0, or -errno
    * (-ENODATA: the file has become shorter; -EINVAL, -ENOSYS: this file cannot be sent so; else the connection is gone). `sent` counts those of the head in. Neither is called before the next
    * turn of the loop.
    */

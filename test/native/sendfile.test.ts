@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { FILE_STAT, FILE_STAT_NUMBERS, native } from '../../src/native.js';
-import { EAGAIN, EINVAL, EPIPE, collected, temporaryFolder, until } from './support.js';
+import { EAGAIN, EALREADY, EINVAL, EPIPE, collected, temporaryFolder, until } from './support.js';
 
 const EXDEV = -18;
 const ENOENT = -2;
@@ -85,9 +85,10 @@ test.serial('a socket that is full says so, and a transfer sends the rest as the
   const head = Buffer.from('between');
   const { ended, start, progress } = transfer(fd, head, from, 100, data.length - 100);
   t.is(start(), 0);
-  t.is(start(), -114, 'once');
+  t.is(start(), EALREADY, 'once');
   const chunks = receive(client);
   t.deepEqual(await ended, [0, head.length + data.length - 100]);
+  t.is(start(), EALREADY, 'also when it has ended');
   t.deepEqual(progress, [...progress].sort((a, b) => a - b));
   server.end();
   await once(client, 'end');
@@ -130,6 +131,7 @@ test.serial('a peer that resets ends it; one that is cancelled tells nothing; no
   other.client.resume();
   await once(other.client, 'close');
   t.is(cancelled.native.sent(), cancelled.progress.at(-1)!);
+  t.is(cancelled.start(), EALREADY);
   void cancelled.ended.then(() => t.fail('told after it was cancelled'));
   await until(() => descriptors() <= before + 2);
   t.pass();
@@ -207,6 +209,9 @@ test.serial('what cannot be sent so answers EINVAL, and wrong arguments do', asy
   t.is(native.sendFile(fd, undefined, memory, 0.5, 10), EINVAL);
   t.is(native.sendFile(fd, 'head' as never, -1, 0, 0), EINVAL);
   t.is(native.sendFile(-1, Buffer.from('x'), -1, 0, 0), -9);
+  const cancelled = transfer(fd, Buffer.from('x'), -1, 0, 0);
+  cancelled.native.cancel();
+  t.is(cancelled.start(), EINVAL, 'cancelled before it began');
 });
 
 test.serial('threads that end with transfers open leave nothing behind', async (t) => {

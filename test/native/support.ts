@@ -19,6 +19,7 @@ export const EEXIST = -17;
 export const EINVAL = -22;
 export const EMFILE = -24;
 export const EPIPE = -32;
+export const EALREADY = -114;
 
 /** A board of its own; `fd` stays open for handing to children. */
 export function createBoard(t: ExecutionContext): { board: Board; fd: number } {
