@@ -74,7 +74,6 @@ int Acceptor::open() {
       // Never sent to: active from init to close, which is what keeps a loop alive, whether polling or paused.
       keepAlive_.open(handles_, this, [](uv_loop_t* loop, uv_async_t* handle) { return uv_async_init(loop, handle, nullptr); }),
   };
-  ref(ref_);
   return *std::min_element(status.begin(), status.end());
 }
 
@@ -92,6 +91,7 @@ int Acceptor::arm(int fd, const ArmOptions& options) {
   QueueLength queue{};
   socket->uncounted = options.granted && queueLength(fd, queue) < 0;
   sockets_.push_back(socket);
+  ref(ref_);
   if ((options.granted || options.permitted || options.exclusive) && !std::exchange(wakes_, true)) wake_.add(weak_from_this());
   if (polling()) startPoll(*socket);
   return 0;

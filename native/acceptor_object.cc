@@ -41,6 +41,8 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
       onError_ = Napi::Persistent(error);
     }
     acceptor_ = std::make_shared<Acceptor>(environment_.handles, environment_.loopStamp, environment_.wake, board, *this);
+    // From here on, not from the first socket: an arm() that fails may have opened handles.
+    environment_.add(this);
     // No row to count on: an acceptor that is closed from the start.
     if (!board.valid()) acceptor_->abandon();
   }
@@ -64,7 +66,6 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
     const int status = args.valid() ? acceptor_->arm(fd, options) : -EINVAL;
     if (status == 0 && !std::exchange(held_, true)) {
       // The loop knows us now: stay until closed.
-      environment_.add(this);
       Ref();
     }
     return result(info.Env(), status);

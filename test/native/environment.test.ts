@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { native } from '../../src/native.js';
-import { startChild } from './support.js';
+import { EEXIST, startChild } from './support.js';
 
 const program = new URL('children/thread.js', import.meta.url);
 
@@ -24,6 +24,17 @@ test.serial('a thread that ends with everything open: by itself, by exit, by ter
   t.is(readdirSync('/proc/self/fd').length, before, 'no descriptor is left');
   t.is(readdirSync('/proc/self/task').length, threads, 'no thread is left');
   t.is(typeof native.boardLayout().bytes['row'], 'number');
+});
+
+test.serial('a thread whose acceptor could not be armed, and was not closed: by itself, by exit, by terminate', async (t) => {
+  for (const how of ['return', 'exit', 'terminate']) {
+    const worker = new Worker(new URL('children/refused-thread.js', import.meta.url), { workerData: { how } });
+    const exit = once(worker, 'exit');
+    const [status] = (await once(worker, 'message')) as [number];
+    t.is(status, EEXIST);
+    if (how === 'terminate') await worker.terminate();
+    await exit;
+  }
 });
 
 test.serial('two threads at once do not see each other', async (t) => {
