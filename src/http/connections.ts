@@ -10,6 +10,7 @@ import type { Server, Socket } from 'node:net';
 import type { Board } from '../ipc/board.js';
 import { native } from '../native.js';
 import type { Admission } from './admission.js';
+import { endWhenBroken } from './http2/broken-session.js';
 
 /** A socket as node:http keeps it: `parser` while it speaks HTTP/1 (null after an upgrade), `_httpMessage` while a response is due. */
 type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket };
@@ -125,6 +126,7 @@ export class Connections {
     const connection = (acceptedOf(socket) as CountedSocket)[kConnection];
     if (connection === undefined) return;
     connection.session = session;
+    endWhenBroken(session, socket);
     this.#admission?.speaksOver(session, connection.accepted);
     if (socket !== connection.accepted) setImmediate(endIfReset, socket, connection.accepted);
     session.on('stream', (stream) => {

@@ -1,4 +1,5 @@
 /** --worker-connections and --worker-concurrency, with every strategy: never more than allowed, and everybody is served. */
+import { once } from 'node:events';
 import test from 'ava';
 import net from 'node:net';
 import { options } from '../../src/config/options.js';
@@ -70,6 +71,20 @@ test('a connection that says nothing holds the one place for a moment only', asy
   const address = await d.address();
   const silent = await hold(address);
   t.teardown(() => silent.destroy());
+  t.is((await ask(address))[1], 1);
+});
+
+test('clients that have broken the protocol of HTTP/2 and stay hold no place', async (t) => {
+  const d = start(t, [app, '-w', '1', '--worker-concurrency', '3', '--http-protocols', 'h1,h2']);
+  await d.ready();
+  const address = await d.address();
+  for (let n = 0; n < 3; n += 1) {
+    const client = await hold(address);
+    t.teardown(() => client.destroy());
+    // The greeting, empty SETTINGS, and a PING without its 8 bytes.
+    client.resume().write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from('000000040000000000000000060000000000', 'hex')]));
+    await once(client, 'close');
+  }
   t.is((await ask(address))[1], 1);
 });
 

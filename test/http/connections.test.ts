@@ -1,6 +1,7 @@
 import test from 'ava';
 import { once } from 'node:events';
 import http from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { Connections } from '../../src/http/connections.js';
 import { Board, BOARD_BYTES } from '../../src/ipc/board.js';
@@ -77,5 +78,75 @@ test('a server that the app has done with is not kept', async (t) => {
     connections.watch(server);
     return server;
   });
+  t.is(connections.open, 0);
+});
+
+/** A frame of HTTP/2 (RFC 9113 4.1). */
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+const GREETING = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0, Buffer.alloc(0))]);
+/** GET / of the authority `a`, at stream 1. */
+const GET = frame(1, 5, 1, Buffer.from([0x82, 0x86, 0x84, 0x41, 0x01, 0x61]));
+const x = Buffer.from('x');
+
+for (const [what, frames] of [
+  ['DATA where no stream is', [frame(0, 0, 0, x)]],
+  ['SETTINGS of a wrong length', [frame(4, 0, 0, Buffer.alloc(5))]],
+  ['a header that cannot be decompressed', [frame(1, 5, 1, Buffer.alloc(6, 0xff))]],
+  ['a frame larger than may be', [frame(0, 0, 1, Buffer.alloc(16_385))]],
+  ['PING of a wrong length', [frame(6, 0, 0, Buffer.alloc(7))]],
+  ['CONTINUATION of nothing', [frame(9, 4, 1, Buffer.alloc(0))]],
+  ['an increment of 0', [frame(8, 0, 0, Buffer.alloc(4))]],
+  ['DATA of a stream not begun, while a request is under way', [GET, frame(0, 0, 5, x)]],
+  ['DATA behind the end of a request', [GET, frame(0, 0, 1, x)]],
+] as const) {
+  test(`the session of an HTTP/2 client that stays after an error of its own is over: ${what}`, async (t) => {
+    const { connections } = setup();
+    const over = new Promise<void>((resolve) => (connections.onClose = resolve));
+    const server = http2.createServer();
+    // Never answered.
+    server.on('stream', (stream) => stream.on('error', () => {}));
+    connections.watch(server);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.teardown(() => server.close());
+    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    t.teardown(() => client.destroy());
+    const received: Buffer[] = [];
+    client.on('data', (chunk) => received.push(chunk)).on('error', () => {});
+    client.write(Buffer.concat([GREETING, ...frames]));
+    await Promise.all([once(client, 'close'), over]);
+    const answer = Buffer.concat(received);
+    let at = 0;
+    while (answer[at + 3] !== 7 && at < answer.length) at += 9 + answer.readUIntBE(at, 3);
+    t.true(at < answer.length && answer.readUInt32BE(at + 9 + 4) > 0, 'GOAWAY with an error');
+    t.is(connections.open, 0);
+  });
+}
+
+test('a session of HTTP/2 that is closed while requests are under way ends with the last of them', async (t) => {
+  const { connections } = setup();
+  const over = new Promise<void>((resolve) => (connections.onClose = resolve));
+  const server = http2.createServer();
+  connections.watch(server);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => server.close());
+  const client = http2.connect(`http://127.0.0.1:${(server.address() as net.AddressInfo).port}`);
+  t.teardown(() => client.destroy());
+  const streams = [client.request(), client.request()];
+  const begun: http2.ServerHttp2Stream[] = [];
+  await new Promise<void>((resolve) => server.on('stream', (stream) => begun.push(stream) === streams.length && resolve()));
+  begun[0]!.session!.close();
+  await once(client, 'goaway');
+  const answers = streams.map(async (stream) => Buffer.concat((await stream.toArray()) as Buffer[]).toString());
+  for (const stream of begun) stream.end('answered');
+  t.deepEqual(await Promise.all(answers), ['answered', 'answered']);
+  await over;
   t.is(connections.open, 0);
 });
