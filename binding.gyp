@@ -66,6 +66,7 @@
         'native/steer_weighted.cc',
         'native/theft.cc',
         'native/wake.cc',
+        'native/withhold_bpf.cc',
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       'defines': [

@@ -25,6 +25,7 @@
 #include "steer_least.h"
 #include "exclusive.h"
 #include "wake.h"
+#include "withhold_bpf.h"
 
 namespace drover {
 
@@ -70,6 +71,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createBell", Napi::Function::New<CreateBell>(env, "createBell"));
   exports.Set("exclusiveWorks", Napi::Function::New<ExclusiveWorks>(env, "exclusiveWorks"));
   exports.Set("steerLeast", Napi::Function::New<SteerLeast>(env, "steerLeast"));
+  exports.Set("withholdBpf", Napi::Function::New<WithholdBpf>(env, "withholdBpf"));
   return exports;
 }
 

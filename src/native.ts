@@ -270,6 +270,8 @@ export interface Addon {
   createBoardMap(bytes: number): number;
   /** A map of listening sockets by slot, for steerLeast. Descriptor or -errno. */
   createSocketMap(): number;
+  /** Keep CAP_BPF for this process: what it starts from now on does not inherit it (it is no longer ambient). 0 or -errno (-EINVAL: older than Linux 5.8). */
+  withholdBpf(): number;
   /** Put a listening socket into a socket map. 0 or -errno. */
   setSocket(map: number, slot: number, fd: number): number;
   /**

@@ -138,6 +138,8 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
   let steering;
   try {
     if (conductor !== undefined && steered) steering = chooseSteering(steer, { conductor, boardFd, kernelReadable });
+    // It was given for that alone, and the app's code is not to have it.
+    if (steering?.name === 'least') native.withholdBpf();
   } catch (error) {
     conductor?.stop();
     throw error;

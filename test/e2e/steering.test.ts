@@ -1,6 +1,6 @@
 /** Who gets a connection under `reuseport`: the least loaded, with and without privilege; not who is blocked; a newcomer not all. */
 import test, { type ExecutionContext } from 'ava';
-import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -103,6 +103,28 @@ asNobody("nobody's user is steered by weights, is told so, and is served fairly"
   const held = await hold(t, await d.address(), 400);
   t.true(jain(held, 4) >= 0.98, JSON.stringify([...held]));
 });
+
+// Of each process: [CAP_BPF, CAP_NET_RAW]. Those that drover does not ask for are the app's.
+const capabilities = (pid: number): boolean[] => {
+  const [, hex] = /^CapEff:\t(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+  return [39n, 13n].map((bit) => ((BigInt(`0x${hex!}`) >> bit) & 1n) === 1n);
+};
+for (const [steer, inWorkers] of [
+  ['least', [false, true]],
+  ['weighted', [true, true]],
+] as const) {
+  (IS_ROOT ? PRIVILEGED : test.serial.skip)(`CAP_BPF that is ambient: the app has it only where drover has no use for it: ${steer}`, async (t) => {
+    const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all,+bpf,+net_raw', '--ambient-caps=-all,+bpf,+net_raw'];
+    const d = await begin(t, ['-w', '2', '-b', '127.0.0.1:0', '--steer', steer], { prefix }).ready();
+    t.deepEqual(capabilities(d.pid), [true, true]);
+    t.deepEqual(d.workers().map(capabilities), [inWorkers, inWorkers]);
+    d.signal('SIGTTIN');
+    const { worker } = await d.event('worker.ready', { slot: 2 });
+    t.deepEqual(capabilities(worker as number), inWorkers);
+    const held = await hold(t, await d.address(), 60);
+    t.is(held.size, 3);
+  });
+}
 
 asNobody('least without the privilege is refused, with what to do', async (t) => {
   const d = begin(t, ['-b', '127.0.0.1:0', '--steer', 'least'], { prefix: NOBODY });
