@@ -111,6 +111,8 @@ int WeightedGroup::onTick(uint64_t now, bool traffic) {
     arrived += waiting;
     candidates.push_back(owner == 0 ? Candidate{} : judge(board.rowOf(owner), waiting, now, stallNs_));
   }
+  // At every address, not at this group's alone, since loads are those of all addresses: groups that each filled up the emptiest worker with what they expect by themselves
+  // would together give it as many times too much.
   for (BoardRow& row : board.rows()) arrived += load(row.accepted);
   // Rows of workers that are gone are cleared, and the sum is then less than it was.
   const double arrivals = arrived > arrived_ ? static_cast<double>(arrived - arrived_) : 0;
