@@ -142,7 +142,8 @@ export function formatHolder({ pid, name }: Holder): string {
 const NAME_LENGTH = 60;
 const CODE = /^(?:-[cepr]+|--eval|--print)$/;
 
-function nameOf(pid: number): string {
+/** How a process calls itself; `unknown` where /proc does not tell. */
+export function nameOf(pid: number): string {
   const [program = '', ...args] = read(`/proc/${pid}/cmdline`).split('\0').filter((word) => word !== '');
   // What -e and its like are followed by is the code itself.
   const script = args.some((arg) => CODE.test(arg)) ? undefined : args.find((arg) => !arg.startsWith('-'));

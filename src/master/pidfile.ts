@@ -7,6 +7,7 @@
  */
 import { accessSync, constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { formatHolder, nameOf } from '../accept/holder.js';
 import { DroverError } from '../errors.js';
 
 /** How the process title of a master begins (master/main.ts). */
@@ -39,7 +40,12 @@ export class Pidfile {
   write(): void {
     const holder = readPid(this.path);
     if (holder !== undefined && holder !== this.#pid && isRunning(holder) && !isLater(holder, this.path)) {
-      throw new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} names process ${holder}, which is running (${this.#where})`, 'Stop that drover first, or give this one another --pidfile.');
+      const isOther = isMaster(holder) === false;
+      throw new DroverError(
+        'ERR_DROVER_PIDFILE',
+        `--pidfile ${this.path} names ${formatHolder({ pid: holder, name: nameOf(holder) })}, which is running${isOther ? ' and is no master of drover' : ''} (${this.#where})`,
+        isOther ? 'Remove the file if it is stale; if it is that program\'s, give another --pidfile.' : 'Stop that drover first, or give this one another --pidfile.',
+      );
     }
     const temporary = `${this.path}.${this.#pid}`;
     try {
@@ -82,13 +88,23 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Whether a process is a master of drover; undefined where it is hidden from us. */
+function isMaster(pid: number): boolean | undefined {
+  try {
+    const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return title === '' ? undefined : title.startsWith(MASTER);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Whether a process began after the file was written, and so did not write it. A master of drover counts in any case: where the clock was set meanwhile, its file
  * looks too old.
  */
 function isLater(pid: number, path: string): boolean {
   try {
-    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(MASTER)) return false;
+    if (isMaster(pid) === true) return false;
     const beganAt = Date.now() - process.uptime() * 1000 + (startTicks(pid) - startTicks('self')) * TICK_MS;
     return beganAt > statSync(path).mtimeMs + SLACK_MS;
   } catch {

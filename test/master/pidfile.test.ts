@@ -53,6 +53,25 @@ test('that of a live process is refused, and stays', (t) => {
   t.is(readFileSync(path, 'utf8'), `${process.ppid}\n`);
 });
 
+test('what it names is told, and whether that is a master', async (t) => {
+  const path = join(scratch(t), 'pid');
+  const refused = async (title: string): Promise<string> => {
+    const child = spawn(process.execPath, ['-e', `process.title = ${JSON.stringify(title)}; console.log(); setInterval(() => {}, 1e6)`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.teardown(() => child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    writeFileSync(path, `${child.pid}\n`);
+    return t.throws(() => new Pidfile(path, 'flag -p').write(), { instanceOf: DroverError })!.format().replaceAll(String(child.pid), 'PID').replaceAll(path, 'PATH');
+  };
+  t.is(
+    await refused('another program'),
+    "--pidfile PATH names another program (pid PID), which is running and is no master of drover (flag -p)\n  Remove the file if it is stale; if it is that program's, give another --pidfile.",
+  );
+  t.is(
+    await refused('drover: master [shop]'),
+    '--pidfile PATH names drover: master [shop] (pid PID), which is running (flag -p)\n  Stop that drover first, or give this one another --pidfile.',
+  );
+});
+
 test('one that a live process came too late to have written is replaced, unless that is a master', async (t) => {
   const path = join(scratch(t), 'pid');
   const holds = async (title: string): Promise<void> => {
