@@ -83,13 +83,13 @@ export class Listeners {
     this.#backlogs = new Backlogs(options.emit);
   }
 
-  /** Opens the addresses of --bind, all or none. Throws ERR_DROVER_LISTEN. */
-  async openBinds(addresses: readonly ListenAddress[]): Promise<void> {
+  /** Opens the addresses of --bind, all or none. `handedOver`: they are the sockets of LISTEN_FDS. Throws ERR_DROVER_LISTEN. */
+  async openBinds(addresses: readonly ListenAddress[], handedOver = false): Promise<void> {
     const binds: Bind[] = [];
     try {
       for (const [i, address] of (await resolveBinds(addresses)).entries()) {
         const text = formatAddress(addresses[i]!);
-        const bind = await this.#openBind(address, text);
+        const bind = await this.#openBind(address, text, handedOver);
         binds.push(bind);
         const errno = this.#coordination.conduct(bind);
         if (errno < 0) {
@@ -310,9 +310,9 @@ export class Listeners {
     return first && port === 0 && path === null ? this.#listeners.get(this.#first ?? '') : undefined;
   }
 
-  #openBind(address: ListenAddress, text: string): Promise<Bind> {
+  #openBind(address: ListenAddress, text: string, handedOver: boolean): Promise<Bind> {
     const { emit, retryMs, umask, backlog } = this.#options;
-    return openBind(address, text, { backlog: this.#backlogs.cut(backlog), umask, retryMs, choose: (kind) => this.#choose(kind), emit });
+    return openBind(address, text, { backlog: this.#backlogs.cut(backlog), umask, retryMs, handedOver, choose: (kind) => this.#choose(kind), emit });
   }
 
   #choose(kind: AddressKind): Choice {

@@ -20,6 +20,8 @@ export interface OpenBindOptions {
   umask: number | null;
   /** How long an address that is in use is tried again. */
   retryMs?: number | undefined;
+  /** The address is a socket of LISTEN_FDS: nobody has given --bind. */
+  handedOver: boolean;
   choose: (kind: AddressKind) => Choice;
   emit: (event: EventName, fields: Record<string, unknown>) => void;
 }
@@ -40,7 +42,7 @@ export async function resolveBinds(addresses: readonly ListenAddress[]): Promise
 }
 
 /** `address`: of resolveBinds; `text`: as it was given. Throws ERR_DROVER_LISTEN. */
-export async function openBind(address: ListenAddress, text: string, { backlog, umask, retryMs = RETRY_MS, choose, emit }: OpenBindOptions): Promise<Bind> {
+export async function openBind(address: ListenAddress, text: string, { backlog, umask, retryMs = RETRY_MS, handedOver, choose, emit }: OpenBindOptions): Promise<Bind> {
   const deadline = performance.now() + retryMs;
   let told = false;
   for (;;) {
@@ -52,6 +54,7 @@ export async function openBind(address: ListenAddress, text: string, { backlog, 
           : openInherited(address.fd, backlog, choose('fd'));
     if (!isRefusal(bind)) return bind;
     const remainingMs = Math.round(deadline - performance.now());
+    if (handedOver) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at ${text}, handed over by LISTEN_FDS: ${bind.reason}`, 'All that is handed over is served: leave others out (in systemd, of the .socket unit), or name those to serve with --bind fd://N.');
     if (!bind.retry || remainingMs <= 0) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${bind.reason}`, bind.remedy);
     if (!told) {
       const holder = holderOf(address);

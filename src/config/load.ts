@@ -7,7 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import { DroverError } from '../errors.js';
-import { DEFAULT_HOST, DEFAULT_PORT, parseAddress, parsePort } from './address.js';
+import { DEFAULT_HOST, DEFAULT_PORT, formatAddress, parseAddress, parsePort } from './address.js';
 import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
@@ -28,7 +28,7 @@ export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | '
 
 /** Where a value came from. */
 export interface ValueSource {
-  source: 'default' | 'environment' | 'file' | 'DROVER_CMD_ARGS' | 'flag';
+  source: 'default' | 'supervisor' | 'environment' | 'file' | 'DROVER_CMD_ARGS' | 'flag';
   /** For people: `environment variable PORT`, `flag --workers`, the path of the config file. */
   where: string;
   /** As it was given; undefined for a default. */
@@ -40,6 +40,8 @@ export interface LoadedConfig {
   sources: Readonly<Record<OptionName, ValueSource>>;
   /** Whether --bind was given, rather than being the default (which HOST and PORT change). */
   bindGiven: boolean;
+  /** Of the sockets that a supervisor hands over, those that are left to nobody, since others are named. */
+  unusedSockets: readonly string[];
   hooks: Hooks;
   /** Absolute path, or null. */
   configFile: string | null;
@@ -80,7 +82,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const action = isDoctor && asDone === 'serve' ? 'doctor' : asDone;
   const json = isAsked('json', given, cwd);
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, hooks: {}, configFile: null, certificates: null, action, json });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json });
   if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', `--json is for \`drover doctor\` (${given.get('json')!.where})`, 'usage: drover doctor [OPTIONS] [APP] --json');
 
   const asked = given.get('config');
@@ -91,7 +93,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 
   const sockets = handedOver(env, process.pid);
   // Whoever names addresses means these, and no others.
-  const handed: Layer = new Map(sockets === undefined ? [] : [['bind', { source: 'environment', where: 'environment variable LISTEN_FDS', raw: sockets }]]);
+  const handed: Layer = new Map(sockets.length === 0 ? [] : [['bind', { source: 'supervisor', where: 'environment variable LISTEN_FDS', raw: sockets }]]);
   const layers = [handed, file, fromEnvironment(env), variable, flags];
   const resolved = resolveLayers(layers, input);
   if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
@@ -106,6 +108,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   return freeze({
     ...resolved,
     bindGiven: layers.some((layer) => layer.has('bind')),
+    unusedSockets: sockets.filter((socket) => !resolved.config.bind.some((address) => formatAddress(address) === socket)),
     hooks: hooksOf(exported, configFile ?? ''),
     configFile,
     certificates: isToRun && servesTls(resolved.config) ? (await import('./certificates.js')).loadCertificates(resolved) : null,

@@ -6,11 +6,11 @@ const FIRST = 3;
 /** More are none that anybody hands over, but a slip. */
 const MOST = 1000;
 
-/** undefined: none. Variables with another process's id are that process's, and only inherited. Throws DroverError. */
-export function handedOver({ LISTEN_PID: pid, LISTEN_FDS: count }: Env, ours: number): string[] | undefined {
-  if (pid !== String(ours) || !count || count === '0') return undefined;
+/** Variables with another process's id are that process's, and only inherited. Throws DroverError. */
+export function handedOver({ LISTEN_PID: pid, LISTEN_FDS: count }: Env, ours: number): string[] {
+  if (pid !== String(ours) || !count) return [];
   if (!/^\d+$/.test(count) || Number(count) > MOST) {
-    throw new DroverError('ERR_DROVER_VALUE', `environment variable LISTEN_FDS: not a number of sockets: ${JSON.stringify(count)}`, 'Who starts drover with listening sockets says by it how many there are; unset it, or give --bind.');
+    throw new DroverError('ERR_DROVER_VALUE', `environment variable LISTEN_FDS: not a number of sockets: ${JSON.stringify(count)}`, 'Who starts drover with listening sockets says by it how many there are; correct or unset it.');
   }
   return Array.from({ length: Number(count) }, (_, i) => `fd://${FIRST + i}`);
 }

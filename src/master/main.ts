@@ -64,6 +64,7 @@ export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<
     pidfile?.write();
     log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
     for (const unknown of unknownVariables(process.env)) log.emit('config.unknown-variable', { ...unknown });
+    if (loaded.unusedSockets.length > 0) log.emit('listen.sockets-unused', { sockets: loaded.unusedSockets.join(', '), where: loaded.sources.bind.where });
     warnOfExpiry(loaded, log);
     context = openContext(loaded, log, reports);
     const master: Master = new Master(
@@ -80,7 +81,8 @@ export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<
     );
     hook = master.hook;
     await Promise.race([hook('onStarting'), stopped]);
-    if (loaded.bindGiven && !early.some(isStop)) await Promise.race([context.listeners.openBinds(config.bind), stopped]);
+    const handedOver = loaded.sources.bind.source === 'supervisor';
+    if (loaded.bindGiven && !early.some(isStop)) await Promise.race([context.listeners.openBinds(config.bind, handedOver), stopped]);
     const stop = early.find(isStop);
     if (stop !== undefined) {
       log.emit('master.signal', { signal: stop, action: SIGNALS[stop].says });

@@ -415,7 +415,9 @@ test('fd://: served as one socket for all; what does not listen is refused', asy
   for (const [number, reason] of [[pair[0], /is not a listening stream socket/], [memory, /is not a socket/], [9999, /there is no descriptor 9999/]] as const) {
     const error = await refusedBind(t, open(t).listeners.openBinds([{ kind: 'fd', fd: number }]));
     t.regex(error.message, reason);
-    t.regex(error.message, new RegExp(`fd://${number}:`));
+    t.regex(error.message, new RegExp(`--bind fd://${number}:`));
+    const handed = await refusedBind(t, open(t).listeners.openBinds([{ kind: 'fd', fd: number }], true));
+    t.regex(handed.format(), new RegExp(`^cannot listen at fd://${number}, handed over by LISTEN_FDS: .*${reason.source}\n.*leave others out`));
   }
 });
 

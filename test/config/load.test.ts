@@ -84,6 +84,11 @@ test('sockets that a supervisor hands over are --bind, where nobody gives one', 
   const named = tree(t, { [CONFIG]: '{"bind": ":82"}' });
   t.is((await load(named, ['a'], ours)).sources.bind.where, join(named, CONFIG));
   t.is((await load(cwd, ['a', '-b', ':82'], ours)).sources.bind.where, 'flag -b');
+  // What nobody serves then is told.
+  t.deepEqual(handed.unusedSockets, []);
+  t.deepEqual((await load(named, ['a'], ours)).unusedSockets, ['fd://3', 'fd://4']);
+  t.deepEqual((await load(cwd, ['a', '-b', ':82', '-b', 'fd://4'], ours)).unusedSockets, ['fd://3']);
+  t.deepEqual((await load(cwd, ['a', '-b', ':82'], { ...ours, LISTEN_PID: '1' })).unusedSockets, []);
   // Another process's, that came with the environment; none.
   for (const env of [{ LISTEN_PID: String(process.ppid), LISTEN_FDS: '2' }, { LISTEN_FDS: '2' }, { LISTEN_PID: String(process.pid), LISTEN_FDS: '0' }, { LISTEN_PID: String(process.pid), LISTEN_FDS: '' }]) {
     t.false((await load(cwd, ['a'], env)).bindGiven, JSON.stringify(env));

@@ -205,6 +205,20 @@ for (const [name, args, prefix] of [
   });
 }
 
+test.serial('LISTEN_FDS: what is no listening socket is told, and so is what nobody serves', async (t) => {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const prefix = ['sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', 'sh'];
+  t.teardown(() => server.close());
+  const wrong = start(t, [app, '-w', '1'], { fds: [fd, 1], prefix });
+  t.is((await wrong.exited).code, 5);
+  t.regex(wrong.events('master.failed')[0]!.msg, /^cannot listen at fd:\/\/4, handed over by LISTEN_FDS: descriptor 4 is not a/);
+  const named = start(t, [app, '-w', '1', '-b', 'fd://3'], { fds: [fd, 1], prefix });
+  await named.ready();
+  t.like(named.events('listen.sockets-unused'), [{ level: 40, sockets: 'fd://4', where: 'flag -b' }]);
+});
+
 test.serial('PORT and HOST from the environment', async (t) => {
   const port = await reservePort(t);
   const both = start(t, [app, '-w', '1'], { env: { PORT: String(port), HOST: '127.0.0.1' } });
