@@ -4,7 +4,7 @@
  * Rank 6. What only some actions need is imported by them, so that --help is quick.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { loadConfig } from '../config/load.js';
+import { loadConfig, type LoadedConfig } from '../config/load.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { bearLostReaders } from '../log/lost-reader.js';
 
@@ -23,12 +23,12 @@ export async function run(): Promise<number> {
     case 'version':
       process.stdout.write(`drover ${packageVersion()} (Node ${process.versions.node})\n`);
       return EXIT_CODES.ok.code;
-    case 'printConfig': {
-      const { renderConfig } = await import('../config/render.js');
-      process.stdout.write(renderConfig(loaded));
+    case 'printConfig':
+      await printConfig(loaded);
       return EXIT_CODES.ok.code;
-    }
     case 'checkConfig': {
+      // First: it helps with what the check then finds.
+      if (loaded.prints) await printConfig(loaded);
       process.chdir(loaded.config.chdir);
       const { checkAccessLogFile, checkLogFile } = await import('../master/log-files.js');
       checkLogFile(loaded);
@@ -57,6 +57,11 @@ export async function run(): Promise<number> {
       return await serve(loaded, (reload) => loadConfig({ ...input, ...reload }));
     }
   }
+}
+
+async function printConfig(loaded: LoadedConfig): Promise<void> {
+  const { renderConfig } = await import('../config/render.js');
+  process.stdout.write(renderConfig(loaded));
 }
 
 /**

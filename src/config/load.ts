@@ -50,6 +50,8 @@ export interface LoadedConfig {
   action: Action;
   /** With the action `doctor`: for scripts. */
   json: boolean;
+  /** With the action `checkConfig`: the options are printed as well. */
+  prints: boolean;
 }
 
 export interface LoadInput {
@@ -81,8 +83,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const asDone = actionOf(given, cwd);
   const action = isDoctor && asDone === 'serve' ? 'doctor' : asDone;
   const json = isAsked('json', given, cwd);
+  const prints = isAsked('printConfig', given, cwd);
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json, prints });
   if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', `--json is for \`drover doctor\` (${given.get('json')!.where})`, 'usage: drover doctor [OPTIONS] [APP] --json');
 
   const asked = given.get('config');
@@ -114,6 +117,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     certificates: isToRun && servesTls(resolved.config) ? (await import('./certificates.js')).loadCertificates(resolved) : null,
     action,
     json,
+    prints,
   });
 }
 
@@ -223,8 +227,8 @@ function sourceOfDefaultBind(env: Env): ValueSource {
 }
 
 function actionOf(given: Layer, cwd: string): Action {
-  // The strongest first: whoever asks for help wants nothing else.
-  for (const action of ['help', 'version', 'printConfig', 'checkConfig'] as const) {
+  // The strongest first: whoever asks for help wants nothing else. Who checks may print as well.
+  for (const action of ['help', 'version', 'checkConfig', 'printConfig'] as const) {
     if (isAsked(action, given, cwd)) return action;
   }
   return 'serve';

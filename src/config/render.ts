@@ -95,13 +95,14 @@ function optionsOf(section: Section): Option[] {
 }
 
 /** What --print-config prints: name, value, source. */
-export function renderConfig({ config, sources, hooks, configFile }: LoadedConfig): string {
+export function renderConfig({ config, sources, bindGiven, hooks, configFile }: LoadedConfig): string {
   const rows = options
     .filter((option) => option.commandLineOnly !== true)
     .map((option) => {
       const value = config[configKey(option) as keyof Config];
       const { where } = sources[option.name as OptionName];
-      return [option.name, formatValue(option, value), `(${where}${value === null && option.defaultSays !== undefined ? `: ${option.defaultSays}` : ''})`];
+      const says = option.name === 'bind' ? (bindGiven ? '' : '; a script is served at its own address') : value === null && option.defaultSays !== undefined ? `: ${option.defaultSays}` : '';
+      return [option.name, formatValue(option, value), `(${where}${says})`];
     });
   rows.push(['config file', configFile ?? '(none)', '']);
   if (configFile !== null && Object.keys(hooks).length > 0) rows.push(['hooks', Object.keys(hooks).join(' '), `(${configFile})`]);

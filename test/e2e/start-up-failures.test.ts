@@ -138,8 +138,17 @@ test.serial('--print-config tells every value and where it comes from', async (t
   t.regex(line('workers'), /3.*(-w|--workers)/);
   t.regex(line('backlog'), /10.*DROVER_CMD_ARGS/);
   t.regex(line('timeout'), /7.*drover\.config\.json/);
-  t.regex(line('bind'), /4567.*PORT/);
+  t.regex(line('bind'), /4567.*\(environment variable PORT; a script is served at its own address\)$/);
   t.regex(line('umask'), /default/);
+});
+
+test.serial('--check-config with --print-config prints, and checks', async (t) => {
+  const right = start(t, [fixture('whoami.cjs'), '--check-config', '--print-config'], { plain: true });
+  t.is((await right.finished()).code, 0);
+  t.regex(right.stdout, /^app .*whoami\.cjs[^]*\nthe options are right and .* loads\n$/);
+  const wrong = start(t, ['no-such-app.cjs', '--check-config', '--print-config'], { plain: true });
+  t.is((await wrong.finished()).code, 4);
+  t.regex(wrong.stdout, /^app +no-such-app\.cjs/);
 });
 
 test.serial('--version and --help', async (t) => {
