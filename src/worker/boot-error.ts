@@ -43,15 +43,16 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
     if (byMaster !== undefined) return toBootError(byMaster, { app, file, refused });
     return { code: 'ERR_DROVER_LISTEN', message: `app ${app} cannot listen: ${thrown.message}`, stack };
   }
-  const where = locate(thrown, file);
+  const syntaxError = unplacedSyntaxError(thrown, file);
+  const where = placeInApp(syntaxError ?? stackText(thrown));
   const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
   const remedy = missing ?? otherModuleKind(thrown, where) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
     ...(remedy === undefined ? {} : { remedy }),
-    // Of a syntax error that had to be looked for, and of a missing import, it has nothing but Node's own frames.
-    ...(placeInApp(stack) === undefined && (where !== undefined || missing !== undefined) ? {} : { stack }),
+    // Of a missing import it has nothing but Node's own frames.
+    ...(syntaxError === undefined && placeInApp(stack) === undefined && missing !== undefined ? {} : { stack: syntaxError ?? stack }),
   };
 }
 
@@ -63,7 +64,7 @@ export function listenRefused(app: string, refused: ListenRefusal | undefined): 
 /** What was thrown, and where, in one line. */
 export function describeThrown(thrown: unknown, file: string): string {
   if (!(thrown instanceof Error)) return inspect(thrown).split('\n', 1)[0]!.slice(0, 200);
-  const where = locate(thrown, file);
+  const where = placeInApp(unplacedSyntaxError(thrown, file) ?? stackText(thrown));
   return `${headline(thrown)}${where === undefined ? '' : ` (${where})`}`;
 }
 
@@ -73,14 +74,15 @@ function headline(error: Error): string {
   return line === '' ? error.name : `${error.name}: ${line}`;
 }
 
-/** `file:line` where it happened: from the stack, else, for a syntax error in an ESM module, by looking for it. */
-function locate(error: Error, file: string | undefined): string | undefined {
-  return placeInApp(stackText(error)) ?? (error instanceof SyntaxError && file !== undefined ? findSyntaxError(file) : undefined);
+/** Of a syntax error whose stack does not say where it is, as in an ESM module: what `findSyntaxError` says. */
+function unplacedSyntaxError(error: Error, file: string | undefined): string | undefined {
+  return error instanceof SyntaxError && file !== undefined && placeInApp(stackText(error)) === undefined ? findSyntaxError(file) : undefined;
 }
 
 /**
  * V8 knows where a module has its syntax error, but node keeps it to itself until the process dies of it. So the module and the files it
- * imports are parsed, not run, by another node, which dies of it. Only after a failed boot.
+ * imports are parsed, not run, by another node, which dies of it. Only after a failed boot. Answers `file:line`, the line itself and the message, as node begins the stack of
+ * a syntax error in CommonJS.
  */
 function findSyntaxError(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
@@ -91,8 +93,8 @@ function findSyntaxError(file: string): string | undefined {
     timeout: 15_000,
     env: { PATH: process.env['PATH'] },
   });
-  const match = /^(file:\/\/\/.*):(\d+)$/m.exec(stderr ?? '');
-  return match === null ? undefined : `${plainPath(match[1]!)}:${match[2]}`;
+  const match = /^(file:\/\/\/.*)(:\d+\n[^]*?^SyntaxError: .*)$/m.exec(stderr ?? '');
+  return match === null ? undefined : `${plainPath(match[1]!)}${match[2]}`;
 }
 
 const PARSE_ALL = `

@@ -229,6 +229,13 @@ for (const [app, expected] of Object.entries<Failure>({
   });
 }
 
+for (const [app, path] of [['syntax.cjs', 'syntax.cjs:2'], ['syntax.mjs', 'syntax.mjs:3'], ['imports-syntax.mjs', 'syntax.mjs:3']] as const) {
+  test(`a syntax error shows the line: ${app}`, async (t) => {
+    const failed = await start(t, { app }).bootFailed();
+    t.regex(failed.stack!, new RegExp(`^/.*/${path}\n.+\n +\\^\n\nSyntaxError: Unexpected token ';'$`));
+  });
+}
+
 for (const [text, name, message, remedy] of [
   ['exports.makeApp = () => {}; exports.web = { handler() {} };', 'makeap', 'has no export makeap; it exports makeApp (a function of 0 parameters), web (an object)', 'Did you mean a.cjs:makeApp?'],
   ['exports.web = { handler() {} };', 'web.handle', 'has no export web.handle; in web there is handler (a function of 0 parameters)', 'Did you mean a.cjs:web.handler?'],
