@@ -84,8 +84,8 @@ export class Refusals {
     return true;
   }
 
-  /** Answer on a socket for which there is no response: what Node's parser refused, an upgrade. */
-  refuseSocket(socket: HttpSocket, status: number, reason: string, requestLine?: string): void {
+  /** Answer on a socket for which there is no response: what Node's parser refused, an upgrade (`isUpgrade`), which is never the request that is under way. */
+  refuseSocket(socket: HttpSocket, status: number, reason: string, requestLine?: string, isUpgrade = false): void {
     if (socket[kRefused] === true) return;
     markRefused(socket);
     this.#note(socket.remoteAddress, status, reason);
@@ -93,7 +93,7 @@ export class Refusals {
     // In the middle of a response there is nothing that could still be said.
     const isSilent = response?.headersSent === true || !socket.writable;
     const bodyBytes = isSilent ? 0 : textOf(reason).length;
-    if (!response) for (const observer of observers) observer({ socket, status, reason, bodyBytes, ...(requestLine === undefined ? {} : { requestLine }) });
+    if (!response || isUpgrade) for (const observer of observers) observer({ socket, status, reason, bodyBytes, ...(requestLine === undefined ? {} : { requestLine }) });
     // The account of a request that is under way is its own.
     else if (!isSilent) (response as { [kRaw]?: RawRefusal })[kRaw] = { status, reason, bodyBytes };
     if (isSilent) return void socket.destroy();

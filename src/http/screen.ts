@@ -117,7 +117,7 @@ export class Screen implements Policy {
       return false;
     }
     const line = `${request.method} ${request.originalUrl ?? request.url} HTTP/${request.httpVersion}`;
-    this.#refusals.refuseSocket(socket as Socket, problem.status, problem.reason, line);
+    this.#refusals.refuseSocket(socket as Socket, problem.status, problem.reason, line, true);
     return true;
   }
 

@@ -154,6 +154,17 @@ test.serial('an upgrade that drover refuses has one line', async (t) => {
   t.like(told[0], { status: 400, bytes: 'no Host header\n'.length, userAgent: 'agent', refusal: 'no Host header', aborted: false });
 });
 
+test.serial('an upgrade that drover refuses behind a running request has its reason on its own line', async (t) => {
+  const file = join(scratch(t), 'access.log');
+  const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file, '--access-log-format', 'json']);
+  const address = await d.address();
+  await raw(address, 'GET /silent HTTP/1.1\r\nHost: a\r\n\r\nGET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  const told = (await lines(file, 2)).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const of = (path: string): unknown => told.find((line) => line['path'] === path);
+  t.like(of('/silent'), { status: 499, bytes: null, refusal: undefined });
+  t.like(of('/ws'), { status: 400, bytes: 'no Host header\n'.length, refusal: 'no Host header', aborted: false });
+});
+
 test.serial('JSON on standard output, of two workers, and the app’s own output beside it', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--access-logfile', '-', '--access-log-format', 'json']);
   await d.ready();
