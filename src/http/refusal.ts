@@ -90,8 +90,8 @@ export class Refusals {
     markRefused(socket);
     this.#note(socket.remoteAddress, status, reason);
     const response = socket._httpMessage;
-    // In the middle of a response there is nothing that could still be said.
-    const isSilent = response?.headersSent === true || !socket.writable;
+    // In the middle of a response there is nothing that could still be said; and what comes before one passes for it.
+    const isSilent = response?.headersSent === true || (response && isUpgrade) || !socket.writable;
     const bodyBytes = isSilent ? 0 : textOf(reason).length;
     if (!response || isUpgrade) for (const observer of observers) observer({ socket, status, reason, bodyBytes, ...(requestLine === undefined ? {} : { requestLine }) });
     // The account of a request that is under way is its own.
