@@ -4,8 +4,8 @@
  * The place is `net.Server.prototype._listen2`, which net.js itself calls by that name so that it can be wrapped: http, https, http2 and
  * all frameworks end there, with arguments parsed and names resolved. A server that comes without a handle gets a Listener
  * (listener.ts); the rest of _listen2, and so address(), the `listening` event and errors, stays Node's. Not ours: listen(handle), listen({fd})
- * and listen({exclusive: true}), with which a program says that it wants a socket for itself. {reusePort: true} asks for just what drover
- * does (Node sets `exclusive` with it) and is ours.
+ * and listen({port: 0, exclusive: true}), with which a program says that it wants a port for itself. At a port that it names, `exclusive` would
+ * leave it to the first worker alone, and means nothing to a program made for one process: srvx, which h3 and Nitro serve by, always says it.
  */
 import net from 'node:net';
 import { resolve } from 'node:path';
@@ -81,7 +81,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
   const prototype = net.Server.prototype as unknown as Internals;
   const { listen: nodeListen, _listen2: nodeListen2 } = prototype;
   const open = new Map<Listener, net.Server>();
-  /** Servers whose last listen() asked for a socket of their own. */
+  /** Servers whose last listen() asked for a socket that is not shared. */
   const exclusive = new WeakSet<object>();
   const seen = new WeakSet<object>();
   /** Servers that listen by a handle of Node's own. */
@@ -105,7 +105,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
       seen.add(this);
       options.onServer(server);
     }
-    if (this._handle !== null || (typeof fd === 'number' && fd >= 0) || exclusive.has(this)) {
+    if (this._handle !== null || (typeof fd === 'number' && fd >= 0) || (port === 0 && exclusive.has(this))) {
       nodeListen2.call(this, address, port, addressType, backlog, fd, flags);
       for (const closed of plain) if (closed._handle === null) plain.delete(closed);
       if (this._handle !== null) plain.add(this);

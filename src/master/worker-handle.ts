@@ -31,6 +31,9 @@ export const QUIT_MS = 2000;
 /** After ABRT, before KILL. */
 export const ABORT_MS = 1000;
 
+/** Of the environment: the sockets that a supervisor has handed to drover (sd_listen_fds(3)). They are not where an app would look for them, and SvelteKit refuses to start. */
+const NOT_HANDED_ON = { LISTEN_PID: undefined, LISTEN_FDS: undefined, LISTEN_FDNAMES: undefined };
+
 export interface Place {
   slot: number;
   row: number;
@@ -141,7 +144,7 @@ export class WorkerHandle {
       // The inspector's address would otherwise be printed among the app's own output when the stack of a stuck worker is taken.
       child = spawn(process.execPath, ['--inspect-publish-uid=http', ...config.nodeArgs, WORKER_MAIN], {
         cwd: config.chdir,
-        env: { ...process.env, ...config.env },
+        env: { ...process.env, ...NOT_HANDED_ON, ...config.env },
         stdio: ['inherit', 'inherit', 'inherit', theirs],
       });
     } catch (error) {

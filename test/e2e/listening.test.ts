@@ -219,6 +219,36 @@ test.serial('LISTEN_FDS: what is no listening socket is told, and so is what nob
   t.like(named.events('listen.sockets-unused'), [{ level: 40, sockets: 'fd://4', where: 'flag -b' }]);
 });
 
+test.serial('an app does not look for the sockets that a supervisor hands to drover', async (t) => {
+  const file = join(scratch(t), 'app.cjs');
+  writeFileSync(file, `module.exports = (req, res) => res.end(Object.keys(process.env).filter((name) => name.startsWith('LISTEN_')).join() || 'none');\n`);
+  const env = { LISTEN_PID: '1', LISTEN_FDS: '1', LISTEN_FDNAMES: 'web' };
+  const d = await start(t, [file, '-w', '1', '-b', '127.0.0.1:0'], { env }).ready();
+  t.is((await get(await d.address())).body, 'none');
+});
+
+for (const [where, args] of [
+  ['at a port', []],
+  ['with --bind', ['-b', '127.0.0.1:0']],
+] as const) {
+  test.serial(`a script whose server is exclusive is served by all workers ${where}`, async (t) => {
+    const port = await reservePort(t);
+    const d = await start(t, [fixture('exclusive.cjs'), '-w', '2', ...args], { env: { LISTEN_PORT: String(port) } }).ready();
+    const address = await d.address();
+    t.is((address as { port: number }).port === port, where === 'at a port');
+    const pids = d.workers();
+    const answers = await Promise.all(Array.from({ length: 10 }, async () => JSON.parse((await get(address)).body) as { pid: number; own: number }));
+    for (const { pid } of answers) t.true(pids.includes(pid));
+    d.signal('SIGHUP');
+    await d.event('reload.finished');
+    const { pid, own } = JSON.parse((await get(address)).body) as { pid: number; own: number };
+    t.true(d.workers().includes(pid));
+    // Port 0 and exclusive is a port that no other worker has: that of a server of its own.
+    t.is((await get({ host: '127.0.0.1', port: own })).body, String(pid));
+    t.is(d.events('master.listening').length, 1);
+  });
+}
+
 test.serial('PORT and HOST from the environment', async (t) => {
   const port = await reservePort(t);
   const both = start(t, [app, '-w', '1'], { env: { PORT: String(port), HOST: '127.0.0.1' } });
