@@ -95,8 +95,8 @@ export type WorkerMessage =
   | { type: 'ready'; bootMs: number }
   /** Boot failed; the worker exits by itself right after. `code` is an ErrorCode. */
   | { type: 'boot-failed'; code: string; message: string; remedy?: string; stack?: string }
-  /** An exception nobody caught; the worker is about to die of it. */
-  | { type: 'fatal'; origin: 'uncaughtException' | 'unhandledRejection'; message: string; stack: string }
+  /** An exception nobody caught; the worker is about to die of it. `agoMs`: so long ago a handler of the app's has taken it, and ends the process now; 0 where none has, or it does so at once. */
+  | { type: 'fatal'; origin: 'uncaughtException' | 'unhandledRejection'; agoMs: number; message: string; stack: string }
   /** The app has closed the server it had at this listener (not: the worker drains). See Listeners.release. */
   | { type: 'closed'; key: string }
   /** This worker wants to be replaced: the successor first, then its drain. */

@@ -24,7 +24,8 @@ export interface Evidence {
   /** --node-args. */
   nodeArgs: readonly string[];
   bootFailed: { message: string; stack?: string | undefined } | undefined;
-  fatal: { origin: 'uncaughtException' | 'unhandledRejection'; message: string; stack: string } | undefined;
+  /** See the message of that name. */
+  fatal: { origin: 'uncaughtException' | 'unhandledRejection'; agoMs: number; message: string; stack: string } | undefined;
   /** What V8 reported when it ran out of heap. */
   heap: { limitBytes: number | undefined; stack: string | undefined } | undefined;
   /** Its memory cgroup, and whether the kernel's counter of kills for memory has moved there for this death. */
@@ -73,10 +74,9 @@ export function explainDeath(evidence: Evidence): Death {
     return death('out-of-memory', `out of memory: the kernel killed it (${of})`);
   }
 
-  if (evidence.fatal !== undefined && code !== 0) {
-    const what = evidence.fatal.origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception';
-    return death('uncaught', `${what}: ${evidence.fatal.message}`, evidence.fatal.stack);
-  }
+  const { fatal } = evidence;
+  const thrown = fatal?.origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught exception';
+  if (fatal?.agoMs === 0 && code !== 0) return death('uncaught', `${thrown}: ${fatal.message}`, fatal.stack);
 
   if (signal !== null) {
     const counter = signal !== 'SIGKILL' ? '' : evidence.cgroup === undefined ? '; its memory cgroup has no counter to read' : `; the kernel's out-of-memory counter of cgroup ${evidence.cgroup.dir} did not move`;
@@ -84,6 +84,7 @@ export function explainDeath(evidence: Evidence): Death {
   }
 
   if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);
+  if (fatal !== undefined && code !== 0) return death('uncaught', `it exited by itself with code ${String(code)}, ${fatal.agoMs} ms after the app's handler took an ${thrown}: ${fatal.message}`, fatal.stack);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
   // A worker that has begun says so itself when it exits (bootFailed). One that has not, and exits with 9, is a node that took offence at its own options.
   if (phase === 'starting' && code === BAD_OPTION) {

@@ -19,8 +19,8 @@ export function sendBootFailed(channel: MasterChannel, { code, message, remedy, 
   );
 }
 
-export function sendFatal(channel: MasterChannel, thrown: unknown, origin: 'uncaughtException' | 'unhandledRejection'): void {
-  channel.sendSync({ type: 'fatal', origin, message: cut(messageOf(thrown)), stack: cut(stackOf(thrown)) }, SEND_TIMEOUT_MS);
+export function sendFatal(channel: MasterChannel, thrown: unknown, origin: 'uncaughtException' | 'unhandledRejection', agoMs: number): void {
+  channel.sendSync({ type: 'fatal', origin, agoMs, message: cut(messageOf(thrown)), stack: cut(stackOf(thrown)) }, SEND_TIMEOUT_MS);
 }
 
 export function messageOf(thrown: unknown): string {

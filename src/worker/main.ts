@@ -66,9 +66,9 @@ const worker = new Worker({ init, channel, board, requests, connections, certifi
 setProcessUp(init);
 takeSignals(() => worker.onTerm());
 watchExceptions({
-  fatal(thrown, origin) {
+  fatal(thrown, origin, agoMs) {
     if (worker.booting) worker.bootFailed(thrown);
-    sendFatal(channel, thrown, origin);
+    sendFatal(channel, thrown, origin, agoMs);
   },
 });
 requests.closing = config.workerClass === 'sync';

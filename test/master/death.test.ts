@@ -16,7 +16,7 @@ const alive: Evidence = {
 };
 const MB = 2 ** 20;
 const cgroup = { dir: '/sys/fs/cgroup/app', oomKilled: false, limit: undefined };
-const fatal = { origin: 'uncaughtException', message: 'boom', stack: 'Error: boom\n    at f (/app.js:1:1)' } as const;
+const fatal = { origin: 'uncaughtException', agoMs: 0, message: 'boom', stack: 'Error: boom\n    at f (/app.js:1:1)' } as const;
 
 interface Case {
   is: string;
@@ -43,6 +43,8 @@ const cases: Case[] = [
   { is: 'uncaught', evidence: { code: 1, fatal }, kind: 'uncaught', cause: /^uncaught exception: boom$/ },
   { is: 'uncaught while it drains', evidence: { code: 1, fatal, asked: true, phase: 'draining' }, kind: 'uncaught', cause: /boom/ },
   { is: 'rejection', evidence: { code: 1, fatal: { ...fatal, origin: 'unhandledRejection' } }, kind: 'uncaught', cause: /^unhandled rejection: boom$/ },
+  { is: 'of an exception, by the app’s handler, later', evidence: { code: 1, fatal: { ...fatal, agoMs: 35 } }, kind: 'uncaught', cause: /^it exited by itself with code 1, 35 ms after the app's handler took an uncaught exception: boom$/ },
+  { is: 'as told, some time after an exception that it has survived', evidence: { code: 143, asked: true, phase: 'draining', fatal: { ...fatal, agoMs: 35 } }, kind: 'exit', cause: /^as told/, expected: true },
   {
     is: 'out of memory, limit of an ancestor',
     evidence: { signal: 'SIGKILL', cgroup: { ...cgroup, oomKilled: true, limit: { bytes: 64 * MB, dir: '/sys/fs/cgroup' } } },

@@ -63,7 +63,18 @@ test("an exception the app's own handler survives is not fatal; one it exits for
   t.false(master.messages.some(({ type }) => type === 'fatal'));
   await ask(origin, '/die');
   t.is((await master.exited).code, 7);
-  t.like(await master.message('fatal'), { message: 'deadly' });
+  t.like(await master.message('fatal'), { message: 'deadly', agoMs: 0 });
+});
+
+test("an exception the app's own handler exits for later is told with its stack, and how long ago it was", async (t) => {
+  const master = start(t, { app: 'handles-its-exceptions.cjs' });
+  const { origin } = await master.ready();
+  await ask(origin, '/report');
+  t.is((await master.exited).code, 8);
+  const { message, stack, agoMs } = await master.message('fatal');
+  t.is(message, 'reported');
+  t.regex(stack, /handles-its-exceptions\.cjs/);
+  t.true(agoMs > 0);
 });
 
 test('an app that closes its last server is reported and replaced', async (t) => {
