@@ -48,6 +48,8 @@ export class Connections {
   readonly #connections: (Connection | undefined)[] = [];
   #count = 0;
   #closing = false;
+  /** performance.now() when a drain last saw a response due. */
+  #answering = -Infinity;
   /** Accepted and open, but not yet handed to a server: their PROXY header has not come. */
   #waiting = 0;
   /** One for all connections: a closure each would be one more thing to allocate. Called on the accepted socket. */
@@ -139,7 +141,7 @@ export class Connections {
 
   /**
    * Let every connection end by itself: the responses that are due say `Connection: close` if their headers have not gone out. Idle connections
-   * are left alone: Node closes them after their keepAliveTimeout, so that a request that is on its way is still answered.
+   * are left alone for a while: Node closes them after their keepAliveTimeout, so that a request that is on its way is still answered.
    */
   close(): void {
     this.#closing = true;
@@ -149,16 +151,19 @@ export class Connections {
     }
   }
 
-  /** Ends what Node would not end by itself in time. To be called now and then; `since` is when the drain began. */
-  sweep(since: number): void {
+  /** Ends what Node would not end by itself in time. To be called now and then; `since` is when the drain began, `idleMs` how long connections on which nothing comes may hold it up. */
+  sweep(since: number, idleMs: number): void {
     const now = performance.now();
     for (const connection of this.#all()) {
-      if (connection.session === null) endSilent(connection, since, now);
+      if (connection.session === null) endSilent(connection, since, now, idleMs);
       else endSession(connection, since, now);
     }
+    // closeIdleConnections() also cuts a response that the app has ended and the client has not read yet: not while one is due.
+    if (this.#all().some(({ socket, session }) => session === null && socket._httpMessage)) this.#answering = now;
+    if (now - Math.max(this.#answering, since) >= idleMs) this.closeIdle();
   }
 
-  /** End idle keep-alive connections now: the grace is nearly over, and their keepAliveTimeout is longer than it. */
+  /** End idle keep-alive connections now: their keepAliveTimeout is longer than they may hold up the drain. */
   closeIdle(): void {
     const servers = new Set(this.#all().map(({ server }) => server));
     for (const server of servers) (server as Partial<HttpServer>).closeIdleConnections?.();
@@ -231,9 +236,9 @@ const BUSY_MS = 5_000;
  * A connection on which nothing has come yet gets the time an idle one is kept, from the begin of the drain or from its own. Node would wait a
  * minute for its first request (headersTimeout).
  */
-function endSilent({ server, came, socket }: Connection, since: number, now: number): void {
+function endSilent({ server, came, socket }: Connection, since: number, now: number, idleMs: number): void {
   if (socket.bytesRead > 0 || !isHttp(server)) return;
-  const keepMs = (server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS;
+  const keepMs = Math.min((server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS, idleMs);
   if (now - Math.max(came, since) >= keepMs) socket.destroy();
 }
 

@@ -10,6 +10,8 @@ import type { Connections } from '../http/connections.js';
 export interface DrainOptions {
   connections: Connections;
   graceMs: number;
+  /** Nobody else will serve: drover stops. */
+  alone: boolean;
   /** Whether the app can be told to end. It is then the one to end its WebSockets and what else no request ends. */
   appEnds: () => boolean;
   /** Tell it: nothing else is left, or (`late`) the grace is nearly over. At most once. */
@@ -22,8 +24,13 @@ export interface DrainOptions {
 const LAST_PART = 0.1;
 const LAST_MS = 1_000;
 const SWEEP_MS = 250;
+/**
+ * How long a stop waits for requests on idle connections, whatever their keepAliveTimeout: Node's own default. Fastify's is 72 s, and behind a load balancer it
+ * has to be longer than the balancer's, so that each stop would take all of the grace. A reload waits for all of it: that delays nobody.
+ */
+const IDLE_MS = 5_000;
 
-export function startDrain({ connections, graceMs, appEnds, onAppEnds, onEmpty }: DrainOptions): void {
+export function startDrain({ connections, graceMs, alone, appEnds, onAppEnds, onEmpty }: DrainOptions): void {
   const since = performance.now();
   const lastMs = Math.min(LAST_MS, graceMs * LAST_PART);
   let done = false;
@@ -42,7 +49,7 @@ export function startDrain({ connections, graceMs, appEnds, onAppEnds, onEmpty }
     }
   };
   const sweeper = setInterval(() => {
-    connections.sweep(since);
+    connections.sweep(since, alone ? IDLE_MS : Infinity);
     if (isLate()) connections.closeIdle();
     look();
   }, Math.min(SWEEP_MS, Math.max(lastMs / 2, 1)));

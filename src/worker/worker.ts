@@ -276,6 +276,7 @@ export class Worker {
     startDrain({
       connections,
       graceMs: order.graceMs,
+      alone: order.close === 'all',
       appEnds: () => appListensToTerm() || this.#app?.close !== undefined,
       onAppEnds: (late) => {
         if (late) this.#log('worker.grace-ending', { connections: connections.open });

@@ -71,6 +71,32 @@ test('a socket that the app hands from one of its servers to another is one conn
   t.is(closes(), 1);
 });
 
+test('a drain of long standing closes idle connections, but not while a response is due, nor right after it', async (t) => {
+  const { connections } = setup();
+  // Ended, and for the most part still to be read by the client.
+  const server = http.createServer((_, response) => response.end(Buffer.alloc(32 << 20)));
+  connections.watch(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const client = net.connect(port, '127.0.0.1');
+  const requested = once(server, 'request');
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const [, response] = (await requested) as [unknown, http.ServerResponse];
+  connections.sweep(performance.now() - 60_000, 5_000);
+  const [accepted] = connections.sockets();
+  t.false(accepted!.destroyed);
+  client.resume();
+  await once(response, 'finish');
+  connections.sweep(performance.now() - 60_000, 5_000);
+  t.false(accepted!.destroyed, 'its client may have the next request on its way');
+  client.destroy();
+});
+
 test('a server that the app has done with is not kept', async (t) => {
   const { connections } = setup();
   await collected(() => {

@@ -112,6 +112,19 @@ test('an idle keep-alive connection ends by its keep-alive time, and the worker 
   t.deepEqual(await master.exited, { code: 0, signal: null });
 });
 
+test('idle connections with a longer keep-alive time do not hold up a stop', async (t) => {
+  const HOUR_MS = 3_600_000;
+  const master = start(t, { app: 'slow.cjs', env: { KEEP_ALIVE_MS: String(HOUR_MS) } });
+  const { port } = await master.ready();
+  const [one, silent] = [await client(t, port), await client(t, port)];
+  one.send('/fast');
+  await one.until('\r\n\r\nfast');
+  await cell(master, 'connections', 2);
+  drain(master, 'all', HOUR_MS);
+  await Promise.all([one.closed, silent.closed]);
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
 test('a connection that has not sent its first request yet is answered', async (t) => {
   const master = start(t, { app: 'slow.cjs' });
   const { port } = await master.ready();
