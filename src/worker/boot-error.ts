@@ -8,6 +8,7 @@ import { DroverError, type ErrorCode } from '../errors.js';
 import type { ListenRefusal } from '../ipc/messages.js';
 import { missingModule } from './missing-module.js';
 import { otherModuleKind } from './module-kind.js';
+import { beyondTypes } from './typescript-beyond-types.js';
 import { appStack, placeInApp, plainPath, stackText } from './app-stack.js';
 
 export interface BootError {
@@ -46,7 +47,7 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
   const syntaxError = unplacedSyntaxError(thrown, file);
   const where = placeInApp(syntaxError ?? stackText(thrown));
   const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
-  const remedy = missing ?? otherModuleKind(thrown, where) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
+  const remedy = missing ?? otherModuleKind(thrown, where) ?? beyondTypes(thrown, file) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,

@@ -87,6 +87,17 @@ const PROGRAMS: Record<string, Program> = {
     path: '/',
     expects: /^found$/,
   },
+  // By which h3 and Nitro listen: always `exclusive`.
+  srvx: {
+    package: 'srvx@1',
+    main: 'serves-by-srvx.mjs',
+    flags: [],
+    args: () => [],
+    prepare: (dir) =>
+      writeFileSync(join(dir, 'node_modules', 'serves-by-srvx.mjs'), "import { serve } from 'srvx';\nserve({ port: 28737, hostname: '127.0.0.1', fetch: () => new Response('from srvx') });\n"),
+    path: '/',
+    expects: /^from srvx$/,
+  },
   'serve-bound': {
     package: 'serve@14',
     main: 'serve/build/main.js',

@@ -293,6 +293,21 @@ for (const [is, type, name, text, remedy] of [
   });
 }
 
+if (strips) {
+  for (const [is, text] of [
+    ['an enum', 'enum Kind { One }\nexport default () => Kind.One;'],
+    ['a decorator', 'const seen = (value: unknown): void => void value;\n@seen class App {}\nexport default () => App;'],
+  ] as const) {
+    test(`TypeScript that is more than types: ${is}`, async (t) => {
+      const cwd = scratch(t);
+      writeFileSync(join(cwd, 'app.mts'), text);
+      const failed = await start(t, { app: 'app.mts', cwd }).bootFailed();
+      t.is(failed.code, 'ERR_DROVER_APP_THREW');
+      t.regex(failed.remedy!, /decorators, enums, .* need a compiler, or a loader: .*--import tsx/);
+    });
+  }
+}
+
 test("pnpm's commands are shell scripts: the file that one runs is the app, any other is told of", async (t) => {
   const cwd = scratch(t);
   const store = join(cwd, 'node_modules/.pnpm/tool@1/node_modules/tool');
