@@ -44,6 +44,8 @@ export interface Intercept {
   siblings(sockets: readonly HandedSocket[]): void;
   /** Take no more connections. The listeners in `close` accept what they have queued first: nobody else will. */
   drain(close: 'all' | readonly string[]): void;
+  /** After drain(), when the last connection is gone: close the sockets that only the app itself knows. */
+  closeOwn(): void;
   /** Look at all queues again: a worker that was woken for a connection has died before it took it. */
   recheck(): void;
   /** The worker is full: accept nothing more, until release(). In the very callback that hands over a connection, it is the last. */
@@ -84,8 +86,9 @@ export function installIntercept(options: InterceptOptions): Intercept {
   /** Servers whose last listen() asked for a socket that is not shared. */
   const exclusive = new WeakSet<object>();
   const seen = new WeakSet<object>();
-  /** Servers that listen by a handle of Node's own. */
+  /** Servers that listen by a handle of Node's own. Of these, whose port nobody but the app can know: what it asks there belongs to the requests that it still answers. */
   const plain = new Set<Internals>();
+  const own = new WeakSet<object>();
   let draining = false;
   let listened = false;
   let held = false;
@@ -109,6 +112,8 @@ export function installIntercept(options: InterceptOptions): Intercept {
       nodeListen2.call(this, address, port, addressType, backlog, fd, flags);
       for (const closed of plain) if (closed._handle === null) plain.delete(closed);
       if (this._handle !== null) plain.add(this);
+      if (port === 0) own.add(this);
+      else own.delete(this);
       return;
     }
 
@@ -190,6 +195,9 @@ export function installIntercept(options: InterceptOptions): Intercept {
       for (const listener of [...open.keys()]) listener.leave(close === 'all' || close.includes(listener.key));
       // Sockets of the app's own: nobody takes them over. server.close() would also cut idle keep-alive connections, so only the handle
       // is closed; closing it again later is harmless.
+      for (const server of plain) if (!own.has(server)) server._handle?.close();
+    },
+    closeOwn() {
       for (const server of plain) server._handle?.close();
     },
     recheck() {

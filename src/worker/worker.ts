@@ -289,6 +289,7 @@ export class Worker {
 
   /** The last connection is gone: the framework's closing, the app's TERM listeners, exit. */
   async #finish(graceMs: number): Promise<void> {
+    this.#intercept.closeOwn();
     // Nothing of ours keeps the loop alive from here on: an app that closes what it has open ends by itself.
     setTimeout(() => void this.#exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
     await this.#closeApp();

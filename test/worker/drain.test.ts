@@ -125,6 +125,22 @@ test('idle connections with a longer keep-alive time do not hold up a stop', asy
   t.deepEqual(await master.exited, { code: 0, signal: null });
 });
 
+for (const env of [{}, { LISTENS_TO_TERM: '1' }]) {
+  test(`a request that the app asks itself about is answered: ${JSON.stringify(env)}`, async (t) => {
+    const master = start(t, { app: 'asks-itself.cjs', env });
+    const { port } = await master.ready();
+    const one = await client(t, port);
+    one.socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n');
+    await cell(master, 'requestsInFlight', 1);
+    drain(master);
+    await cell(master, 'state', State.draining);
+    one.socket.write('.');
+    await one.until('its own');
+    await one.closed;
+    t.deepEqual(await master.exited, { code: 0, signal: null });
+  });
+}
+
 test('a connection that has not sent its first request yet is answered', async (t) => {
   const master = start(t, { app: 'slow.cjs' });
   const { port } = await master.ready();

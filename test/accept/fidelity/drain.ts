@@ -13,9 +13,13 @@ export async function drain(intercept: Intercept): Promise<unknown> {
   const server = net.createServer((socket) => socket.end('served')).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
-  const own = net.createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true });
+  const own = net.createServer((socket) => socket.end('own')).listen({ port: 0, host: '127.0.0.1', exclusive: true });
   await once(own, 'listening');
   const ownPort = (own.address() as net.AddressInfo).port;
+  const lender = net.createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true });
+  await once(lender, 'listening');
+  const lentPort = (lender.address() as net.AddressInfo).port;
+  const lent = net.createServer().listen(lender);
 
   // Queued: connected, and our loop has not turned since.
   const queued = Array.from({ length: 20 }, () => net.connect({ port, host: '127.0.0.1' }));
@@ -27,14 +31,17 @@ export async function drain(intercept: Intercept): Promise<unknown> {
   await once(late, 'connect');
   let accepted = 0;
   server.on('connection', () => accepted++);
+  const byHandle = await code({ port: lentPort, host: '127.0.0.1' });
+  const asked = await text(net.connect({ port: ownPort, host: '127.0.0.1' }));
+  intercept.closeOwn();
   const refused = await code({ port: ownPort, host: '127.0.0.1' });
   const listening = [server.listening, own.listening];
   const after = net.createServer().listen(0);
   const listensOn = after.listening && (after.address() as net.AddressInfo).port > 0;
-  for (const closing of [server, own, after]) {
+  for (const closing of [server, own, lender, lent, after]) {
     closing.close();
     await once(closing, 'close');
   }
   late.destroy();
-  return { answers: answers.filter((answer) => answer === 'served').length, accepted, refused, listening, listensOn, listeners: intercept.listeners };
+  return { answers: answers.filter((answer) => answer === 'served').length, accepted, byHandle, asked, refused, listening, listensOn, listeners: intercept.listeners };
 }
