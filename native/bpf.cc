@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "last_error.h"
@@ -14,9 +15,15 @@ namespace drover {
 
 namespace {
 
+// The verifier gives up (EAGAIN) when a signal comes, and a master gets signals while it starts.
+constexpr int kAttempts = 10;
+
 int bpf(int command, bpf_attr& attributes) {
-  const long answer = syscall(SYS_bpf, command, &attributes, sizeof attributes);
-  return answer < 0 ? lastError() : static_cast<int>(answer);
+  for (int attempt = 1;; attempt++) {
+    const long answer = syscall(SYS_bpf, command, &attributes, sizeof attributes);
+    if (answer >= 0) return static_cast<int>(answer);
+    if (errno != EAGAIN || attempt == kAttempts) return lastError();
+  }
 }
 
 // The kernel takes [A-Za-z0-9_.], at most 15.

@@ -44,7 +44,9 @@ export interface Intercept {
   siblings(sockets: readonly HandedSocket[]): void;
   /** Take no more connections. The listeners in `close` accept what they have queued first: nobody else will. */
   drain(close: 'all' | readonly string[]): void;
-  /** After drain(), when the last connection is gone: close the sockets that only the app itself knows. */
+  /** Servers at a port of the app's own choice that no other worker has (port 0, exclusive): as a rule only the app itself asks them, and drain() leaves them open. */
+  ownServers(): net.Server[];
+  /** Close their sockets. */
   closeOwn(): void;
   /** Look at all queues again: a worker that was woken for a connection has died before it took it. */
   recheck(): void;
@@ -86,9 +88,8 @@ export function installIntercept(options: InterceptOptions): Intercept {
   /** Servers whose last listen() asked for a socket that is not shared. */
   const exclusive = new WeakSet<object>();
   const seen = new WeakSet<object>();
-  /** Servers that listen by a handle of Node's own. Of these, whose port nobody but the app can know: what it asks there belongs to the requests that it still answers. */
-  const plain = new Set<Internals>();
-  const own = new WeakSet<object>();
+  /** Servers that listen by a handle of Node's own, and whether at port 0. */
+  const plain = new Map<Internals, boolean>();
   let draining = false;
   let listened = false;
   let held = false;
@@ -110,10 +111,8 @@ export function installIntercept(options: InterceptOptions): Intercept {
     }
     if (this._handle !== null || (typeof fd === 'number' && fd >= 0) || (port === 0 && exclusive.has(this))) {
       nodeListen2.call(this, address, port, addressType, backlog, fd, flags);
-      for (const closed of plain) if (closed._handle === null) plain.delete(closed);
-      if (this._handle !== null) plain.add(this);
-      if (port === 0) own.add(this);
-      else own.delete(this);
+      for (const closed of plain.keys()) if (closed._handle === null) plain.delete(closed);
+      if (this._handle !== null) plain.set(this, port === 0);
       return;
     }
 
@@ -195,10 +194,11 @@ export function installIntercept(options: InterceptOptions): Intercept {
       for (const listener of [...open.keys()]) listener.leave(close === 'all' || close.includes(listener.key));
       // Sockets of the app's own: nobody takes them over. server.close() would also cut idle keep-alive connections, so only the handle
       // is closed; closing it again later is harmless.
-      for (const server of plain) if (!own.has(server)) server._handle?.close();
+      for (const [server, isOwn] of plain) if (!isOwn) server._handle?.close();
     },
+    ownServers: () => [...plain].filter(([, isOwn]) => isOwn).map(([server]) => server as unknown as net.Server),
     closeOwn() {
-      for (const server of plain) server._handle?.close();
+      for (const server of plain.keys()) server._handle?.close();
     },
     recheck() {
       for (const listener of [...open.keys()]) listener.recheck();

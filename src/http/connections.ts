@@ -34,6 +34,12 @@ interface Connection {
   at: number;
 }
 
+/** In ms of performance.now(). */
+interface Patience {
+  since: number;
+  ms: number;
+}
+
 const kConnection = Symbol('drover.connection');
 
 export class Connections {
@@ -151,16 +157,16 @@ export class Connections {
     }
   }
 
-  /** Ends what Node would not end by itself in time. To be called now and then; `since` is when the drain began, `idleMs` how long connections on which nothing comes may hold it up. */
-  sweep(since: number, idleMs: number): void {
+  /** Ends what Node would not end by itself in time. To be called now and then; `since` is when the drain began; `patience`: from when on, and how long, connections on which nothing comes may hold it up. */
+  sweep(since: number, patience?: Patience): void {
     const now = performance.now();
     for (const connection of this.#all()) {
-      if (connection.session === null) endSilent(connection, since, now, idleMs);
+      if (connection.session === null) endSilent(connection, since, now, patience);
       else endSession(connection, since, now);
     }
     // closeIdleConnections() also cuts a response that the app has ended and the client has not read yet: not while one is due.
-    if (this.#all().some(({ socket, session }) => session === null && socket._httpMessage)) this.#answering = now;
-    if (now - Math.max(this.#answering, since) >= idleMs) this.closeIdle();
+    if (this.#all().some(({ socket, session, streams }) => (session === null ? socket._httpMessage : streams > 0))) this.#answering = now;
+    if (patience !== undefined && now - Math.max(this.#answering, patience.since) >= patience.ms) this.closeIdle();
   }
 
   /** End idle keep-alive connections now: their keepAliveTimeout is longer than they may hold up the drain. */
@@ -176,6 +182,11 @@ export class Connections {
       if (!isHttp(server) || (session === null && socket.parser === null)) count++;
     }
     return count;
+  }
+
+  /** Whether nobody is connected but to these. */
+  areAllOf(servers: readonly Server[]): boolean {
+    return this.open === 0 || (servers.length > 0 && this.#waiting === 0 && this.#all().every(({ server }) => servers.includes(server)));
   }
 
   /** Those open now: to end one may change who is where. */
@@ -236,10 +247,10 @@ const BUSY_MS = 5_000;
  * A connection on which nothing has come yet gets the time an idle one is kept, from the begin of the drain or from its own. Node would wait a
  * minute for its first request (headersTimeout).
  */
-function endSilent({ server, came, socket }: Connection, since: number, now: number, idleMs: number): void {
+function endSilent({ server, came, socket }: Connection, since: number, now: number, patience: Patience | undefined): void {
   if (socket.bytesRead > 0 || !isHttp(server)) return;
-  const keepMs = Math.min((server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS, idleMs);
-  if (now - Math.max(came, since) >= keepMs) socket.destroy();
+  const keepMs = (server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS;
+  if (now - Math.max(came, since) >= keepMs || (patience !== undefined && now - Math.max(came, patience.since) >= patience.ms)) socket.destroy();
 }
 
 /**

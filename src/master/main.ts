@@ -86,7 +86,7 @@ export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<
     const stop = early.find(isStop);
     if (stop !== undefined) {
       log.emit('master.signal', { signal: stop, action: SIGNALS[stop].says });
-      return finish(EXIT_CODES.ok.code);
+      return await finish(EXIT_CODES.ok.code);
     }
     record = (signal) => master.post({ type: 'signal', signal });
     const code = master.run();
@@ -95,18 +95,17 @@ export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<
     const { tlsTicketRotateMs } = config;
     if (tlsTicketRotateMs > 0) setInterval(() => master.post({ type: 'rotate-tickets' }), tlsTicketRotateMs).unref();
     early.forEach(record);
-    return finish(await code);
+    return await finish(await code);
   } catch (thrown) {
     const error = outOfFiles(thrown) ?? thrown;
     if (!(error instanceof DroverError)) throw error;
     // The command prints the error for people; this is for who reads the log. A log on standard error is where people would read both: where no
     // terminal is about (systemd, a container, cron) the record is all.
     if (!log.readable) log.emit('master.failed', { message: error.message, remedy: error.remedy, stack: error.appStack, code: error.code, exitCode: error.exitCode });
-    const code = finish(error.exitCode);
+    const code = await finish(error.exitCode);
     if (!log.readable && log.file === null && !atTerminal()) return code;
     throw error;
   } finally {
-    await hook?.('onExit');
     context?.listeners.closeAll();
     context?.conductor?.stop();
     reports.close();
@@ -115,7 +114,8 @@ export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<
     process.off('uncaughtException', onBug);
   }
 
-  function finish(code: number): number {
+  async function finish(code: number): Promise<number> {
+    await hook?.('onExit');
     log.emit('master.stopped', { code });
     return code;
   }

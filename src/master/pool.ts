@@ -98,9 +98,10 @@ export class Pool {
     return serving.at(-1) !== worker;
   }
 
-  /** Let a worker go that is not needed any more. */
+  /** Let a worker go that is not needed any more; `all`: nor any other. */
   retire(worker: WorkerHandle, reason: string, now: number, close: 'all' | string[] = []): void {
-    if (worker.asked || worker.killed !== undefined) return;
+    if (worker.killed !== undefined) return;
+    if (worker.asked) return close === 'all' ? worker.drainAlone(reason, now) : undefined;
     // It may have accepted connections as soon as it listens.
     if (worker.state === 'starting' && worker.listensAt === undefined) return this.dismiss(worker, reason, now);
     const graceMs = this.loaded.config.gracefulTimeoutMs;

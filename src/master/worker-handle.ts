@@ -225,6 +225,11 @@ export class WorkerHandle {
     this.send({ type: 'drain', ...options });
   }
 
+  /** It drains already, in the time that it was given, and nobody will serve in its place. */
+  drainAlone(reason: string, now: number): void {
+    if (this.deadline?.then === 'grace') this.send({ type: 'drain', graceMs: Math.max(this.deadline.at - now, 0), close: 'all', reason });
+  }
+
   /** Run the hooks and exit now; killed when that takes longer than QUIT_MS. */
   quit(reason: string, now: number): void {
     this.asked = true;

@@ -47,7 +47,7 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
   const syntaxError = unplacedSyntaxError(thrown, file);
   const where = placeInApp(syntaxError ?? stackText(thrown));
   const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
-  const remedy = missing ?? otherModuleKind(thrown, where) ?? beyondTypes(thrown, file) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
+  const remedy = missing ?? otherModuleKind(thrown, where) ?? beyondTypes(thrown, syntaxError ?? stackText(thrown)) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,

@@ -5,13 +5,18 @@
  * that time too; near the end of the grace, idle connections that would live longer are closed rather than killed, and the app is told to end whatever it still does.
  * What then still runs is the master's to kill and to name in the log.
  */
+import type { Server } from 'node:net';
 import type { Connections } from '../http/connections.js';
 
 export interface DrainOptions {
   connections: Connections;
   graceMs: number;
-  /** Nobody else will serve: drover stops. */
-  alone: boolean;
+  /** Nobody else will serve: drover stops. May become so while it drains. */
+  alone: () => boolean;
+  /** Servers that the app asks by itself, for the requests it still answers. */
+  ownServers: readonly Server[];
+  /** Nobody is left to ask for, or the grace is nearly over: take no more connections for these. Once. */
+  closeOwn: () => void;
   /** Whether the app can be told to end. It is then the one to end its WebSockets and what else no request ends. */
   appEnds: () => boolean;
   /** Tell it: nothing else is left, or (`late`) the grace is nearly over. At most once. */
@@ -30,15 +35,21 @@ const SWEEP_MS = 250;
  */
 const IDLE_MS = 5_000;
 
-export function startDrain({ connections, graceMs, alone, appEnds, onAppEnds, onEmpty }: DrainOptions): void {
+export function startDrain({ connections, graceMs, alone, ownServers, closeOwn, appEnds, onAppEnds, onEmpty }: DrainOptions): void {
   const since = performance.now();
   const lastMs = Math.min(LAST_MS, graceMs * LAST_PART);
   let done = false;
   let toldApp = false;
+  let ownClosed = false;
+  let aloneSince: number | undefined;
 
   const isLate = (): boolean => performance.now() - since >= graceMs - lastMs;
   const look = (): void => {
     if (done) return;
+    if (!ownClosed && (isLate() || connections.areAllOf(ownServers))) {
+      ownClosed = true;
+      closeOwn();
+    }
     if (connections.open === 0) {
       done = true;
       clearInterval(sweeper);
@@ -49,7 +60,8 @@ export function startDrain({ connections, graceMs, alone, appEnds, onAppEnds, on
     }
   };
   const sweeper = setInterval(() => {
-    connections.sweep(since, alone ? IDLE_MS : Infinity);
+    if (alone()) aloneSince ??= performance.now();
+    connections.sweep(since, aloneSince === undefined ? undefined : { since: aloneSince, ms: IDLE_MS });
     if (isLate()) connections.closeIdle();
     look();
   }, Math.min(SWEEP_MS, Math.max(lastMs / 2, 1)));

@@ -14,7 +14,10 @@ export function watchExceptions({ fatal }: { fatal: (thrown: unknown, origin: Or
   /** The last one that a handler of the app's has taken. */
   let taken: { thrown: unknown; origin: Origin; at: number; returned: boolean } | undefined;
   process.on('uncaughtExceptionMonitor', (thrown: unknown, origin: Origin) => {
-    if (process.listenerCount('uncaughtException') === 0 && !process.hasUncaughtExceptionCaptureCallback()) return fatal(thrown, origin, 0);
+    if (process.listenerCount('uncaughtException') === 0 && !process.hasUncaughtExceptionCaptureCallback()) {
+      taken = undefined;
+      return fatal(thrown, origin, 0);
+    }
     const last = { thrown, origin, at: performance.now(), returned: false };
     taken = last;
     setImmediate(() => (last.returned = true)).unref();

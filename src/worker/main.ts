@@ -67,7 +67,8 @@ setProcessUp(init);
 takeSignals(() => worker.onTerm());
 watchExceptions({
   fatal(thrown, origin, agoMs) {
-    if (worker.booting) worker.bootFailed(thrown);
+    // One that a handler has taken before is not why it exits while it boots, as a rule: that it exited is what is said.
+    if (worker.booting && agoMs === 0) worker.bootFailed(thrown);
     sendFatal(channel, thrown, origin, agoMs);
   },
 });

@@ -262,7 +262,7 @@ export class Worker {
     this.#order = order;
     if (!order.bounded) setTimeout(() => void this.#exit(order.exitCode), order.graceMs).unref();
     if (!first) {
-      // The first order's acceptors have stopped. What a second one adds is who bounds it and the exit code.
+      // The first order's acceptors have stopped. What a second one adds is who bounds it, the exit code, and that drover stops.
       return;
     }
     this.#state = 'draining';
@@ -276,7 +276,9 @@ export class Worker {
     startDrain({
       connections,
       graceMs: order.graceMs,
-      alone: order.close === 'all',
+      alone: () => this.#order!.close === 'all',
+      ownServers: this.#intercept.ownServers(),
+      closeOwn: () => this.#intercept.closeOwn(),
       appEnds: () => appListensToTerm() || this.#app?.close !== undefined,
       onAppEnds: (late) => {
         if (late) this.#log('worker.grace-ending', { connections: connections.open });
@@ -289,7 +291,6 @@ export class Worker {
 
   /** The last connection is gone: the framework's closing, the app's TERM listeners, exit. */
   async #finish(graceMs: number): Promise<void> {
-    this.#intercept.closeOwn();
     // Nothing of ours keeps the loop alive from here on: an app that closes what it has open ends by itself.
     setTimeout(() => void this.#exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
     await this.#closeApp();

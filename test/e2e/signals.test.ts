@@ -115,6 +115,18 @@ test.serial('TERM: an idle keep-alive connection is answered once more, then clo
   t.is((await d.finished()).code, 0);
 });
 
+test.serial('TERM after a reload: idle connections of the old workers do not hold up the stop', async (t) => {
+  const d = await start(t, [fixture('keeps-connections.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '3600']).ready();
+  const agent = new http.Agent({ keepAlive: true });
+  t.teardown(() => agent.destroy());
+  await get(await d.address(), '/', { agent });
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  d.signal('SIGTERM');
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.deepEqual(d.events('worker.grace-exceeded'), []);
+});
+
 test.serial('WINCH retires all workers and keeps the sockets; HUP brings new ones that serve what has queued', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
   await d.ready();

@@ -87,12 +87,12 @@ test('a drain of long standing closes idle connections, but not while a response
   const requested = once(server, 'request');
   client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   const [, response] = (await requested) as [unknown, http.ServerResponse];
-  connections.sweep(performance.now() - 60_000, 5_000);
+  connections.sweep(performance.now() - 60_000, { since: performance.now() - 60_000, ms: 5_000 });
   const [accepted] = connections.sockets();
   t.false(accepted!.destroyed);
   client.resume();
   await once(response, 'finish');
-  connections.sweep(performance.now() - 60_000, 5_000);
+  connections.sweep(performance.now() - 60_000, { since: performance.now() - 60_000, ms: 5_000 });
   t.false(accepted!.destroyed, 'its client may have the next request on its way');
   client.destroy();
 });

@@ -141,6 +141,42 @@ for (const env of [{}, { LISTENS_TO_TERM: '1' }]) {
   });
 }
 
+test('clients of a port that only the app should know do not hold it up', async (t) => {
+  const master = start(t, { app: 'asks-itself.cjs' });
+  const { port } = await master.ready();
+  const one = await client(t, port);
+  one.send('/', 'Connection: close');
+  await one.closed;
+  const ownPort = Number(/own-port: (\d+)/.exec(one.text)![1]);
+  const outside = await client(t, ownPort);
+  outside.send('/');
+  await outside.until('its own');
+  drain(master);
+  // New ones as fast as can be, until nobody listens.
+  const refused = (async () => {
+    for (;;) {
+      const next = await client(t, ownPort).catch((error: NodeJS.ErrnoException) => error);
+      if (!(next instanceof Client)) return next.code;
+    }
+  })();
+  t.is(await refused, 'ECONNREFUSED');
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
+test('a stop while a worker drains for a reload: idle connections do not hold it up any more', async (t) => {
+  const HOUR_MS = 3_600_000;
+  const master = start(t, { app: 'slow.cjs', env: { KEEP_ALIVE_MS: String(HOUR_MS) } });
+  const { port } = await master.ready();
+  const one = await client(t, port);
+  one.send('/fast');
+  await one.until('\r\n\r\nfast');
+  drain(master, [], HOUR_MS);
+  await cell(master, 'state', State.draining);
+  drain(master, 'all', HOUR_MS);
+  await one.closed;
+  t.deepEqual(await master.exited, { code: 0, signal: null });
+});
+
 test('a connection that has not sent its first request yet is answered', async (t) => {
   const master = start(t, { app: 'slow.cjs' });
   const { port } = await master.ready();

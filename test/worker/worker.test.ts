@@ -77,6 +77,21 @@ test("an exception the app's own handler exits for later is told with its stack,
   t.true(agoMs > 0);
 });
 
+test('of two exceptions it is the one that nobody takes that ends the process', async (t) => {
+  const master = start(t, { app: 'handles-its-exceptions.cjs' });
+  const { origin } = await master.ready();
+  await ask(origin, '/throw');
+  await ask(origin, '/unheard');
+  t.is((await master.exited).code, 1);
+  t.deepEqual(master.messages.filter(({ type }) => type === 'fatal').map((fatal) => ({ ...fatal, stack: '' })), [{ type: 'fatal', origin: 'uncaughtException', agoMs: 0, message: 'unheard', stack: '' }]);
+});
+
+test('an exit while it boots is not put down to an exception that was survived before', async (t) => {
+  const master = start(t, { app: 'survives-and-gives-up.cjs' });
+  t.regex((await master.message('boot-failed')).message, /exited with code 9 before it listened/);
+  t.is((await master.exited).code, 9);
+});
+
 test('an app that closes its last server is reported and replaced', async (t) => {
   const master = start(t, { app: 'closes-server.cjs' });
   const { origin } = await master.ready();

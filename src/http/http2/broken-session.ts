@@ -15,6 +15,8 @@ interface SessionHandle {
   ongracefulclosecomplete(): void;
 }
 
+const LINGER_MS = 2_000;
+
 let kHandle: symbol | undefined;
 
 /** `socket`: what the session speaks over. */
@@ -27,7 +29,10 @@ export function endWhenBroken(session: ServerHttp2Session, socket: Socket): void
     complete();
     // Newer Node has ended it by then, and does it better: with its error.
     setImmediate(() => {
-      if (!session.closed && !session.destroyed) socket.destroy();
+      if (session.closed || session.destroyed) return;
+      // Not at once: what the client has not read yet would be lost with what nobody here reads any more.
+      socket.end();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
     });
   };
   handle.setGracefulClose();
