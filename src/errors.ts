@@ -17,7 +17,7 @@ export const EXIT_CODES = {
   pidfile: { code: 6, meaning: 'The pid file names a process that is running, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
   hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw, or waits for a promise that never settles.' },
-  unfit: { code: 9, meaning: 'This machine or this installation will not do: `drover doctor` found something bad, there are too few open files to start with, or the native addon cannot be loaded.' },
+  unfit: { code: 9, meaning: 'This machine or this installation will not do: `drover doctor` found something bad, there are too few open files to start with, the system refuses threads or shared memory, or the native addon cannot be loaded.' },
 } as const;
 
 export type ExitName = keyof typeof EXIT_CODES;
@@ -42,6 +42,7 @@ export const ERRORS = {
   ERR_DROVER_HOOK: 'hook',
   ERR_DROVER_OPEN_FILES: 'unfit',
   ERR_DROVER_ADDON: 'unfit',
+  ERR_DROVER_SYSTEM: 'unfit',
 } as const satisfies Record<string, ExitName>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -84,3 +85,6 @@ export function withoutControls(text: string): string {
 export const OPEN_FILES_LIMIT = 'ulimit -Hn, or LimitNOFILE= in systemd';
 export const RAISE_OPEN_FILES = `Raise the limit: ${OPEN_FILES_LIMIT}.`;
 export const MACHINE_OUT_OF_FILES = { what: 'the whole machine is out of open files', remedy: 'raise fs.file-max (sysctl -w fs.file-max=…), or find who holds so many' };
+/** What to do where no process, or no thread, can be had. */
+export const RAISE_PROCESSES =
+  'raise the limit of the user (ulimit -u, or LimitNPROC= in systemd), or that of the cgroup (pids.max: TasksMax= in systemd, --pids-limit with Docker); threads count as well';

@@ -41,6 +41,9 @@ export function explain(errno: number, address: BoundAddress): Refusal {
       if (path !== undefined) {
         return refuse(errno, `not permitted to make a socket in ${dirname(path)}`, 'Choose a directory that this user may write to.');
       }
+      if (address.family !== 'unix' && (address.port === 0 || address.port >= firstFreePort())) {
+        return refuse(errno, 'not permitted', 'The port needs no privilege, so something forbids it to drover: see SocketBindDeny= in systemd, SELinux (semanage port -l), AppArmor, or the seccomp profile of the container.');
+      }
       return refuse(
         errno,
         'not permitted',

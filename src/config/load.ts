@@ -5,7 +5,7 @@
  *
  * Rank 1. In the master.
  */
-import { statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { DroverError } from '../errors.js';
 import { DEFAULT_HOST, DEFAULT_PORT, formatAddress, parseAddress, parsePort } from './address.js';
 import type { LoadedCertificates } from './certificates.js';
@@ -106,6 +106,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   checkConcurrency(resolved.config, sourceOf);
   checkEdge(resolved.config, (name) => sourceOf(name).where);
   const isToRun = action === 'serve' || action === 'checkConfig';
+  if (isToRun || action === 'doctor') checkEntry(resolved);
   if (isToRun) checkDirectories(resolved);
   if (isToRun) checkConsistency(resolved.config, sourceOf);
   return freeze({
@@ -149,6 +150,16 @@ function directoryProblem(path: string): string | undefined {
     return statSync(path).isDirectory() ? undefined : 'not a directory';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such directory' : `cannot be used (${(error as NodeJS.ErrnoException).code})`;
+  }
+}
+
+/** A process may have been started in a directory that its user may not enter: `--help` is to work there too. */
+function checkEntry({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
+  try {
+    accessSync(config.chdir, constants.X_OK);
+  } catch (error) {
+    const problem = new Unfit(`this user may not enter that directory (${(error as NodeJS.ErrnoException).code})`, 'Give one with --chdir that it may enter, or start drover there.', config.chdir);
+    throw valueError(optionNamed('chdir'), sources.chdir, problem);
   }
 }
 

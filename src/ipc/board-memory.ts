@@ -3,6 +3,7 @@
  */
 import { check, native } from '../native.js';
 import { Board, BOARD_BYTES } from './board.js';
+import { createSharedMemory } from './refused-by-system.js';
 
 export interface BoardMemory {
   board: Board;
@@ -16,7 +17,7 @@ export interface BoardMemory {
 export function createBoard(): BoardMemory {
   const map = native.createBoardMap(BOARD_BYTES);
   if (map >= 0) return { board: mapBoard(map), fd: map, kernelReadable: 0 };
-  const fd = check('memfd_create', native.createMemory('drover-board', BOARD_BYTES));
+  const fd = createSharedMemory('board', BOARD_BYTES);
   return { board: mapBoard(fd), fd, kernelReadable: map };
 }
 

@@ -2,9 +2,9 @@
 import { writeSync } from 'node:fs';
 import type { Certificates, Expiry, LoadedCertificates } from '../config/certificates.js';
 import type { LoadedConfig } from '../config/load.js';
+import { createSharedMemory } from '../ipc/refused-by-system.js';
 import { EVENTS, type EventName } from '../log/events.js';
 import { sentence, type Fields, type Log } from '../log/logger.js';
-import { check, native } from '../native.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Certificates of 90 days are renewed 30 days before their end: half of that time is gone. */
@@ -13,7 +13,7 @@ const SOON_DAYS = 14;
 /** A descriptor with the certificates as JSON, for a worker: a message would be too small for many of them. The caller's to close. */
 export function sealCertificates(certificates: Certificates): number {
   const bytes = Buffer.from(JSON.stringify(certificates));
-  const fd = check('memfd_create', native.createMemory('drover-certificates', bytes.length)) as number;
+  const fd = createSharedMemory('certificates', bytes.length);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
   return fd;
 }

@@ -6,7 +6,8 @@ import type { LoadedConfig } from '../config/load.js';
 import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
 import type { BoundAddress, ListenRequest } from '../ipc/messages.js';
-import { check, closeFd, native } from '../native.js';
+import { createSharedMemory } from '../ipc/refused-by-system.js';
+import { closeFd, native } from '../native.js';
 import { bootFailure } from './boot-failure.js';
 import { explainDeath } from './death.js';
 import { TicketKeys } from './ticket-keys.js';
@@ -15,7 +16,7 @@ import { WorkerHandle } from './worker-handle.js';
 /** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
 export async function checkApp(loaded: LoadedConfig): Promise<void> {
   const { fd: boardFd } = createBoard();
-  const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
+  const inflightFd = createSharedMemory('inflight', INFLIGHT_BYTES);
   const worker = new WorkerHandle({ slot: 0, row: 0, generation: 1 }, loaded);
   const { bootTimeoutMs } = loaded.config;
   let timer: NodeJS.Timeout | undefined;

@@ -84,6 +84,7 @@ export class Heartbeats {
     this.#log = log;
     if (!used) return;
     try {
+      accessSync(this.dir, constants.W_OK | constants.X_OK);
       const filesystem = diskOf(this.dir);
       this.#inMemory = filesystem === undefined;
       if (filesystem !== undefined) log.emit('heartbeat.on-disk', { dir: this.dir, filesystem });

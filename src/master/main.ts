@@ -13,6 +13,7 @@ import { unknownVariables } from '../config/unknown-variables.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { createBoard } from '../ipc/board-memory.js';
 import { INFLIGHT_BYTES } from '../ipc/inflight.js';
+import { createSharedMemory, threadRefused } from '../ipc/refused-by-system.js';
 import { Logger } from '../log/logger.js';
 import { check, native } from '../native.js';
 import type { CallHook, Context } from './context.js';
@@ -128,7 +129,7 @@ function isStop(signal: SignalName): boolean {
 
 function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): Context {
   const { board, fd: boardFd, kernelReadable } = createBoard();
-  const inflightFd = check('memfd_create', native.createMemory('drover-inflight', INFLIGHT_BYTES));
+  const inflightFd = createSharedMemory('inflight', INFLIGHT_BYTES);
   const { acceptStrategy, acceptPermits, steer, stallMs } = config;
   board.setStallMs(stallMs);
   const exclusiveWorks = native.exclusiveWorks();
@@ -136,7 +137,12 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
   const conducted = isConducted(acceptStrategy, exclusiveWorks);
   const steered = acceptStrategy === 'auto' || acceptStrategy === 'reuseport';
   const conductor = conducted || steered ? new native.Conductor(board.buffer, stallMs, permits) : undefined;
-  if (conductor !== undefined) check('pthread_create', conductor.start());
+  if (conductor !== undefined) {
+    const started = conductor.start();
+    const refusal = threadRefused(started);
+    if (refusal !== undefined) throw refusal;
+    check('pthread_create', started);
+  }
   let steering;
   try {
     if (conductor !== undefined && steered) steering = chooseSteering(steer, { conductor, boardFd, kernelReadable });

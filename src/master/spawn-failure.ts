@@ -1,5 +1,5 @@
 /** Why the process of a worker could not be started, and what to do, in words for people. Policy. */
-import { MACHINE_OUT_OF_FILES, OPEN_FILES_LIMIT } from '../errors.js';
+import { MACHINE_OUT_OF_FILES, OPEN_FILES_LIMIT, RAISE_PROCESSES } from '../errors.js';
 
 export interface SpawnFailure {
   what: string;
@@ -24,10 +24,7 @@ export function explainSpawnFailure(error: NodeJS.ErrnoException, { limit, direc
       if (!isThere(program)) return { what: `${program}, the Node that drover runs under, is gone (ENOENT)`, remedy: 'start drover again with the Node that is there now' };
       return { what: error.message, remedy: undefined };
     case 'EAGAIN':
-      return {
-        what: 'the system allows no more processes (EAGAIN)',
-        remedy: 'raise the limit of the user (ulimit -u, or LimitNPROC= in systemd), or that of the cgroup (pids.max: TasksMax= in systemd, --pids-limit with Docker); threads count as well',
-      };
+      return { what: 'the system allows no more processes (EAGAIN)', remedy: RAISE_PROCESSES };
     case 'ENOMEM':
       return { what: 'there is no memory for one more process (ENOMEM)', remedy: 'free memory or run fewer workers; with vm.overcommit_memory=2 it is what all have asked for that counts, not what they use' };
     case 'EMFILE':

@@ -17,8 +17,10 @@ import { mapBoard } from '../ipc/board-memory.js';
 import { Channel } from '../ipc/channel.js';
 import { InflightWriter } from '../ipc/inflight.js';
 import type { MasterMessage } from '../ipc/messages.js';
+import { threadRefused } from '../ipc/refused-by-system.js';
 import { check, closeFd, native } from '../native.js';
-import { sendFatal, type MasterChannel } from './last-words.js';
+import { toBootError } from './boot-error.js';
+import { sendBootFailed, sendFatal, type MasterChannel } from './last-words.js';
 import { setProcessUp } from './process.js';
 import { recycleAfter } from './recycle.js';
 import { takeSignals } from './signals.js';
@@ -52,7 +54,13 @@ if (fds.wake !== undefined && fds.conductor !== undefined) {
 }
 const everyMs = (part: number, maxMs: number): number => (config.timeoutMs === 0 ? maxMs : Math.round(Math.min(Math.max(config.timeoutMs / part, MIN_BEAT_MS), maxMs)));
 const [beatMs, turnMs] = [everyMs(4, MAX_BEAT_MS), everyMs(3, MAX_TURN_MS)];
-check('startHeartbeat', native.startHeartbeat(fds.heartbeat ?? -1, beatMs, turnMs, parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code));
+const heartbeat = native.startHeartbeat(fds.heartbeat ?? -1, beatMs, turnMs, parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code);
+const noThread = threadRefused(heartbeat);
+if (noThread !== undefined) {
+  sendBootFailed(channel, toBootError(noThread, { app: config.app, file: undefined, refused: undefined }));
+  process.exit(noThread.exitCode);
+}
+check('startHeartbeat', heartbeat);
 
 const countAt = recycleAfter(config.maxRequests, config.maxRequestsJitter, Math.random());
 const limits = { connections: config.workerConnections, requests: config.workerConcurrency };

@@ -1,0 +1,47 @@
+/** Where a sandbox or a limit takes something away that drover needs, it says what, and what to do. */
+import test, { type ExecutionContext } from 'ava';
+import { chmodSync, copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
+
+const USER = ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
+
+function needsRoot(t: ExecutionContext): boolean {
+  if (!IS_ROOT) {
+    t.log('needs root: not run');
+    t.pass();
+  }
+  return IS_ROOT;
+}
+
+test.serial('shared memory beyond the size that files may have', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { prefix: ['prlimit', '--fsize=0:0'] });
+  t.deepEqual(await d.finished(), { code: 9, signal: null });
+  const [failed] = d.events('master.failed');
+  t.like(failed, { code: 'ERR_DROVER_SYSTEM', exitCode: 9 });
+  t.regex(failed!.msg, /EFBIG/);
+});
+
+test.serial('a worker that is allowed no thread is told so, not as a fault of the app', async (t) => {
+  if (!needsRoot(t)) return;
+  const dir = scratch(t);
+  chmodSync(dir, 0o755);
+  const [app, preload] = [join(dir, 'app.cjs'), join(dir, 'preload.cjs')];
+  copyFileSync(fixture('whoami.cjs'), app);
+  copyFileSync(fixture('limits-its-threads.cjs'), preload);
+  const d = start(t, [app, '-b', '127.0.0.1:0', '--node-args', `--require ${preload}`], { prefix: USER, cwd: dir });
+  t.deepEqual(await d.finished(), { code: 9, signal: null });
+  t.regex(d.events('master.failed')[0]!.msg, /^the system allows no more threads \(EAGAIN\)$/);
+  t.is(d.text, '');
+});
+
+test.serial('a heartbeat directory on a disk that cannot be written to is one warning, and no workers are lost', async (t) => {
+  if (!needsRoot(t)) return;
+  const dir = scratch(t);
+  const readOnly = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"', dir];
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--worker-tmp-dir', dir], { prefix: readOnly }).ready();
+  t.regex(d.events('heartbeat.unavailable')[0]!.msg, /EROFS/);
+  t.deepEqual(d.events('heartbeat.on-disk'), []);
+  t.is((await get(await d.address())).status, 200);
+});
