@@ -7,7 +7,7 @@
 // A page that is not in memory would block the loop for as long as the disk takes. preadv2(RWF_NOWAIT) (Linux 4.14) tells without waiting; such a
 // chunk is sent by a thread of libuv's pool. Filesystems that do not know the flag (EOPNOTSUPP) are taken to be in memory, as tmpfs is.
 //
-// EINVAL (a file without splice, as some of FUSE) and ENOSYS are for the caller, who then reads and writes. SIGPIPE cannot be held back in
+// EINVAL (a file without splice, as some of FUSE), ENOSYS and EPERM (a filter of system calls) are for the caller, who then reads and writes. SIGPIPE cannot be held back in
 // sendfile(2); Node ignores it in every process.
 #include "sendfile.h"
 

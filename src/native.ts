@@ -194,7 +194,7 @@ export interface NativeProxyReader {
 export interface NativeFileTransfer {
   /**
    * `head`, then `length` bytes of `file` from `offset` on. 0 or -errno (-EALREADY: begun before; -EINVAL: also when cancelled before it began). `onProgress(sent)` whenever some were taken, then `onEnd(errno, sent)` once: 0, or -errno
-   * (-ENODATA: the file has become shorter; -EINVAL, -ENOSYS: this file cannot be sent so; else the connection is gone). `sent` counts those of the head in. Neither is called before the next
+   * (-ENODATA: the file has become shorter; -EINVAL, -ENOSYS, -EPERM: this file cannot be sent so; else the connection is gone). `sent` counts those of the head in. Neither is called before the next
    * turn of the loop.
    */
   start(socket: number, head: Uint8Array | undefined, file: number, offset: number, length: number): number;
@@ -207,7 +207,7 @@ export interface Addon {
   /**
    * `head`, then `length` bytes of `file` from `offset` on, to a connected, non-blocking socket: as much as it takes now, at most 1 MiB of the file. Bytes taken, those of the
    * head counted in; or -errno when there were none (-EAGAIN: the socket is full; -EBUSY: what comes next is not in memory; -ENODATA: the file has
-   * become shorter; -EINVAL, -ENOSYS: this file cannot be sent so). With `length` 0 any `file` will do.
+   * become shorter; -EINVAL, -ENOSYS, -EPERM: this file cannot be sent so). With `length` 0 any `file` will do.
    */
   sendFile(socket: number, head: Uint8Array | undefined, file: number, offset: number, length: number): number;
   FileTransfer: new (onProgress: (sent: number) => void, onEnd: (errno: number, sent: number) => void) => NativeFileTransfer;

@@ -1,11 +1,27 @@
 /** Where a sandbox or a limit takes something away that drover needs, it says what, and what to do. */
 import test, { type ExecutionContext } from 'ava';
-import { chmodSync, copyFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
+import { fixture, IS_ROOT, ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 const USER = ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
+
+/** Prefix under which these system calls fail. */
+function refusing(names: string, errno: string): string[] {
+  return ['python3', join(ROOT, 'test/helpers/refuse.py'), names, errno];
+}
+
+function needsFilters(t: ExecutionContext): boolean {
+  const [python, ...args] = refusing('bpf', 'EPERM');
+  const works = spawnSync(python!, [...args, 'true']).status === 0;
+  if (!works) {
+    t.log('needs Python and seccomp filters: not run');
+    t.pass();
+  }
+  return works;
+}
 
 function needsRoot(t: ExecutionContext): boolean {
   if (!IS_ROOT) {
@@ -45,3 +61,22 @@ test.serial('a heartbeat directory on a disk that cannot be written to is one wa
   t.deepEqual(d.events('heartbeat.on-disk'), []);
   t.is((await get(await d.address())).status, 200);
 });
+
+for (const errno of ['EPERM', 'ENOSYS']) {
+  test.serial(`a filter that refuses shared memory: ${errno}`, async (t) => {
+    if (!needsFilters(t)) return;
+    const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { prefix: refusing('memfd_create', errno) });
+    t.deepEqual(await d.finished(), { code: 9, signal: null });
+    t.regex(d.events('master.failed')[0]!.msg, new RegExp(`refuses shared memory, memfd_create\\(2\\) \\(${errno}\\)$`));
+  });
+
+  test.serial(`without the calls that it can do without, drover serves the app and whole files: ${errno}`, async (t) => {
+    if (!needsFilters(t)) return;
+    const dir = scratch(t);
+    writeFileSync(join(dir, 'file.txt'), 'x'.repeat(300_000));
+    const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--static', `/files=${dir}`], { prefix: refusing('bpf,openat2,pidfd_open,sendfile', errno) }).ready();
+    const address = await d.address();
+    t.is((await get(address)).status, 200);
+    t.is((await get(address, '/files/file.txt')).body.length, 300_000);
+  });
+}

@@ -63,6 +63,8 @@ const EAGAIN = -11;
 const EBUSY = -16;
 const EINVAL = -22;
 const ENOSYS = -38;
+/** What filters of system calls answer. */
+const EPERM = -1;
 const ENODATA = -61;
 
 /** Whether sendfile(2) is to be used at all: --sendfile. */
@@ -180,7 +182,7 @@ export function endUnseen(response: HttpResponse): void {
 }
 
 function failed(errno: number, socket: HttpSocket, left: FileRange): Outcome {
-  if (errno === EINVAL || errno === ENOSYS) return { how: 'unable', left };
+  if (errno === EINVAL || errno === ENOSYS || errno === EPERM) return { how: 'unable', left };
   socket.destroy();
   return { how: errno === ENODATA ? 'truncated' : 'gone' };
 }
