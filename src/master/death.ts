@@ -3,6 +3,7 @@
  *
  * Every sentence states what is known. Where the evidence ends, the sentence says what was looked at and what it showed.
  */
+import { RAISE_PROCESSES } from '../errors.js';
 import type { SpawnFailure } from './spawn-failure.js';
 
 export type DeathKind = 'exit' | 'uncaught' | 'heap-limit' | 'out-of-memory' | 'signal' | 'timeout' | 'boot';
@@ -80,7 +81,9 @@ export function explainDeath(evidence: Evidence): Death {
 
   if (signal !== null) {
     const counter = signal !== 'SIGKILL' ? '' : evidence.cgroup === undefined ? '; its memory cgroup has no counter to read' : `; the kernel's out-of-memory counter of cgroup ${evidence.cgroup.dir} did not move`;
-    return death('signal', `ended by ${signal}, which drover did not send${counter}`);
+    // Node aborts where it gets no thread as it starts, before there is a worker that could say so.
+    const threads = signal === 'SIGABRT' && phase === 'starting' ? `; if it has written of uv_thread_create to standard error, ${RAISE_PROCESSES}` : '';
+    return death('signal', `ended by ${signal}, which drover did not send${counter}${threads}`);
   }
 
   if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);

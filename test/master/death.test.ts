@@ -57,6 +57,7 @@ const cases: Case[] = [
   { is: 'SEGV', evidence: { signal: 'SIGSEGV', cgroup }, kind: 'signal', cause: /^ended by SIGSEGV, which drover did not send$/ },
   { is: 'heap limit', evidence: { signal: 'SIGABRT', heap: { limitBytes: 52 * MB, stack: undefined } }, kind: 'heap-limit', cause: /^V8's heap limit of 52 MiB was reached/ },
   { is: 'heap limit, ended by SIGTRAP', evidence: { signal: 'SIGTRAP', heap: { limitBytes: undefined, stack: 'S' } }, kind: 'heap-limit', cause: /ended by SIGTRAP/ },
+  { is: 'ABRT of a Node that gets no thread', evidence: { signal: 'SIGABRT', phase: 'starting' }, kind: 'signal', cause: /^ended by SIGABRT, .*uv_thread_create.*ulimit -u, .*threads count as well$/ },
   { is: 'ABRT without a report', evidence: { signal: 'SIGABRT' }, kind: 'signal', cause: /^ended by SIGABRT, which drover did not send$/ },
   { is: 'stuck, ABRT was enough', evidence: { signal: 'SIGABRT', killed: { reason: 'stuck', signals: ['SIGABRT'], detail: 'its loop' } }, kind: 'timeout', cause: /^killed by drover \(SIGABRT\): its loop$/ },
   { is: 'stuck, KILL was needed', evidence: { signal: 'SIGKILL', cgroup, killed: { reason: 'stuck', signals: ['SIGABRT', 'SIGKILL'], detail: 'its loop' } }, kind: 'timeout', cause: /\(SIGKILL\)/ },
