@@ -1,6 +1,7 @@
 /** package.json as it is met by what installs drover. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import test from 'ava';
+import ts from 'typescript';
 
 interface Entry {
   dependencies?: Record<string, string>;
@@ -17,5 +18,16 @@ test('what a dependency wants beside it is a dependency of drover', (t) => {
     const { peerDependencies = {}, peerDependenciesMeta = {} } = packages[`node_modules/${name}`]!;
     const wanted = Object.keys(peerDependencies).filter((peer) => peerDependenciesMeta[peer]?.optional !== true);
     t.deepEqual(wanted.filter((peer) => !ours.includes(peer)), [], name);
+  }
+});
+
+// `node10` is what TypeScript does by itself for CommonJS, and does not read `exports`.
+test('TypeScript finds the types, whatever its module resolution', (t) => {
+  const installed = '/shop/node_modules/drover/';
+  const here = (path: string): string => path.replace(installed, './');
+  const host = { fileExists: (path: string) => path.startsWith(installed) && existsSync(here(path)), readFile: (path: string) => readFileSync(here(path), 'utf8') };
+  for (const kind of ['Node10', 'Node16', 'NodeNext', 'Bundler'] as const) {
+    const { resolvedModule } = ts.resolveModuleName('drover', '/shop/app.ts', { moduleResolution: ts.ModuleResolutionKind[kind] }, host);
+    t.is(resolvedModule?.resolvedFileName, `${installed}dist/src/index.d.ts`, kind);
   }
 });
