@@ -22,12 +22,22 @@ test('the types refuse what the loader would refuse', (t) => {
   void defineConfig({ printConfig: true });
   // @ts-expect-error: neither a number nor auto
   void defineConfig({ workers: 'many' });
+  // @ts-expect-error: no duration
+  void defineConfig({ timeout: '30 sec' });
+  // @ts-expect-error: neither a duration nor app
+  void defineConfig({ keepAlive: 'off' });
+  // @ts-expect-error: no number of bytes
+  void defineConfig({ limitRequestBody: '1 megabyte' });
+  // @ts-expect-error: octal or decimal?
+  void defineConfig({ umask: '22' });
   // @ts-expect-error: no such option
   void defineConfig(() => ({ wrokers: 4 }));
   // @ts-expect-error: no such choice
   void defineConfig(async () => Promise.resolve({ workers: 2, logLevel: 'loud' as const }));
   // @ts-expect-error: neither a number nor auto
   void defineConfig(Promise.resolve({ workers: 'many' }));
+  const seconds: number = 30;
+  void defineConfig({ timeout: `${seconds}s`, stallMs: '20', proxyTimeout: '1.5 s', keepAlive: 'app', headerTimeout: '500ms', writeTimeout: 0, staticMaxAge: '7d', limitRequestBody: '10M', umask: '022' });
   t.pass();
 });
 

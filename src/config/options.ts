@@ -54,21 +54,24 @@ type Value<R extends Row> = R extends { type: 'enum'; values: infer V extends re
       mounts: readonly StaticMount[];
     }[R['type']];
 
+/** A number in a text, with a unit or without. */
+type Amount<Unit extends string> = `${number}` | `${number}${Unit}` | `${number} ${Unit}`;
+
 type Input<R extends Row> = R extends { type: 'enum'; values: infer V extends readonly string[] }
   ? V[number] | (R extends { synonyms: infer S } ? keyof S : never)
   : R extends { type: 'choices'; values: infer V extends readonly string[] }
   ? V[number] | readonly V[number][] | `${V[number]},${V[number]}`
   : {
       int: number | `${number}` | (R extends { words: infer W } ? keyof W : never);
-      duration: number | string;
-      bytes: number | string;
+      duration: number | Amount<'ms' | 's' | 'm' | 'h' | 'd'> | (R extends { words: infer W } ? keyof W : never);
+      bytes: number | Amount<'k' | 'm' | 'g' | 'K' | 'M' | 'G'>;
       fieldNames: string | readonly string[];
       fieldValues: Readonly<Record<string, string>> | readonly string[];
       bool: boolean;
       enum: never;
       path: string;
       string: string;
-      mode: number | string;
+      mode: number | '0' | `0${number}` | `0o${number}`;
       module: string;
       addresses: string | number | readonly (string | number)[];
       addressSet: string | readonly string[];
