@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SendFileOptions, SendFileResult } from './config/send-file.js';
 import type { Hooks } from './config/hooks.js';
-import type { OptionInput } from './config/options.js';
+import type { OptionInput } from './config/option-input.js';
 import type { RequestInfo } from './config/request-info.js';
 
 export { EXIT_CODES } from './errors.js';

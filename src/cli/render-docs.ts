@@ -1,17 +1,18 @@
 /**
- * Writes the pages of docs/ that come from tables: options, exit codes, events. `--check` writes nothing and exits 1 when one is not
+ * Writes what comes from tables: the pages of docs/ on options, exit codes and events, and the types of the options. `--check` writes nothing and exits 1 when one is not
  * current. A tool of the project's own (`npm run docs`, CI), not of users.
  *
  * Rank 6.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { renderOptionsManual } from '../config/render.js';
+import { renderOptionInput, renderOptionsManual } from '../config/render.js';
 import { ERRORS, EXIT_CODES, type ExitName } from '../errors.js';
 import { EVENTS } from '../log/events.js';
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/options.md': renderOptionsManual,
+  'src/config/option-input.ts': renderOptionInput,
   'docs/exit-codes.md': renderExitCodes,
   'docs/events.md': renderEvents,
 };

@@ -11,6 +11,7 @@ import type { Config } from './options.js';
 
 /** A worker as the master sees it. */
 export interface WorkerInfo {
+  /** Process id; 0 before it is spawned. */
   readonly pid: number;
   /** Stable number of its place, from 0; a successor has its predecessor's. */
   readonly slot: number;
@@ -23,6 +24,7 @@ export interface WorkerInfo {
 export interface ServerInfo {
   /** Process id of the master. */
   readonly pid: number;
+  /** Every option with its value: durations in milliseconds, as `timeoutMs`, sizes in bytes, as `limitRequestBodyBytes`. */
   readonly config: Config;
   /** All workers there are now, in order of slot. */
   workers(): readonly WorkerInfo[];
@@ -32,6 +34,7 @@ export interface ServerInfo {
 export interface WorkerDeath {
   /** Exit code; null when a signal ended it. */
   readonly code: number | null;
+  /** The signal that ended it; null when it exited. */
   readonly signal: NodeJS.Signals | null;
   /** Whether it was told to stop. */
   readonly expected: boolean;

@@ -1,8 +1,8 @@
 /**
- * THE table: every option drover has, one row each, in a file per section (options/). From the rows come, by code: the types `Config` and `DroverConfig`, the parsing of
+ * THE table: every option drover has, one row each, in a file per section (options/). From the rows come, by code: the types `Config` and `OptionInput`, the parsing of
  * flags, environment and config file (load.ts, parse-value.ts), --help, docs/options.md and --print-config (render.ts, format-value.ts).
  *
- * Adding an option is adding a row there and reading `config.<name>` where it acts; nothing else.
+ * Adding an option is adding a row there and reading `config.<name>` where it acts; then `npm run docs`.
  *
  * Rank 1. In the master; workers import types only.
  */
@@ -87,8 +87,8 @@ type Input<R extends Row> = R extends { type: 'enum'; values: infer V extends re
  */
 export type Config = { readonly [R in ConfigRow as Key<R>]: Value<R> };
 
-/** The options as a config file may give them. */
-export type OptionInput = { [R in ConfigRow as R['name']]?: Input<R> | undefined };
+/** What a config file may give for each option; option-input.ts says what the options are. */
+export type Inputs = { [R in ConfigRow as R['name']]: Input<R> };
 
 export type AcceptStrategyName = Config['acceptStrategy'];
 export type SteeringName = Config['steer'];

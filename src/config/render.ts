@@ -1,5 +1,5 @@
 /**
- * The option table as text: --help, --print-config, and docs/options.md. Pure.
+ * The option table as text: --help, --print-config, docs/options.md, and option-input.ts, the types of a config file. Pure.
  *
  * Rank 1. In the master.
  */
@@ -156,9 +156,31 @@ export function renderOptionsManual(): string {
     lines.push('', `## ${title}`);
     for (const option of optionsOf(section)) lines.push('', `### ${option.name}`, '', ...facts(option).map((fact) => `- ${fact}`), '', ...manualHelp(option));
   }
-  lines.push('', '## Hooks', '', 'Functions in the config file, at its top level. A hook that throws is logged (`hook.failed`) and stops nothing, except where it says so. `server` is `{ pid, config, workers() }`; `worker` is `{ pid, slot, generation, state }`.', '', '| hook | runs in | when |', '| --- | --- | --- |');
+  lines.push('', '## Hooks', '', 'Functions in the config file, at its top level. A hook that throws is logged (`hook.failed`) and stops nothing, except where it says so. `server` is `{ pid, config, workers() }`, with durations in milliseconds (`config.timeoutMs`) and sizes in bytes (`config.limitRequestBodyBytes`); `worker` is `{ pid, slot, generation, state }`.', '', '| hook | runs in | when |', '| --- | --- | --- |');
   for (const [name, hook] of Object.entries(HOOKS)) lines.push(`| \`${name}${hook.args}\` | ${hook.process} | ${hook.help} |`);
   return lines.join('\n') + '\n';
+}
+
+/** option-input.ts. An interface with a comment for each option, which an editor shows; a type that is made of the rows has none. */
+export function renderOptionInput(): string {
+  const lines = [
+    '/**',
+    ' * The options as a config file may give them: types only.',
+    ' *',
+    ' * Generated from src/config/options.ts by `npm run docs`.',
+    ' *',
+    ' * Rank 1.',
+    ' */',
+    "import type { Inputs } from './options.js';",
+    '',
+    'export interface OptionInput {',
+  ];
+  for (const option of options) {
+    if (option.commandLineOnly === true) continue;
+    const told = [...manualHelp(option), '', `${option.type === 'bool' ? '' : `Value: ${kind(option)}. `}Default: ${defaultFact(option)}.`];
+    lines.push('  /**', ...told.map((line) => `   * ${line}`.trimEnd().replaceAll('*/', '*\\/')), '   */', `  ${option.name}?: Inputs['${option.name}'] | undefined;`);
+  }
+  return [...lines, '}', ''].join('\n');
 }
 
 function facts(option: Option): string[] {
@@ -168,10 +190,14 @@ function facts(option: Option): string[] {
   if (option.env !== undefined) facts.push(`Environment: \`${option.env}\``);
   facts.push(option.commandLineOnly === true ? 'Config file: no' : `Config file: \`${option.name}\``);
   facts.push(`Value: ${kind(option)}`);
-  if (option.type !== 'bool' || option.default !== false) facts.push(`Default: ${option.defaultSays ?? (defaultText(option) === undefined ? 'none' : `\`${defaultText(option)}\``)}`);
+  if (option.type !== 'bool' || option.default !== false) facts.push(`Default: ${defaultFact(option)}`);
   if (option.commandLineOnly !== true) facts.push(`On reload: ${{ live: 'taken over at once', respawn: 'the new workers have it', restart: 'the old value stays until drover is started anew' }[option.reload]}`);
   if (option.secret === true) facts.push('Its values are not shown by `--print-config`.');
   return facts;
+}
+
+function defaultFact(option: Option): string {
+  return option.defaultSays ?? (defaultText(option) === undefined ? 'none' : `\`${defaultText(option)}\``);
 }
 
 function kind(option: Option): string {

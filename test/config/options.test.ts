@@ -8,7 +8,7 @@ import { formatValue } from '../../src/config/format-value.js';
 import { loadConfig, type LoadedConfig } from '../../src/config/load.js';
 import { configKey, kebab, longFlags, options, SECTIONS, type Config, type DefaultContext, type Option, type OptionName } from '../../src/config/options.js';
 import { parseValue, Unfit } from '../../src/config/parse-value.js';
-import { renderConfig, renderHelp, renderOptionsManual } from '../../src/config/render.js';
+import { renderConfig, renderHelp, renderOptionInput, renderOptionsManual } from '../../src/config/render.js';
 import { DroverError } from '../../src/errors.js';
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-options-')));
@@ -177,6 +177,14 @@ for (const option of options) {
     if (option.env !== undefined) t.true(manual.includes(`\`${option.env}\``));
     t.true(manual.includes(`\n### ${option.name}\n`));
     for (const line of option.help.split('\n').slice(1)) t.true(manual.includes(line));
+  });
+
+  test(`${option.name}: an editor shows what it does, if it is for the config file`, (t) => {
+    const committed = readFileSync(fileURLToPath(new URL('../../../src/config/option-input.ts', import.meta.url)), 'utf8');
+    const entry = renderOptionInput().split('  /**\n').find((text) => text.includes(`\n  ${option.name}?: `));
+    t.is(entry === undefined, option.commandLineOnly === true);
+    if (entry !== undefined) t.true(committed.includes(entry));
+    for (const line of entry === undefined ? [] : option.help.split('\n').slice(1)) t.true(entry!.includes(line));
   });
 
   if (sample === 'command line only') {
