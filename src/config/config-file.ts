@@ -9,7 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { DroverError } from '../errors.js';
@@ -89,13 +89,12 @@ async function exportOf(path: string, extension: string, text: string): Promise<
 }
 
 async function importDefault(path: string, extension: string, text: string): Promise<unknown> {
-  const typescript = isTypeScript(extension);
-  if (isForJiti(extension)) {
+  if (isForJiti(path)) {
     const { createJiti } = await import('jiti');
     return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(path, { default: true });
   }
   // Not import(): since Node 24 what a CommonJS module requires that was imported is in the ES loader's cache, which nobody can clear.
-  if (!typescript && isCommonJs(path, extension, text)) {
+  if (!isTypeScript(extension) && isCommonJs(path, extension, text)) {
     const exported: unknown = require(path);
     const compiled = typeof exported === 'object' && exported !== null && '__esModule' in exported && 'default' in exported;
     return compiled ? exported.default : exported;
@@ -108,9 +107,11 @@ function isTypeScript(extension: string): boolean {
   return extension === '.ts' || extension === '.mts';
 }
 
-/** Where Node does not strip types by itself. */
-function isForJiti(extension: string): boolean {
-  return isTypeScript(extension) && !(process.features as { typescript?: unknown }).typescript;
+/** Where Node does not strip types by itself, or would take `import` for a mistake: `npm init` writes "type": "commonjs" since npm 11. */
+function isForJiti(path: string): boolean {
+  const extension = extname(path);
+  if (!isTypeScript(extension)) return false;
+  return !(process.features as { typescript?: unknown }).typescript || (extension === '.ts' && packageType(dirname(path)) === 'commonjs');
 }
 
 /** As Node decides it: by extension, by the package's type, else by whether the text is CommonJS. */
@@ -153,7 +154,9 @@ function configError(path: string, file: string, error: unknown): DroverError {
   // A drover that is installed globally, or run from its clone, is none of the file's packages.
   const remedy = /^Cannot find (?:module|package) 'drover'/.test(message)
     ? 'drover is not installed where this file is. defineConfig is there for its types only: leave it out and export the object, or npm install drover there.'
-    : 'Correct the file; drover --check-config tries it.';
+    : other === undefined && /^(?:Cannot use import statement outside a module|Unexpected token 'export')/.test(message)
+      ? `It is written as an ES module, and Node takes it for CommonJS: rename it to ${basename(path, extname(path))}.mjs.`
+      : 'Correct the file; drover --check-config tries it.';
   const name = error instanceof Error && !/^\w*Error: /.test(message) ? `${error.name}: ` : '';
   return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}${other === undefined ? '' : ` (${other}${placeIn(other, stack)})`}`, remedy);
 }
@@ -169,7 +172,7 @@ function placeIn(path: string, stack: string): string {
   // Babel, which is in jiti, counts columns from 0.
   if (stack.includes('ParseError: ')) return `:${row}:${Number(column) + 1}`;
   // What it makes of a file has the lines of the file, but not the columns.
-  return isForJiti(extname(path)) ? `:${row}` : `:${row}:${column}`;
+  return isForJiti(path) ? `:${row}` : `:${row}:${column}`;
 }
 
 /** A file that the config file imports, where that is what threw: the first in a stack. */

@@ -204,12 +204,16 @@ test('a .js file is what its package says, else what it is', async (t) => {
     'commonjs/package.json': '{"type": "commonjs"}',
     'commonjs/a.js': 'exports.workers = 2;',
     'commonjs/b.js': ESM,
+    'commonjs/c.js': "import { x } from './x.js';",
+    'commonjs/a.ts': "import type { X } from './x.js';\nexport default { workers: 2 } as X;",
+    'commonjs/b.ts': 'module.exports = { workers: 2 as number };',
     'neither/package.json': '{}',
     'neither/a.js': '#!/usr/bin/env node\nexports.workers = 2;',
     'neither/b.js': ESM,
   });
-  for (const path of ['module/deep/a.js', 'commonjs/a.js', 'neither/a.js', 'neither/b.js']) t.is((await readConfigFile(join(directory, path))).workers, 2, path);
-  t.regex(await messageOf(join(directory, 'commonjs/b.js')), /b\.js:1:1: SyntaxError: Unexpected token 'export'/);
+  for (const path of ['module/deep/a.js', 'commonjs/a.js', 'commonjs/a.ts', 'commonjs/b.ts', 'neither/a.js', 'neither/b.js']) t.is((await readConfigFile(join(directory, path))).workers, 2, path);
+  t.regex(await messageOf(join(directory, 'commonjs/b.js')), /b\.js:1:1: SyntaxError: Unexpected token 'export'\n.*rename it to b\.mjs/);
+  t.regex(await messageOf(join(directory, 'commonjs/c.js')), /c\.js:1:1: SyntaxError: Cannot use import .*\n.*rename it to c\.mjs/);
 });
 
 for (const extension of CONFIG_EXTENSIONS) {
