@@ -5,6 +5,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import Module, { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { DroverError } from '../errors.js';
+import { TYPESCRIPT_REMEDY } from './typescript-unstripped.js';
 
 export interface AppFile {
   /** The file to run, links resolved. */
@@ -141,7 +142,7 @@ function checkRunnable(target: string, file: string): void {
   throw new DroverError(
     'ERR_DROVER_APP_UNUSABLE',
     `app ${target} is TypeScript, which Node ${process.versions.node} does not run by itself`,
-    'Use Node 22.18 or newer, or a loader: npm install tsx, then --node-args "--import tsx".',
+    TYPESCRIPT_REMEDY,
   );
 }
 

@@ -9,6 +9,7 @@ import type { ListenRefusal } from '../ipc/messages.js';
 import { missingModule } from './missing-module.js';
 import { otherModuleKind } from './module-kind.js';
 import { beyondTypes } from './typescript-beyond-types.js';
+import { unstripped } from './typescript-unstripped.js';
 import { appStack, placeInApp, plainPath, stackText } from './app-stack.js';
 
 export interface BootError {
@@ -38,22 +39,23 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
     return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} threw while loading, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}` };
   }
   const stack = appStack(thrown);
-  const { code, syscall, errno } = thrown as NodeJS.ErrnoException;
+  const { syscall, errno } = thrown as NodeJS.ErrnoException;
   if (syscall === 'listen' || syscall === 'bind') {
     const byMaster = errno === refused?.errno ? listenRefused(app, refused) : undefined;
     if (byMaster !== undefined) return toBootError(byMaster, { app, file, refused });
     return { code: 'ERR_DROVER_LISTEN', message: `app ${app} cannot listen: ${thrown.message}`, stack };
   }
   const syntaxError = unplacedSyntaxError(thrown, file);
-  const where = placeInApp(syntaxError ?? stackText(thrown));
-  const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' ? missingModule(thrown) : undefined;
-  const remedy = missing ?? otherModuleKind(thrown, where) ?? beyondTypes(thrown, syntaxError ?? stackText(thrown)) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
+  const text = syntaxError ?? stackText(thrown);
+  const where = placeInApp(text);
+  const isMissing = isMissingModule(thrown);
+  const remedy = remedyOf(thrown, where, text);
   return {
     code: 'ERR_DROVER_APP_THREW',
     message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
     ...(remedy === undefined ? {} : { remedy }),
     // Of a missing import it has nothing but Node's own frames.
-    ...(syntaxError === undefined && placeInApp(stack) === undefined && missing !== undefined ? {} : { stack: syntaxError ?? stack }),
+    ...(syntaxError === undefined && placeInApp(stack) === undefined && isMissing ? {} : { stack: syntaxError ?? stack }),
   };
 }
 
@@ -62,11 +64,24 @@ export function listenRefused(app: string, refused: ListenRefusal | undefined): 
   return refused === undefined ? undefined : new DroverError('ERR_DROVER_LISTEN', `app ${app} ${refused.message}`, refused.remedy);
 }
 
-/** What was thrown, and where, in one line. */
-export function describeThrown(thrown: unknown, file: string): string {
-  if (!(thrown instanceof Error)) return inspect(thrown).split('\n', 1)[0]!.slice(0, 200);
-  const where = placeInApp(unplacedSyntaxError(thrown, file) ?? stackText(thrown));
-  return `${headline(thrown)}${where === undefined ? '' : ` (${where})`}`;
+/** What was thrown, and where, in one line; and what to do, where that is known. */
+export function describeThrown(thrown: unknown, file: string): { what: string; remedy?: string } {
+  if (!(thrown instanceof Error)) return { what: inspect(thrown).split('\n', 1)[0]!.slice(0, 200) };
+  const text = unplacedSyntaxError(thrown, file) ?? stackText(thrown);
+  const where = placeInApp(text);
+  const remedy = remedyOf(thrown, where, text);
+  return { what: `${headline(thrown)}${where === undefined ? '' : ` (${where})`}`, ...(remedy === undefined ? {} : { remedy }) };
+}
+
+/** `where`: `file:line`; `text`: what begins with the place, where there is one. */
+function remedyOf(thrown: Error, where: string | undefined, text: string): string | undefined {
+  const missing = isMissingModule(thrown) ? missingModule(thrown) : undefined;
+  return missing ?? otherModuleKind(thrown, where) ?? unstripped(thrown) ?? beyondTypes(thrown, text) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
+}
+
+function isMissingModule(thrown: Error): boolean {
+  const { code } = thrown as NodeJS.ErrnoException;
+  return code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
 }
 
 /** `TypeError: x is not a function`, one line. */

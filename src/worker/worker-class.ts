@@ -30,7 +30,8 @@ export async function loadWorkerClass({ slot, generation, config }: { slot: numb
     try {
       return await act();
     } catch (thrown) {
-      throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} ${what}: ${describeThrown(thrown, file)}`);
+      const { what: error, remedy } = describeThrown(thrown, file);
+      throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} ${what}: ${error}`, remedy);
     }
   };
   const Class = defaultOf(await verb('threw while loading', () => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>));

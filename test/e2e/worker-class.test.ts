@@ -99,3 +99,19 @@ for (const [name, source, says] of BAD) {
     t.regex(String(failed.msg), says);
   });
 }
+
+test('a class of the other kind of module, and one in TypeScript: what to do', async (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'package.json'), '{"type": "commonjs"}');
+  const strips = Boolean((process.features as { typescript?: unknown }).typescript);
+  const kinds: [string, string, RegExp][] = [
+    ['esm.js', 'export default class { onReady() {} }', /rename it to esm\.mjs/],
+    ['typed.ts', 'export default class { onReady(): void {} }', strips ? /rename it to typed\.mts/ : /--import tsx/],
+  ];
+  for (const [name, source, remedy] of kinds) {
+    writeFileSync(join(dir, name), source);
+    const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-k', join(dir, name)]);
+    t.is((await d.finished()).code, EXIT_CODES.usage.code);
+    t.regex(String(d.events('master.failed')[0]!['remedy']), remedy, name);
+  }
+});
