@@ -41,6 +41,8 @@ function answerWith(request: IncomingMessage, response: ServerResponse, path: st
     response.end();
     return done({ status: 405, complete: true });
   }
+  // What searchParams.get() answers when there is no such parameter.
+  if (typeof path !== 'string') throw Object.assign(new TypeError(`sendFile: the path has to be a string, not ${path === null ? 'null' : typeof path}`), { code: 'ERR_INVALID_ARG_TYPE' });
   const file = options.root === undefined ? openTrusted(path) : openBelow(options.root, path);
   if (!file.isFile) {
     file.drop();

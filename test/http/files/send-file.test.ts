@@ -29,3 +29,19 @@ test('of many roots only some are kept open, and files of all are found', async 
   t.is(links.filter((link) => link.startsWith(folder)).length, 64);
   server.close();
 });
+
+test('a path that is none: an error of Node\'s shape, and the response is untouched', async (t) => {
+  const root = scratch(t);
+  const server = http.createServer((request, response) => {
+    const options = request.url === '/root' ? { root } : {};
+    const answer = (error: unknown): void => void response.writeHead(400).end(`${(error as NodeJS.ErrnoException).code}`);
+    sendFile(request, response, new URL(request.url!, 'http://x').searchParams.get('name')!, options).catch(answer);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as net.AddressInfo;
+  for (const path of ['/root', '/']) {
+    const { status, body } = await get({ host: '127.0.0.1', port }, path);
+    t.deepEqual([status, body], [400, 'ERR_INVALID_ARG_TYPE'], path);
+  }
+});
