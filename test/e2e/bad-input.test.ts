@@ -10,6 +10,8 @@ import { EXIT_CODES, type ExitName } from '../../src/errors.js';
 import { fixture, IS_ROOT, ON_TERMINAL, scratch, start, type Drover, type StartOptions } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
+const asRoot = IS_ROOT ? test.serial : test.serial.skip;
+
 /** Runs drover, which must fail: its words are one or two lines in which every pattern is found. `stack`: that of the app's exception, which only such a one has; `nodeWrites`: what stderr has of Node's own. */
 async function fails(t: ExecutionContext, exit: ExitName, args: string[], patterns: RegExp[], options: StartOptions & { stack?: RegExp; nodeWrites?: RegExp } = {}): Promise<Drover> {
   const d = start(t, args, { plain: true, ...options });
@@ -271,23 +273,13 @@ test.serial('an address that is not this machine’s, a family it does not have,
   await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080'], [/no-such-host\.invalid/]);
 });
 
-test.serial('a family that is switched off', async (t) => {
-  if (!IS_ROOT) {
-    t.log('needs root for a network namespace: not run');
-    t.pass();
-    return;
-  }
+asRoot('a family that is switched off', async (t) => {
   // A network namespace of its own, in which IPv6 is off: nothing of the machine's is changed.
   const prefix = ['unshare', '--net', 'sh', '-c', 'mount -o remount,rw /proc/sys 2>/dev/null; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6; exec "$@"', 'sh'];
   await fails(t, 'listen', [app, '-b', '[::1]:8080'], [/\[::1\]:8080/, /IPv6|family|no interface/], { prefix });
 });
 
-test.serial('a port below 1024 without the privilege', async (t) => {
-  if (!IS_ROOT) {
-    t.log('needs root to make sure that the privilege is not there: not run');
-    t.pass();
-    return;
-  }
+asRoot('a port below 1024 without the privilege', async (t) => {
   const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
   await fails(t, 'listen', [app, '-b', '127.0.0.1:81'], [/127\.0\.0\.1:81/, /EACCES|permi/i], { prefix });
 });

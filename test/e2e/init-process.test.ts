@@ -4,12 +4,9 @@ import { readFileSync } from 'node:fs';
 import { fixture, IS_ROOT, poll, processState, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
-test.serial('as PID 1 it reaps orphans, reloads, and stops', async (t) => {
-  if (!IS_ROOT) {
-    t.log('needs root for a pid namespace: not run');
-    t.pass();
-    return;
-  }
+const asRoot = IS_ROOT ? test.serial : test.serial.skip;
+
+asRoot('as PID 1 it reaps orphans, reloads, and stops', async (t) => {
   const d = start(t, [fixture('starts-a-child.cjs'), '-w', '2', '-b', '127.0.0.1:0'], { prefix: ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'] });
   await d.ready();
   t.is(d.events('master.starting')[0]!['pid'], 1);

@@ -1,5 +1,5 @@
 /** Where a sandbox or a limit takes something away that drover needs, it says what, and what to do. */
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,23 +13,9 @@ function refusing(names: string, errno: string): string[] {
   return ['python3', join(ROOT, 'test/helpers/refuse.py'), names, errno];
 }
 
-function needsFilters(t: ExecutionContext): boolean {
-  const [python, ...args] = refusing('bpf', 'EPERM');
-  const works = spawnSync(python!, [...args, 'true']).status === 0;
-  if (!works) {
-    t.log('needs Python and seccomp filters: not run');
-    t.pass();
-  }
-  return works;
-}
-
-function needsRoot(t: ExecutionContext): boolean {
-  if (!IS_ROOT) {
-    t.log('needs root: not run');
-    t.pass();
-  }
-  return IS_ROOT;
-}
+const asRoot = IS_ROOT ? test.serial : test.serial.skip;
+const [python, ...tried] = refusing('bpf', 'EPERM');
+const filtered = spawnSync(python!, [...tried, 'true']).status === 0 ? test.serial : test.serial.skip;
 
 test.serial('shared memory beyond the size that files may have', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { prefix: ['prlimit', '--fsize=0:0'] });
@@ -39,8 +25,7 @@ test.serial('shared memory beyond the size that files may have', async (t) => {
   t.regex(failed!.msg, /EFBIG/);
 });
 
-test.serial('a worker that is allowed no thread is told so, not as a fault of the app', async (t) => {
-  if (!needsRoot(t)) return;
+asRoot('a worker that is allowed no thread is told so, not as a fault of the app', async (t) => {
   const dir = scratch(t);
   chmodSync(dir, 0o755);
   const [app, preload] = [join(dir, 'app.cjs'), join(dir, 'preload.cjs')];
@@ -52,8 +37,7 @@ test.serial('a worker that is allowed no thread is told so, not as a fault of th
   t.is(d.text, '');
 });
 
-test.serial('a heartbeat directory on a disk that cannot be written to is one warning, and no workers are lost', async (t) => {
-  if (!needsRoot(t)) return;
+asRoot('a heartbeat directory on a disk that cannot be written to is one warning, and no workers are lost', async (t) => {
   const dir = scratch(t);
   const readOnly = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"', dir];
   const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--worker-tmp-dir', dir], { prefix: readOnly }).ready();
@@ -63,15 +47,13 @@ test.serial('a heartbeat directory on a disk that cannot be written to is one wa
 });
 
 for (const errno of ['EPERM', 'ENOSYS']) {
-  test.serial(`a filter that refuses shared memory: ${errno}`, async (t) => {
-    if (!needsFilters(t)) return;
+  filtered(`a filter that refuses shared memory: ${errno}`, async (t) => {
     const d = start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0'], { prefix: refusing('memfd_create', errno) });
     t.deepEqual(await d.finished(), { code: 9, signal: null });
     t.regex(d.events('master.failed')[0]!.msg, new RegExp(`refuses shared memory, memfd_create\\(2\\) \\(${errno}\\)$`));
   });
 
-  test.serial(`without the calls that it can do without, drover serves the app and whole files: ${errno}`, async (t) => {
-    if (!needsFilters(t)) return;
+  filtered(`without the calls that it can do without, drover serves the app and whole files: ${errno}`, async (t) => {
     const dir = scratch(t);
     writeFileSync(join(dir, 'file.txt'), 'x'.repeat(300_000));
     const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--static', `/files=${dir}`], { prefix: refusing('bpf,openat2,pidfd_open,sendfile', errno) }).ready();

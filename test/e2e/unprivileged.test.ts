@@ -7,13 +7,10 @@ import { fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 import { Load } from '../helpers/load.js';
 
+const asRoot = IS_ROOT ? test.serial : test.serial.skip;
+
 for (const strategy of ['shared', 'reuseport']) {
-  test.serial(`nobody's user serves, reloads and finds a stuck worker: ${strategy}`, async (t) => {
-    if (!IS_ROOT) {
-      t.log('every other test runs without privileges then: not run');
-      t.pass();
-      return;
-    }
+  asRoot(`nobody's user serves, reloads and finds a stuck worker: ${strategy}`, async (t) => {
     const dir = scratch(t);
     chmodSync(dir, 0o755);
     const app = join(dir, 'stuck.cjs');
@@ -37,12 +34,7 @@ for (const strategy of ['shared', 'reuseport']) {
   });
 }
 
-test.serial('a limit of processes that keeps workers from being started is named, with what to raise', async (t) => {
-  if (!IS_ROOT) {
-    t.log('the limit is that of a user, who is to have no other processes: not run');
-    t.pass();
-    return;
-  }
+asRoot('a limit of processes that keeps workers from being started is named, with what to raise', async (t) => {
   const dir = scratch(t);
   chmodSync(dir, 0o755);
   const app = join(dir, 'whoami.cjs');
