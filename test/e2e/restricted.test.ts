@@ -2,6 +2,7 @@
 import test from 'ava';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { fixture, IS_ROOT, ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -60,5 +61,20 @@ for (const errno of ['EPERM', 'ENOSYS']) {
     const address = await d.address();
     t.is((await get(address)).status, 200);
     t.is((await get(address, '/files/file.txt')).body.length, 300_000);
+  });
+  // The head of a response goes by send(2), which is sendto(2), and node's own bytes by write(2).
+  filtered(`a response whose head cannot go by sendto(2) has its head, and only once: ${errno}`, async (t) => {
+    const dir = scratch(t);
+    writeFileSync(join(dir, 'file.txt'), 'x'.repeat(300_000));
+    const app = join(ROOT, 'test/fixtures/files/handler.mjs');
+    const env = { FILES: dir, DROVER_INDEX: join(ROOT, 'dist/src/index.js') };
+    const d = await start(t, [app, '-b', '127.0.0.1:0', '--static', `/files=${dir}`], { env, prefix: refusing('sendto', errno) }).ready();
+    const address = await d.address();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.teardown(() => agent.destroy());
+    for (const path of ['/files/file.txt', '/api/file.txt', '/pipeline/file.txt']) {
+      const { status, headers, body } = await get(address, path, { agent });
+      t.deepEqual([status, headers['content-length'], body.length], [200, '300000', 300_000], path);
+    }
   });
 }

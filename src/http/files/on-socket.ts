@@ -136,11 +136,11 @@ export function sendOnSocket(response: HttpResponse, head: Buffer | undefined, f
     account(response, socket, taken, file.length);
     return done(SENT);
   }
-  if (taken < 0 && taken !== EAGAIN && taken !== EBUSY) return done(failed(taken, socket, file));
+  if (taken < 0 && taken !== EAGAIN && taken !== EBUSY) return done(failed(taken, socket, head && Buffer.from(head), file));
   const sent = Math.max(taken, 0);
   const body = Math.max(sent - headBytes, 0);
   account(response, socket, sent, body);
-  new Transfer(response, socket, sent < headBytes ? head!.subarray(sent) : undefined, { fd: file.fd, offset: file.offset + body, length: file.length - body }, done);
+  new Transfer(response, socket, sent < headBytes ? Buffer.from(head!.subarray(sent)) : undefined, { fd: file.fd, offset: file.offset + body, length: file.length - body }, done);
 }
 
 /**
@@ -181,8 +181,12 @@ export function endUnseen(response: HttpResponse): void {
   Reflect.apply(originalEnd, response, []);
 }
 
-function failed(errno: number, socket: HttpSocket, left: FileRange): Outcome {
-  if (errno === EINVAL || errno === ENOSYS || errno === EPERM) return { how: 'unable', left };
+/** `head`: what of it is not sent, which then goes node's way, before what the caller writes. A filter may refuse send(2) and let write(2) pass. */
+function failed(errno: number, socket: HttpSocket, head: Buffer | undefined, left: FileRange): Outcome {
+  if (errno === EINVAL || errno === ENOSYS || errno === EPERM) {
+    if (head !== undefined && head.length > 0) socket.write(head);
+    return { how: 'unable', left };
+  }
   socket.destroy();
   return { how: errno === ENODATA ? 'truncated' : 'gone' };
 }
@@ -212,7 +216,7 @@ const BYTES_WRITTEN = {
 class Transfer {
   readonly #response: HttpResponse;
   readonly #socket: HttpSocket;
-  readonly #headBytes: number;
+  readonly #head: Buffer | undefined;
   readonly #file: FileRange;
   readonly #done: (outcome: Outcome) => void;
   readonly #native: NativeFileTransfer;
@@ -222,7 +226,7 @@ class Transfer {
   constructor(response: HttpResponse, socket: HttpSocket, head: Buffer | undefined, file: FileRange, done: (outcome: Outcome) => void) {
     this.#response = response;
     this.#socket = socket;
-    this.#headBytes = head?.length ?? 0;
+    this.#head = head;
     this.#file = file;
     this.#done = done;
     this.#native = new native.FileTransfer(
@@ -255,9 +259,13 @@ class Transfer {
   }
 
   #count(sent: number): void {
-    const body = (total: number): number => Math.max(total - this.#headBytes, 0);
-    account(this.#response, this.#socket, sent - this.#counted, body(sent) - body(this.#counted));
+    account(this.#response, this.#socket, sent - this.#counted, this.#body(sent) - this.#body(this.#counted));
     this.#counted = sent;
+  }
+
+  /** How much of so many bytes is not the head's. */
+  #body(sent: number): number {
+    return Math.max(sent - (this.#head?.length ?? 0), 0);
   }
 
   #end(result: Outcome | number): void {
@@ -266,9 +274,9 @@ class Transfer {
     response[kTransfer] = undefined;
     this.#native.cancel();
     socket.off('close', this.#onClose);
-    const body = Math.max(this.#counted - this.#headBytes, 0);
+    const body = this.#body(this.#counted);
     const left = { fd: this.#file.fd, offset: this.#file.offset + body, length: this.#file.length - body };
-    const outcome = typeof result === 'number' ? failed(result, socket, left) : result;
+    const outcome = typeof result === 'number' ? failed(result, socket, this.#head?.subarray(this.#counted), left) : result;
     if (!socket.destroyed) socket.uncork();
     this.#done(outcome);
   }
