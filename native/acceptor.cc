@@ -486,7 +486,8 @@ std::vector<int> Acceptor::fds() const {
 void Acceptor::ref(bool on) {
   ref_ = on;
   if (!keepAlive_) return;
-  if (on) {
+  // What could not be armed has nothing to live for; the first socket asks again.
+  if (on && !sockets_.empty()) {
     uv_ref(keepAlive_.generic());
   } else {
     uv_unref(keepAlive_.generic());

@@ -12,6 +12,9 @@ const server = net.createServer().listen(0, '127.0.0.1', () => {
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
   const acceptor = new native.Acceptor(board, rowOffset(0), () => {}, () => {});
   parentPort!.postMessage(acceptor.arm(fd, { exclusive: true, slot: 0, rotate: true }));
+  // Without a socket there is nothing to stay for. Kept, since one that is collected is closed.
+  acceptor.ref();
+  Object.assign(globalThis, { acceptor });
   if (how === 'return') server.close();
   if (how === 'exit') process.exit(3);
 });
