@@ -16,7 +16,7 @@ namespace {
 constexpr unsigned long kCapBpf = 39;
 }  // namespace
 
-int withholdBpf() { return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, kCapBpf, 0, 0) == 0 ? 0 : lastError(); }
+int withholdBpf() { return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, kCapBpf, 0UL, 0UL) == 0 ? 0 : lastError(); }
 
 Napi::Value WithholdBpf(const Napi::CallbackInfo& info) { return result(info.Env(), withholdBpf()); }
 

@@ -26,6 +26,7 @@ export const EVENTS = {
     message: '{signal}: drover is not upgraded in place. For new code or options of the app send HUP; for another version of drover or Node stop it and start the new one (with sockets of systemd connections wait meanwhile)',
     help: 'USR2, with which Gunicorn and nginx start a new master beside the old.',
   },
+  'master.capability-shared': { level: 'warn', message: 'CAP_BPF cannot be withheld from the workers: prctl(2) answers {error}; the app has it if drover has it as an ambient capability', help: 'At start, with the steering `least`. Allow that call where system calls are filtered.' },
   'master.stopping': { level: 'info', message: 'stopping ({mode}): {reason}', help: '`mode` is graceful or quick.' },
   'master.stopped': { level: 'info', message: 'stopped, exit code {code}', help: 'Last line of a run.' },
   'master.failed': { level: 'fatal', message: '{message}', help: 'drover cannot go on; `code` names the error, `exitCode` what it exits with, `remedy` says what to do. `stack`: of what the app threw, or of a bug in drover.' },

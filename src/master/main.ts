@@ -3,6 +3,8 @@
  * (master.ts), and closes everything again. Runs in the master.
  */
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 import { isConducted } from '../accept/choose.js';
 import { Listeners } from '../accept/listeners.js';
 import { chooseSteering } from '../accept/steering/choose.js';
@@ -147,7 +149,8 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
   try {
     if (conductor !== undefined && steered) steering = chooseSteering(steer, { conductor, boardFd, kernelReadable });
     // It was given for that alone, and the app's code is not to have it.
-    if (steering?.name === 'least') native.withholdBpf();
+    const withheld = steering?.name === 'least' ? native.withholdBpf() : 0;
+    if (withheld < 0 && withheld !== -constants.errno.EINVAL) log.emit('master.capability-shared', { error: getSystemErrorName(withheld) });
   } catch (error) {
     conductor?.stop();
     throw error;

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
+import { createBoard } from '../../src/ipc/board-memory.js';
 import { fixture, IS_ROOT, ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
@@ -16,6 +17,7 @@ function refusing(names: string, errno: string): string[] {
 
 const asRoot = IS_ROOT ? test.serial : test.serial.skip;
 const [python, ...tried] = refusing('bpf', 'EPERM');
+const permitted = createBoard().kernelReadable === 0;
 const filtered = spawnSync(python!, [...tried, 'true']).status === 0 ? test.serial : test.serial.skip;
 
 test.serial('shared memory beyond the size that files may have', async (t) => {
@@ -45,6 +47,11 @@ asRoot('a heartbeat directory on a disk that cannot be written to is one warning
   t.regex(d.events('heartbeat.unavailable')[0]!.msg, /EROFS/);
   t.deepEqual(d.events('heartbeat.on-disk'), []);
   t.is((await get(await d.address())).status, 200);
+});
+
+(permitted ? filtered : test.serial.skip)('a capability that cannot be kept from the workers is told', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0', '--steer', 'least'], { prefix: refusing('prctl', 'EPERM') }).ready();
+  t.is(d.events('master.capability-shared')[0]!['error'], 'EPERM');
 });
 
 for (const errno of ['EPERM', 'ENOSYS']) {

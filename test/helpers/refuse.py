@@ -10,8 +10,8 @@ import struct
 import sys
 
 NUMBERS = {
-    'x86_64': {'memfd_create': 319, 'sendfile': 40, 'sendto': 44, 'pidfd_open': 434, 'openat2': 437, 'bpf': 321},
-    'aarch64': {'memfd_create': 279, 'sendfile': 71, 'sendto': 206, 'pidfd_open': 434, 'openat2': 437, 'bpf': 280},
+    'x86_64': {'memfd_create': 319, 'sendfile': 40, 'sendto': 44, 'prctl': 157, 'pidfd_open': 434, 'openat2': 437, 'bpf': 321},
+    'aarch64': {'memfd_create': 279, 'sendfile': 71, 'sendto': 206, 'prctl': 167, 'pidfd_open': 434, 'openat2': 437, 'bpf': 280},
 }
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD_WORD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
