@@ -164,14 +164,18 @@ export class Connections {
       if (connection.session === null) endSilent(connection, since, now, patience);
       else endSession(connection, since, now);
     }
-    // closeIdleConnections() also cuts a response that the app has ended and the client has not read yet: not while one is due.
+    // Who was just answered may have the next request on its way.
     if (this.#all().some(({ socket, session, streams }) => (session === null ? socket._httpMessage : streams > 0))) this.#answering = now;
     if (patience !== undefined && now - Math.max(this.#answering, patience.since) >= patience.ms) this.closeIdle();
   }
 
-  /** End idle keep-alive connections now: their keepAliveTimeout is longer than they may hold up the drain. */
+  /**
+   * End idle keep-alive connections now: their keepAliveTimeout is longer than they may hold up the drain. closeIdleConnections() would also cut a response that the app has ended and the
+   * client has not read yet: a server with one is left for the next time.
+   */
   closeIdle(): void {
     const servers = new Set(this.#all().map(({ server }) => server));
+    for (const { server, socket } of this.#all()) if (socket._httpMessage?.finished === true) servers.delete(server);
     for (const server of servers) (server as Partial<HttpServer>).closeIdleConnections?.();
   }
 

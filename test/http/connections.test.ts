@@ -90,10 +90,14 @@ test('a drain of long standing closes idle connections, but not while a response
   connections.sweep(performance.now() - 60_000, { since: performance.now() - 60_000, ms: 5_000 });
   const [accepted] = connections.sockets();
   t.false(accepted!.destroyed);
+  connections.closeIdle();
+  t.false(accepted!.destroyed, 'the grace being nearly over');
   client.resume();
   await once(response, 'finish');
   connections.sweep(performance.now() - 60_000, { since: performance.now() - 60_000, ms: 5_000 });
   t.false(accepted!.destroyed, 'its client may have the next request on its way');
+  connections.closeIdle();
+  t.true(accepted!.destroyed, 'the grace being nearly over');
   client.destroy();
 });
 
