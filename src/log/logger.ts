@@ -2,14 +2,15 @@
  * The one writer of drover's log. Runs in the master alone: workers send `log` messages and the master writes them.
  *
  * JSON lines on stderr (or in --log-file), made readable by pino-pretty on a terminal. Every line names an event of the table in
- * events.ts, which gives its level and its sentence. Writes are synchronous, so that a line that was logged is out before the process
+ * events.ts, which gives its level and its sentence. Writes are synchronous (destination.ts), so that a line that was logged is out before the process
  * ends, whatever ends it. pino-pretty is loaded only where it is used: the master's memory is small and stays so.
  */
-import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { isatty } from 'node:tty';
 import { pino } from 'pino';
 import { counted } from '../config/plural.js';
 import { DroverError, withoutControls } from '../errors.js';
+import { LogDestination } from './destination.js';
 import { EVENTS, type EventName, type Level } from './events.js';
 
 export interface LogOptions {
@@ -43,21 +44,21 @@ export function isEventName(name: string): name is EventName {
   return Object.hasOwn(EVENTS, name);
 }
 
-type Destination = ReturnType<typeof pino.destination>;
-
 export class Logger implements Log {
   readonly file: string | null;
   /** It is written for people, on their terminal. */
   readonly readable: boolean;
   readonly #pino: pino.Logger;
-  readonly #destination: Destination;
+  readonly #destination: LogDestination;
 
   constructor(options: LogOptions) {
     this.file = options.file === '-' ? null : options.file;
-    this.#destination = openDestination(this.file);
-    const pretty = options.format === 'pretty' || (options.format === 'auto' && this.file === null && process.stderr.isTTY === true);
+    this.#destination = openDestination(this.file, (lines) => this.emit('log.dropped', { lines }));
+    // Not process.stderr.isTTY: Node's stream would make a pipe that the app shares not block.
+    const toTerminal = this.file === null && isatty(2);
+    const pretty = options.format === 'pretty' || (options.format === 'auto' && toTerminal);
     this.readable = pretty && this.file === null;
-    this.#pino = pino({ level: options.level, base: null }, pretty ? prettyStream(this.#destination, this.file === null) : this.#destination);
+    this.#pino = pino({ level: options.level, base: null }, pretty ? prettyStream(this.#destination, toTerminal) : this.#destination);
   }
 
   get level(): string {
@@ -78,10 +79,7 @@ export class Logger implements Log {
 
   /** USR1: the file was moved away by logrotate; go on in a new one of the same name. The error when that can't be had: the old one stays. */
   reopen(): NodeJS.ErrnoException | undefined {
-    if (this.file === null) return undefined;
     try {
-      // Tried by ourselves first: SonicBoom, once a reopen has failed, closes its old descriptor twice on the next.
-      closeSync(openSync(this.file, 'a'));
       this.#destination.reopen();
       return undefined;
     } catch (error) {
@@ -90,10 +88,9 @@ export class Logger implements Log {
   }
 }
 
-function openDestination(file: string | null): Destination {
-  let destination: Destination;
+function openDestination(file: string | null, tellLost: (lines: number) => void): LogDestination {
   try {
-    destination = pino.destination({ dest: file ?? 2, sync: true, append: true, mkdir: false });
+    return new LogDestination(file, tellLost);
   } catch (error) {
     const cause = error as NodeJS.ErrnoException;
     throw new DroverError(
@@ -102,16 +99,13 @@ function openDestination(file: string | null): Destination {
       'Give a path in a directory that exists and is writable, or - for stderr.',
     );
   }
-  // Whoever reads our stderr may be gone (EPIPE), the disk may be full: a server does not stop for its log.
-  destination.on('error', () => {});
-  return destination;
 }
 
-function prettyStream(destination: Destination, colors: boolean): pino.DestinationStream {
+function prettyStream(destination: LogDestination, colors: boolean): pino.DestinationStream {
   const require = createRequire(import.meta.url);
   const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
   const format = prettyFactory({
-    colorize: colors && process.env['NO_COLOR'] === undefined && process.stderr.isTTY === true,
+    colorize: colors && process.env['NO_COLOR'] === undefined,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
     // The sentence already says what a person wants; what it can't hold (stacks, requests in flight) is shown below it.
@@ -121,5 +115,5 @@ function prettyStream(destination: Destination, colors: boolean): pino.Destinati
   });
   // A message or a stack holds whatever text was thrown: no control characters for the terminal.
   const safe = (_key: string, value: unknown): unknown => (typeof value === 'string' ? withoutControls(value) : value);
-  return { write: (line: string) => void destination.write(format(JSON.parse(line, safe) as object)) };
+  return { write: (line: string) => destination.write(format(JSON.parse(line, safe) as object)) };
 }
