@@ -73,7 +73,7 @@ export interface Hooks {
   workerExit?: (worker: WorkerInfo) => Result;
   /** Master: the number of workers asked for has changed; `oldCount` is null at start. */
   nworkersChanged?: (server: ServerInfo, newCount: number, oldCount: number | null) => Result;
-  /** Master: last thing before drover exits; has as long as --graceful-timeout. */
+  /** Master: last thing before drover exits. It is waited for, at most --graceful-timeout, but a second at least. */
   onExit?: (server: ServerInfo) => Result;
 }
 
@@ -94,7 +94,7 @@ export const HOOKS: { readonly [Name in HookName]-?: { readonly process: 'master
   childExit: { process: 'master', args: '(server, worker, death)', help: "A worker's process has ended. `death` has `code`, `signal`, `expected`, `kind` and `cause`." },
   workerExit: { process: 'worker', args: '(worker)', help: 'The worker is about to exit. Only what is done synchronously is sure to be done.' },
   nworkersChanged: { process: 'master', args: '(server, newCount, oldCount)', help: 'The number of workers asked for has changed; `oldCount` is null at start.' },
-  onExit: { process: 'master', args: '(server)', help: 'Last thing before drover exits; has as long as `--graceful-timeout`.' },
+  onExit: { process: 'master', args: '(server)', help: 'Last thing before drover exits. It is waited for, for at most `--graceful-timeout`, but a second at least.' },
 };
 
 export function isHookName(name: string): name is HookName {

@@ -156,7 +156,7 @@ export function renderOptionsManual(): string {
     lines.push('', `## ${title}`);
     for (const option of optionsOf(section)) lines.push('', `### ${option.name}`, '', ...facts(option).map((fact) => `- ${fact}`), '', ...manualHelp(option));
   }
-  lines.push('', '## Hooks', '', 'Functions in the config file, at its top level. A hook that throws is logged (`hook.failed`) and stops nothing, except where it says so. `server` is `{ pid, config, workers() }`, with durations in milliseconds (`config.timeoutMs`) and sizes in bytes (`config.limitRequestBodyBytes`); `worker` is `{ pid, slot, generation, state }`.', '', '| hook | runs in | when |', '| --- | --- | --- |');
+  lines.push('', '## Hooks', '', 'Functions in the config file, at its top level. A hook that throws is logged (`hook.failed`) and stops nothing, except where it says so. One that drover waits for and that takes long is told of (`hook.late`). `server` is `{ pid, config, workers() }`, with durations in milliseconds (`config.timeoutMs`) and sizes in bytes (`config.limitRequestBodyBytes`); `worker` is `{ pid, slot, generation, state }`.', '', '| hook | runs in | when |', '| --- | --- | --- |');
   for (const [name, hook] of Object.entries(HOOKS)) lines.push(`| \`${name}${hook.args}\` | ${hook.process} | ${hook.help} |`);
   return lines.join('\n') + '\n';
 }
