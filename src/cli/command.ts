@@ -4,7 +4,7 @@
  * Rank 6. What only some actions need is imported by them, so that --help is quick.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { loadConfig, type LoadedConfig } from '../config/load.js';
+import { loadConfig, type LoadedConfig, type LoadInput } from '../config/load.js';
 import { DroverError, EXIT_CODES } from '../errors.js';
 import { bearLostReaders } from '../log/lost-reader.js';
 
@@ -12,7 +12,15 @@ import { bearLostReaders } from '../log/lost-reader.js';
 export async function run(): Promise<number> {
   // `drover --help | head -1`: the reader may leave early.
   bearLostReaders();
-  const input = { argv: process.argv.slice(2), env: process.env, cwd: startDirectory() };
+  let cwd: string | undefined;
+  const input: LoadInput = {
+    argv: process.argv.slice(2),
+    env: process.env,
+    get cwd() {
+      return (cwd ??= startDirectory());
+    },
+    onConfigFileLong: sayWaits,
+  };
   const loaded = await loadConfig(input);
   switch (loaded.action) {
     case 'help': {
@@ -57,6 +65,11 @@ export async function run(): Promise<number> {
       return await serve(loaded, (reload) => loadConfig({ ...input, ...reload }));
     }
   }
+}
+
+/** No log is open yet. */
+function sayWaits(configFile: string): void {
+  process.stderr.write(`drover: waits for config file ${configFile}: a top-level await in it, or the promise that it exports or returns, has not settled yet\n`);
 }
 
 async function printConfig(loaded: LoadedConfig): Promise<void> {

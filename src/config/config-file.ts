@@ -23,8 +23,17 @@ export function findConfigFile(directory: string): string | null {
   return CONFIG_EXTENSIONS.map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
 }
 
-/** What the file exports, a function already called. `asked`: who named the file, for messages; `timeoutMs`: how long it may take. Throws DroverError. */
-export async function readConfigFile(path: string, asked?: string, timeoutMs?: number): Promise<Record<string, unknown>> {
+export interface ReadOptions {
+  /** Who named the file, for messages. */
+  asked?: string | undefined;
+  /** How long it may take. */
+  timeoutMs?: number | undefined;
+  /** Called once, where it takes long. */
+  onLong?: ((path: string) => void) | undefined;
+}
+
+/** What the file exports, a function already called. Throws DroverError. */
+export async function readConfigFile(path: string, { asked, timeoutMs, onLong }: ReadOptions = {}): Promise<Record<string, unknown>> {
   const named = asked === undefined ? '' : ` (${asked})`;
   let file: string;
   let text: string;
@@ -42,7 +51,7 @@ export async function readConfigFile(path: string, asked?: string, timeoutMs?: n
   if (extension === '.json') return checkExport(parseJson(path, text), path);
   try {
     const unsettled = (why: string): DroverError => new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path} ${why}`, 'Look for what it waits for: a top-level await, or the promise that it exports or returns.');
-    const exported = await importAnew(() => settled(exportOf(file, extension, text), unsettled, timeoutMs));
+    const exported = await importAnew(() => settled(exportOf(file, extension, text), unsettled, timeoutMs, onLong && (() => onLong(path))));
     return checkExport(exported, path);
   } catch (error) {
     throw error instanceof DroverError ? error : configError(path, file, error);
@@ -155,7 +164,7 @@ function configError(path: string, file: string, error: unknown): DroverError {
   const remedy = /^Cannot find (?:module|package) 'drover'/.test(message)
     ? 'drover is not installed where this file is. defineConfig is there for its types only: leave it out and export the object, or npm install drover there.'
     : other === undefined && /^(?:Cannot use import statement outside a module|Unexpected token 'export')/.test(message)
-      ? `It is written as an ES module, and Node takes it for CommonJS: rename it to ${basename(path, extname(path))}.mjs.`
+      ? `It is written as an ES module, and Node takes it for CommonJS: rename it to ${basename(path, extname(path))}.mjs${extname(path) === '.cjs' ? '' : ', or set "type": "module" in package.json'}.`
       : 'Correct the file; drover --check-config tries it.';
   const name = error instanceof Error && !/^\w*Error: /.test(message) ? `${error.name}: ` : '';
   return new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}${place}: ${name}${message}${other === undefined ? '' : ` (${other}${placeIn(other, stack)})`}`, remedy);
@@ -165,8 +174,9 @@ function configError(path: string, file: string, error: unknown): DroverError {
 function placeIn(path: string, stack: string): string {
   const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const file = `(?:file://)?${escaped}(?:\\?drover=\\d+)?`;
-  const [, line, blanks] = new RegExp(`^${file}:(\\d+)\n.*(?:\n.*)?\n([ \t]*)\\^`).exec(stack) ?? [];
-  if (line !== undefined && blanks !== undefined) return `:${line}:${blanks.length + 1}`;
+  // Of a file that ends too early it has no piece, and so no caret.
+  const [, line, blanks] = new RegExp(`^${file}:(\\d+)\n(?:.*(?:\n.*)?\n([ \t]*)\\^)?`).exec(stack) ?? [];
+  if (line !== undefined) return blanks === undefined ? `:${line}` : `:${line}:${blanks.length + 1}`;
   const [, row, column] = new RegExp(`${file}:(\\d+):(\\d+)`).exec(stack) ?? [];
   if (row === undefined || column === undefined) return '';
   // Babel, which is in jiti, counts columns from 0.

@@ -58,12 +58,14 @@ export interface LoadInput {
   /** Arguments, without node and the script. */
   argv: readonly string[];
   env: Env;
-  /** Where drover was started. */
-  cwd: string;
+  /** Where drover was started. Not asked for where only help or the version is wanted: it may be gone. */
+  readonly cwd: string;
   /** On a reload: the config file in force. That it is gone is a mistake, not a wish to do without. */
   configFile?: string | null;
   /** How long the config file may take, in ms. Not given: as long as it takes. */
   configFileMs?: number;
+  /** Called with its path, once, where it may take as long as it takes and takes long. */
+  onConfigFileLong?: (path: string) => void;
 }
 
 /** What one source gives, by the names of the options. */
@@ -71,27 +73,28 @@ type Layer = ReadonlyMap<string, ValueSource>;
 
 /** Throws DroverError. */
 export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
-  const { argv, env, cwd } = input;
+  const { argv, env } = input;
   const words = splitWords(env.DROVER_CMD_ARGS ?? '');
   if (typeof words === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable DROVER_CMD_ARGS: ${words}: ${JSON.stringify(env.DROVER_CMD_ARGS)}`, 'Quote it as for a shell.');
   const variable = gather(parseCommandLine(words, ' in environment variable DROVER_CMD_ARGS'), 'DROVER_CMD_ARGS');
   // An app of that name is ./doctor.
   const isDoctor = argv[0] === DOCTOR;
-  const flags = gather(parseArguments(isDoctor ? argv.slice(1) : argv, cwd), 'flag');
+  const flags = gather(parseArguments(isDoctor ? argv.slice(1) : argv, input), 'flag');
 
   const given = new Map([...variable, ...flags]);
-  const asDone = actionOf(given, cwd);
+  const asDone = actionOf(given);
   const action = isDoctor && asDone === 'serve' ? 'doctor' : asDone;
-  const json = isAsked('json', given, cwd);
-  const prints = isAsked('printConfig', given, cwd);
+  const json = isAsked('json', given);
+  const prints = isAsked('printConfig', given);
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { ...input, env: {} }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json, prints });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { env: {}, cwd: '/' }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json, prints });
   if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', `--json is for \`drover doctor\` (${given.get('json')!.where})`, 'usage: drover doctor [OPTIONS] [APP] --json');
 
+  const { cwd } = input;
   const asked = given.get('config');
   const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
   if (configFile === null && input.configFile) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${input.configFile} is gone`, 'Put it back and send HUP again, or start drover anew to do without it.');
-  const exported = configFile === null ? {} : await readConfigFile(configFile, asked?.where, input.configFileMs);
+  const exported = configFile === null ? {} : await readConfigFile(configFile, { asked: asked?.where, timeoutMs: input.configFileMs, onLong: input.configFileMs === undefined ? input.onConfigFileLong : undefined });
   const file = fromFile(exported, configFile ?? '');
 
   const sockets = handedOver(env, process.pid);
@@ -123,12 +126,12 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 }
 
 /** The flags of the command line. Where it begins with a command that drover does not have, that is what is wrong with a second word. */
-function parseArguments(words: readonly string[], cwd: string): Given[] {
+function parseArguments(words: readonly string[], input: Pick<LoadInput, 'cwd'>): Given[] {
   try {
     return parseCommandLine(words, '');
   } catch (error) {
     // With --chdir the app is looked for elsewhere.
-    const mistaken = words.some((word) => word.startsWith('--chdir')) ? undefined : mistakenCommand(words, cwd, true);
+    const mistaken = words.some((word) => word.startsWith('--chdir')) ? undefined : mistakenCommand(words, input.cwd, true);
     throw mistaken ?? error;
   }
 }
@@ -164,7 +167,7 @@ function checkEntry({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'
 }
 
 /** Every option's value, from the last layer that gives it. */
-function resolveLayers(layers: readonly Layer[], { env, cwd }: LoadInput): Pick<LoadedConfig, 'config' | 'sources'> {
+function resolveLayers(layers: readonly Layer[], { env, cwd }: Pick<LoadInput, 'env' | 'cwd'>): Pick<LoadedConfig, 'config' | 'sources'> {
   const config: Record<string, unknown> = {};
   const sources: Record<string, ValueSource> = {};
   const resolveOption = (option: Option, directory: string): void => {
@@ -237,18 +240,18 @@ function sourceOfDefaultBind(env: Env): ValueSource {
   return { source: 'environment', where: `environment variable ${variables.join(' and ')}`, raw: variables.map((name) => env[name]).join(':') };
 }
 
-function actionOf(given: Layer, cwd: string): Action {
+function actionOf(given: Layer): Action {
   // The strongest first: whoever asks for help wants nothing else. Who checks may print as well.
   for (const action of ['help', 'version', 'checkConfig', 'printConfig'] as const) {
-    if (isAsked(action, given, cwd)) return action;
+    if (isAsked(action, given)) return action;
   }
   return 'serve';
 }
 
 /** Of a flag without value. */
-function isAsked(name: OptionName, given: Layer, cwd: string): boolean {
+function isAsked(name: OptionName, given: Layer): boolean {
   const value = given.get(name);
-  return value !== undefined && resolveValue(optionNamed(name), value, cwd) === true;
+  return value !== undefined && resolveValue(optionNamed(name), value, '/') === true;
 }
 
 /** The options among what a config file exports. */

@@ -144,6 +144,7 @@ test('a working directory that is gone, and a PWD that cannot be looked at', (t)
   const cwd = tree(t, { 'gone/.keep': '' });
   const { status, stdout, stderr } = spawnSync('sh', ['-c', 'cd gone && rm -r ../gone && exec "$@"', 'sh', process.execPath, CLI, 'app.js'], { cwd, encoding: 'utf8' });
   mistake(t, { code: status, stdout, stderr }, 'drover: the working directory is gone (ENOENT)', /Start drover in a directory that exists/);
+  for (const flag of ['--help', '--version']) t.is(spawnSync('sh', ['-c', 'mkdir gone && cd gone && rm -r ../gone && exec "$@"', 'sh', process.execPath, CLI, flag], { cwd, encoding: 'utf8' }).stdout, drover(cwd, [flag]).stdout);
   symlinkSync('loop', join(cwd, 'loop'));
   t.regex(drover(cwd, ['app.js', '--print-config'], { PWD: join(cwd, 'loop/x') }).stdout, /^app +app\.js /);
 });

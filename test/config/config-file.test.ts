@@ -21,7 +21,7 @@ function write(directory: string, files: Record<string, string>): void {
 
 async function messageOf(path: string, asked?: string): Promise<string> {
   try {
-    await readConfigFile(path, asked);
+    await readConfigFile(path, { asked });
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
     if (error.code !== 'ERR_DROVER_CONFIG_FILE' || error.exitCode !== 2) throw error;
@@ -84,6 +84,14 @@ for (const [name, text] of Object.entries(SYNTAX_ERRORS)) {
     const message = await messageOf(path);
     t.true(message.startsWith(`config file ${path}:2:14: `), message);
     t.regex(message, name.endsWith('.json') ? /property name/ : /(Syntax|Parse)Error: Unexpected token/);
+  });
+}
+
+for (const name of ['a.mjs', 'a.js', 'a.cjs', 'common.js', 'esm/a.js']) {
+  test(`${name} ends too early: file and line`, async (t) => {
+    const text = `${name === 'a.cjs' || name === 'common.js' ? 'module.exports =' : 'export default'} {\n  workers: 2,\n`;
+    const path = join(tree(t, { [name]: text, 'esm/package.json': '{"type": "module"}' }), name);
+    t.is((await messageOf(path)).split('\n')[0], `config file ${path}:3: SyntaxError: Unexpected end of input`);
   });
 }
 
@@ -205,6 +213,7 @@ test('a .js file is what its package says, else what it is', async (t) => {
     'commonjs/a.js': 'exports.workers = 2;',
     'commonjs/b.js': ESM,
     'commonjs/c.js': "import { x } from './x.js';",
+    'commonjs/d.cjs': ESM,
     'commonjs/a.ts': "import type { X } from './x.js';\nexport default { workers: 2 } as X;",
     'commonjs/b.ts': 'module.exports = { workers: 2 as number };',
     'neither/package.json': '{}',
@@ -212,8 +221,9 @@ test('a .js file is what its package says, else what it is', async (t) => {
     'neither/b.js': ESM,
   });
   for (const path of ['module/deep/a.js', 'commonjs/a.js', 'commonjs/a.ts', 'commonjs/b.ts', 'neither/a.js', 'neither/b.js']) t.is((await readConfigFile(join(directory, path))).workers, 2, path);
-  t.regex(await messageOf(join(directory, 'commonjs/b.js')), /b\.js:1:1: SyntaxError: Unexpected token 'export'\n.*rename it to b\.mjs/);
-  t.regex(await messageOf(join(directory, 'commonjs/c.js')), /c\.js:1:1: SyntaxError: Cannot use import .*\n.*rename it to c\.mjs/);
+  t.regex(await messageOf(join(directory, 'commonjs/b.js')), /b\.js:1:1: SyntaxError: Unexpected token 'export'\n.*rename it to b\.mjs, or set "type": "module" in package\.json\./);
+  t.regex(await messageOf(join(directory, 'commonjs/c.js')), /c\.js:1:1: SyntaxError: Cannot use import .*\n.*rename it to c\.mjs, or set/);
+  t.regex(await messageOf(join(directory, 'commonjs/d.cjs')), /rename it to d\.mjs\.$/);
 });
 
 for (const extension of CONFIG_EXTENSIONS) {

@@ -165,6 +165,16 @@ test.serial('a config file that never settles is told', async (t) => {
   t.is(d.text.split('\n')[0], `drover: config file ${config} waits for a promise that never settles`);
 });
 
+test.serial('a config file that takes long, and that something keeps alive, is told once', async (t) => {
+  const config = join(scratch(t), 'drover.config.mjs');
+  writeFileSync(config, 'setInterval(() => {}, 1e6);\nawait new Promise(() => {});\nexport default {};');
+  const d = start(t, [fixture('whoami.cjs'), '--check-config', '-c', config]);
+  await d.until('the word', () => d.text || undefined);
+  d.signal('SIGTERM');
+  await d.finished();
+  t.is(d.text, `drover: waits for config file ${config}: a top-level await in it, or the promise that it exports or returns, has not settled yet\n`);
+});
+
 test.serial('onStarting that never settles is told, and leaves no pid file', async (t) => {
   const { config } = recordHooks(t, '  onStarting: () => new Promise(() => {}),');
   const pidfile = join(scratch(t), 'pid');
