@@ -19,13 +19,13 @@ export interface ParseFailure {
 
 /**
  * undefined: an error of the connection, to which there is nothing to say. `opening`: how the line began in which the parser gave up, if that was before the
- * packet of the error.
+ * packet of the error. `inHead`: it gave up in the head of a request, not in a body.
  */
-export function parseFailureOf(error: ClientError, opening: string): ParseFailure | undefined {
+export function parseFailureOf(error: ClientError, opening: string, inHead: boolean): ParseFailure | undefined {
   const { code = '', rawPacket } = error;
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { status: 408, reason: 'the request took too long to arrive' };
   if (!code.startsWith('HPE_')) return undefined;
-  const requestLine = rawPacket === undefined ? undefined : lineOf(rawPacket);
+  const requestLine = rawPacket === undefined ? undefined : lineOf(rawPacket, inHead ? beginOfHead(rawPacket, error) : 0);
   return { ...judged(error, opening), ...(requestLine === undefined ? {} : { requestLine }) };
 }
 
@@ -52,11 +52,20 @@ function inRequestLine(packet: Buffer | undefined, end: number, opening: string)
   return /^[A-Z-]+ /.test((begin === 0 ? opening : '') + packet.toString('latin1', begin, begin + OPENING_BYTES));
 }
 
-/** The first line of a packet, if it is the start of a request line. */
-function lineOf(packet: Buffer): string | undefined {
-  const end = packet.indexOf('\r');
-  const line = packet.toString('latin1', 0, Math.min(end === -1 ? packet.length : end, LINE_SHOWN));
+/** Requests may come before it in the same packet. */
+function beginOfHead(packet: Buffer, { code, bytesParsed = 0 }: ClientError): number {
+  if (code === 'HPE_PAUSED_H2_UPGRADE') return Math.max(bytesParsed - H2_PREFACE_BYTES, 0);
+  const end = bytesParsed < BLANK_LINE.length ? -1 : packet.lastIndexOf(BLANK_LINE, bytesParsed - BLANK_LINE.length);
+  return end === -1 ? 0 : end + BLANK_LINE.length;
+}
+
+/** The line that begins here, if it is the start of a request line. */
+function lineOf(packet: Buffer, begin: number): string | undefined {
+  const end = packet.indexOf('\r', begin);
+  const line = packet.toString('latin1', begin, Math.min(end === -1 ? packet.length : end, begin + LINE_SHOWN));
   return /^[A-Z-]+ [!-~]+( HTTP\/\d\.\d)?$/.test(line) ? line : undefined;
 }
 
 const LINE_SHOWN = 4096;
+const BLANK_LINE = '\r\n\r\n';
+const H2_PREFACE_BYTES = 24;

@@ -40,15 +40,16 @@ const LINGER_MS = 2_000;
 const kRefused = Symbol('drover.refused');
 const kRaw = Symbol('drover.rawRefusal');
 type HttpSocket = Socket & { [kRefused]?: boolean; _httpMessage?: ServerResponse | null };
+type RefusedRequest = object & { [kRaw]?: RawRefusal };
 
 /** Whether what comes on this socket is to be ignored. */
 export function isRefused(socket: object | null | undefined): boolean {
   return socket !== null && socket !== undefined && (socket as HttpSocket)[kRefused] === true;
 }
 
-/** What a client got in place of this response; undefined: it was not refused while under way. */
-export function rawRefusalOf(response: object): RawRefusal | undefined {
-  return (response as { [kRaw]?: RawRefusal })[kRaw];
+/** What a client got in place of the answer to this request; undefined: it was not refused while under way. */
+export function rawRefusalOf(request: object): RawRefusal | undefined {
+  return (request as RefusedRequest)[kRaw];
 }
 
 export class Refusals {
@@ -84,18 +85,19 @@ export class Refusals {
     return true;
   }
 
-  /** Answer on a socket for which there is no response: what Node's parser refused, an upgrade (`isUpgrade`), which is never the request that is under way. */
-  refuseSocket(socket: HttpSocket, status: number, reason: string, requestLine?: string, isUpgrade = false): void {
+  /** Answer on a socket for which there is no response: what Node's parser refused, an upgrade. `underWay`: the request whose body it was; undefined: it has become none. */
+  refuseSocket(socket: HttpSocket, status: number, reason: string, requestLine?: string, underWay?: IncomingMessage): void {
     if (socket[kRefused] === true) return;
     markRefused(socket);
     this.#note(socket.remoteAddress, status, reason);
     const response = socket._httpMessage;
+    const isOthersTurn = response ? response.req !== underWay : false;
     // In the middle of a response there is nothing that could still be said; and what comes before one passes for it.
-    const isSilent = response?.headersSent === true || (response && isUpgrade) || !socket.writable;
+    const isSilent = response?.headersSent === true || isOthersTurn || !socket.writable;
     const bodyBytes = isSilent ? 0 : textOf(reason).length;
-    if (!response || isUpgrade) for (const observer of observers) observer({ socket, status, reason, bodyBytes, ...(requestLine === undefined ? {} : { requestLine }) });
+    if (!response || underWay === undefined) for (const observer of observers) observer({ socket, status, reason, bodyBytes, ...(requestLine === undefined ? {} : { requestLine }) });
     // The account of a request that is under way is its own.
-    else if (!isSilent) (response as { [kRaw]?: RawRefusal })[kRaw] = { status, reason, bodyBytes };
+    else if (!isSilent || isOthersTurn) (underWay as RefusedRequest)[kRaw] = { status, reason, bodyBytes };
     if (isSilent) return void socket.destroy();
     socket.write(rawResponse(status, reason));
     // A request that is under way hears of it: its socket closes.
@@ -121,7 +123,7 @@ export class Refusals {
       return;
     }
     markRefused(socket);
-    (response as { [kRaw]?: RawRefusal })[kRaw] = { status, reason, bodyBytes: textOf(reason).length };
+    (request as RefusedRequest)[kRaw] = { status, reason, bodyBytes: textOf(reason).length };
     // The app may go on writing: nobody hears it, and nothing throws.
     response.detachSocket(socket);
     response.destroy();

@@ -29,6 +29,9 @@ import { headIsComplete, openingOf, watchLine } from './unfinished-line.js';
 /** What a mounted request has beside its url, as Express users know it. */
 type Mounted = IncomingMessage & { baseUrl?: string; originalUrl?: string; [kMount]?: string; [kForwarded]?: string | true; [kCarriesId]?: true };
 
+/** `incoming`: the latest request whose head has come, until it has come whole and its answer is out. */
+type ParsedSocket = Socket & { parser?: { incoming?: IncomingMessage | null } | null };
+
 /** Of one peer, how long it is not told again. */
 const WARN_EVERY_MS = 60 * 60 * 1000;
 const WARNED_PEERS = 50;
@@ -117,14 +120,17 @@ export class Screen implements Policy {
       return false;
     }
     const line = `${request.method} ${request.originalUrl ?? request.url} HTTP/${request.httpVersion}`;
-    this.#refusals.refuseSocket(socket as Socket, problem.status, problem.reason, line, true);
+    this.#refusals.refuseSocket(socket as Socket, problem.status, problem.reason, line);
     return true;
   }
 
   clientError(error: ClientError, socket: Socket): boolean {
-    const failure = parseFailureOf(error, openingOf(socket));
+    const latest = (socket as ParsedSocket).parser?.incoming;
+    // Behind one that has come whole, it is the head of the next.
+    const underWay = latest?.complete === false ? latest : undefined;
+    const failure = parseFailureOf(error, openingOf(socket), underWay === undefined);
     if (failure === undefined) return false;
-    this.#refusals.refuseSocket(socket, failure.status, failure.reason, failure.requestLine);
+    this.#refusals.refuseSocket(socket, failure.status, failure.reason, failure.requestLine, underWay);
     return true;
   }
 

@@ -166,6 +166,24 @@ test.serial('an upgrade that drover refuses behind a running request has its rea
   t.like(of('/ws'), { status: 499, bytes: 0, refusal: 'no Host header' });
 });
 
+for (const [what, behind] of [
+  ['head', 'GET /second HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n'],
+  ['body', 'POST /second HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n'],
+]) {
+  test.serial(`a ${what} that cannot be read behind a running request has its reason on its own line`, async (t) => {
+    const file = join(scratch(t), 'access.log');
+    const d = start(t, [fixture('answers.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file, '--access-log-format', 'json']);
+    const answer = await raw(await d.address(), `GET /silent HTTP/1.1\r\nHost: a\r\n\r\n${behind}`);
+    t.is(answer, '', 'nothing that passes for the answer to the request before');
+    const told = (await lines(file, 2)).map((line) => JSON.parse(line) as Record<string, unknown>);
+    t.is(told.length, 2);
+    const of = (path: string): Record<string, unknown> | undefined => told.find((line) => line['path'] === path);
+    t.like(of('/silent'), { status: 499, refusal: undefined });
+    t.like(of('/second'), { status: 400, bytes: 0 });
+    t.regex(String(of('/second')!['refusal']), /^malformed request: /);
+  });
+}
+
 test.serial('JSON on standard output, of two workers, and the app’s own output beside it', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--access-logfile', '-', '--access-log-format', 'json']);
   await d.ready();

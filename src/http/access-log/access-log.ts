@@ -148,7 +148,7 @@ export class AccessLog implements Policy {
     const request = exchange.request!;
     if (!this.#usual) exchange.headers = request.headers;
     exchange.client = toldClientOf(request) ?? exchange.client;
-    const refusal = rawRefusalOf(response);
+    const refusal = rawRefusalOf(request);
     if (refusal === undefined) {
       exchange.response = response;
       exchange.status = response.headersSent ? response.statusCode : CLIENT_CLOSED;
