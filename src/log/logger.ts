@@ -108,10 +108,10 @@ function prettyStream(destination: LogDestination, colors: boolean): pino.Destin
     colorize: colors && process.env['NO_COLOR'] === undefined,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
-    // The sentence already says what a person wants; what it can't hold (stacks, requests in flight) is shown below it.
-    include: 'level,time,stack,noStack,requests',
-    // In lines, as Node prints it. It is asked for records without one, too, and shows nothing for undefined, which its types do not know.
-    customPrettifiers: { stack: (stack: unknown) => (stack === undefined ? stack : `\n${String(stack)}`) as string },
+    // The sentence already says what a person wants; what it can't hold (what to do, stacks, requests in flight) is shown below it.
+    include: 'level,time,remedy,stack,noStack,requests',
+    // As they are: a stack in lines, as Node prints it. Both are asked for records without them, too; undefined, which its types do not know, shows nothing.
+    customPrettifiers: { remedy: (remedy: unknown) => remedy as string, stack: (stack: unknown) => (stack === undefined ? stack : `\n${String(stack)}`) as string },
   });
   // A message or a stack holds whatever text was thrown: no control characters for the terminal.
   const safe = (_key: string, value: unknown): unknown => (typeof value === 'string' ? withoutControls(value) : value);

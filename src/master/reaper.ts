@@ -7,7 +7,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { readInflight } from '../ipc/inflight.js';
 import { native } from '../native.js';
-import { bootErrorCode } from './boot-failure.js';
+import { bootErrorCode, bootFailure } from './boot-failure.js';
 import { Cgroups, memoryLimit, oomKills, OomLedger } from './cgroup.js';
 import type { Context } from './context.js';
 import { explainDeath, type Death, type Evidence } from './death.js';
@@ -86,7 +86,7 @@ export class Reaper {
     };
     if (death.expected) this.#context.log.emit('worker.exited', fields);
     else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);
-    else if (this.#pool.started || worker.generation > this.#pool.generation) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, message: withRemedy(death.cause, worker.spawnFailure?.remedy) });
+    else if (this.#pool.started || worker.generation > this.#pool.generation) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, ...whyNoBoot(worker, death.cause) });
     this.#pool.remove(worker);
     return { ...death, phase };
   }
@@ -111,8 +111,11 @@ export class Reaper {
   }
 }
 
-function withRemedy(cause: string, remedy: string | undefined): string {
-  return remedy === undefined ? cause : `${cause}: ${remedy}`;
+/** The remedy is what a first start would end with. That of a process that cannot be started is a part of the sentence. */
+function whyNoBoot(worker: WorkerHandle, cause: string): { message: string; remedy?: string } {
+  const { remedy } = worker.spawnFailure ?? bootFailure(worker, cause);
+  if (remedy === undefined) return { message: cause };
+  return worker.spawnFailure === undefined ? { message: cause, remedy } : { message: `${cause}: ${remedy}` };
 }
 
 /** Our children that are zombies. */

@@ -86,7 +86,7 @@ test.serial('a boot that hangs during a reload is given up, and the old workers 
   d.signal('SIGHUP');
   const failed = await d.event('reload.failed');
   t.is(failed['stage'], 'boot');
-  await d.event('worker.boot-failed', { code: 'ERR_DROVER_BOOT_TIMEOUT' });
+  await d.event('worker.boot-failed', { code: 'ERR_DROVER_BOOT_TIMEOUT', remedy: /^A worker is ready when .* Raise --boot-timeout/ });
   t.is((await get(await d.address())).body, 'old');
 });
 
