@@ -10,7 +10,7 @@ export class WorkerHooks {
   /** Replaced when there is a config file with hooks: what runs them is loaded only then. */
   #run: (name: WorkerHook) => Promise<void> = async () => {};
   #exitDone = false;
-  #running: WorkerHook | undefined;
+  #waitsFor: string | undefined;
 
   /** `info`: what hooks get. */
   constructor(onFailure: ReportHookFailure, info: () => WorkerInfo) {
@@ -25,21 +25,23 @@ export class WorkerHooks {
   /** null: no config file, or none with hooks for workers. */
   async load(configFile: string | null): Promise<void> {
     if (configFile === null) return;
+    this.#waitsFor = `config file ${configFile}`;
     const [{ readConfigFile }, { runHook }] = await Promise.all([import('../config/config-file.js'), import('../config/hooks.js')]);
     const hooks = (await readConfigFile(configFile)) as Hooks;
+    this.#waitsFor = undefined;
     this.#hooks = hooks;
     this.#run = (name) => runHook(hooks, name, this.#onFailure, this.#info());
   }
 
-  /** The hook that has been called and is not done. */
-  get running(): WorkerHook | undefined {
-    return this.#running;
+  /** The config file that is being read, or the hook that has been called and is not done, for people. */
+  get waitsFor(): string | undefined {
+    return this.#waitsFor;
   }
 
   async run(name: WorkerHook): Promise<void> {
-    this.#running = name;
+    this.#waitsFor = `hook ${name}`;
     await this.#run(name);
-    this.#running = undefined;
+    this.#waitsFor = undefined;
   }
 
   /** Once, whichever way out is taken; at `exit` only what it does synchronously is done. */

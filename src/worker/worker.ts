@@ -132,8 +132,8 @@ export class Worker {
   async boot(): Promise<void> {
     const { config } = this.#parts.init;
     try {
-      await this.#hooks.load(config.configFile);
-      await this.#hooks.run('postSpawn');
+      await this.#inTime(this.#hooks.load(config.configFile));
+      await this.#inTime(this.#hooks.run('postSpawn'));
       await this.#servers.open(this.#hooks.ofConfigFile);
       this.#class = await loadWorkerClass(this.#parts.init);
       this.#app = await loadApp(config, {
@@ -142,7 +142,7 @@ export class Worker {
         refused: () => this.#intercept.refused,
       });
       await this.#untilListens(this.#app);
-      await this.#hooks.run('postWorkerInit');
+      await this.#inTime(this.#hooks.run('postWorkerInit'));
       if (this.#state !== 'booting') return;
       this.#state = 'ready';
       this.#parts.board.set(this.#parts.init.row, 'state', State.ready);
@@ -356,8 +356,8 @@ export class Worker {
     if (this.#state === 'booting') {
       if (this.#listening.wake('idle')) return;
       const { app } = this.#parts.init.config;
-      const { running } = this.#hooks;
-      const waits = running === undefined ? `app ${app} waits for a promise or a top-level await that never settles` : `hook ${running} waits for a promise that never settles`;
+      const { waitsFor } = this.#hooks;
+      const waits = waitsFor === undefined ? `app ${app} waits for a promise or a top-level await that never settles` : `${waitsFor} waits for a promise that never settles`;
       this.bootFailed(listenRefused(app, this.#intercept.refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', waits));
     } else if (this.#order !== undefined) {
       // The app's TERM listeners closed all there was: an end as good as an exit.
@@ -367,15 +367,24 @@ export class Worker {
 
   // Small things.
 
-  /**
-   * An app that something keeps alive may listen yet. When --boot-timeout has nearly passed we end it ourselves, for we know what it
-   * exports, while the master's KILL could only tell that it took too long.
-   */
-  async #untilListens(app: App): Promise<void> {
+  /** When --boot-timeout has nearly passed we end it ourselves, for we know what is waited for, while the master's KILL could only tell that it took too long. */
+  #shortlyBeforeTimeout(why: () => DroverError): NodeJS.Timeout {
     const { bootTimeoutMs } = this.#parts.init.config;
     const momentMs = Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
-    const timer = setTimeout(() => this.bootFailed(app.unusable()), bootTimeoutMs - momentMs - performance.now());
-    timer.unref();
+    return setTimeout(() => this.bootFailed(why()), bootTimeoutMs - momentMs - performance.now()).unref();
+  }
+
+  /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */
+  async #inTime(done: Promise<void>): Promise<void> {
+    const { bootTimeoutMs } = this.#parts.init.config;
+    const timer = this.#shortlyBeforeTimeout(() => new DroverError('ERR_DROVER_BOOT_TIMEOUT', `${this.#hooks.waitsFor} was not done within ${bootTimeoutMs} ms (--boot-timeout)`, 'The app has not been at fault: look for what that waits for in a worker, or raise --boot-timeout.'));
+    await done;
+    clearTimeout(timer);
+  }
+
+  /** An app that something keeps alive may listen yet. */
+  async #untilListens(app: App): Promise<void> {
+    const timer = this.#shortlyBeforeTimeout(() => app.unusable());
     const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
     clearTimeout(timer);
     if (!listens) throw app.unusable();

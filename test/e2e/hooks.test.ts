@@ -191,6 +191,22 @@ test.serial('postSpawn that never settles is told, and not blamed on the app', a
   t.is(d.events('master.failed')[0]?.['message'], 'hook postSpawn waits for a promise that never settles');
 });
 
+const NEVER_IN_WORKERS: Record<string, string> = {
+  'config file CONFIG': "if (process.title.includes('worker')) await new Promise(() => {});\nexport default { postSpawn() {} };",
+  'hook postSpawn': 'export default { postSpawn: () => new Promise(() => {}) };',
+  'hook postWorkerInit': 'export default { postWorkerInit: () => new Promise(() => {}) };',
+};
+
+for (const [what, text] of Object.entries(NEVER_IN_WORKERS)) {
+  test.serial(`${what} that never settles in a worker which something keeps alive: --boot-timeout is not blamed on the app`, async (t) => {
+    const config = join(scratch(t), 'drover.config.mjs');
+    writeFileSync(config, `setInterval(() => {}, 1e6);\n${text}\n`);
+    const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '-c', config]);
+    t.deepEqual(await d.finished(), { code: 3, signal: null });
+    t.like(d.events('master.failed')[0], { code: 'ERR_DROVER_BOOT_TIMEOUT', message: `${what.replace('CONFIG', config)} was not done within 3000 ms (--boot-timeout)` });
+  });
+}
+
 test.serial('onStarting that takes its time is told of, and waited for', async (t) => {
   const { config } = recordHooks(t, "  onStarting: (server) => new Promise((resolve) => setTimeout(resolve, server.config.bootTimeoutMs * 1.5)),");
   const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '-c', config]).ready();
