@@ -15,10 +15,12 @@ import { WorkerHandle } from './worker-handle.js';
 
 /** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
 export async function checkApp(loaded: LoadedConfig): Promise<void> {
-  const { fd: boardFd } = createBoard();
+  const { fd: boardFd, kernelReadable } = createBoard();
   const inflightFd = createSharedMemory('inflight', INFLIGHT_BYTES);
   const worker = new WorkerHandle({ slot: 0, row: 0, generation: 1 }, loaded);
-  const { bootTimeoutMs } = loaded.config;
+  const { acceptStrategy, bootTimeoutMs, steer } = loaded.config;
+  // Where it would be steered by load, as when it serves: the app is not to have what is given for that alone.
+  if (kernelReadable === 0 && (acceptStrategy === 'auto' || acceptStrategy === 'reuseport') && (steer === 'auto' || steer === 'least')) native.withholdBpf();
   let timer: NodeJS.Timeout | undefined;
   let isReady = false;
 

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createBoard } from '../../src/ipc/board-memory.js';
 import { fixture, IS_ROOT, poll, scratch, start, type Address, type Drover, type StartOptions } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -105,8 +105,9 @@ asNobody("nobody's user is steered by weights, is told so, and is served fairly"
 });
 
 // Of each process: [CAP_BPF, CAP_NET_RAW]. Those that drover does not ask for are the app's.
-const capabilities = (pid: number): boolean[] => {
-  const [, hex] = /^CapEff:\t(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+const capabilities = (pid: number): boolean[] => capabilitiesIn(readFileSync(`/proc/${pid}/status`, 'utf8'));
+const capabilitiesIn = (status: string): boolean[] => {
+  const [, hex] = /^CapEff:\t(\w+)$/m.exec(status)!;
   return [39n, 13n].map((bit) => ((BigInt(`0x${hex!}`) >> bit) & 1n) === 1n);
 };
 for (const [steer, inWorkers] of [
@@ -123,6 +124,12 @@ for (const [steer, inWorkers] of [
     t.deepEqual(capabilities(worker as number), inWorkers);
     const held = await hold(t, await d.address(), 60);
     t.is(held.size, 3);
+    const app = join(scratch(t), 'app.cjs');
+    writeFileSync(app, "process.stdout.write(require('node:fs').readFileSync('/proc/self/status'));\nmodule.exports = (req, res) => res.end();");
+    chmodSync(dirname(app), 0o755);
+    const check = start(t, ['--check-config', app, '--steer', steer], { prefix, cwd: dirname(app) });
+    t.is((await check.finished()).code, 0);
+    t.deepEqual(capabilitiesIn(check.stdout), inWorkers);
   });
 }
 
