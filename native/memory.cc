@@ -1,5 +1,5 @@
 // Anonymous shared memory: memfd_create(2), since Linux 3.17, sealed against resizing so that no process can make another one fault (SIGBUS).
-// -ENOSYS where the kernel lacks it. Not for memory that has to outlive its processes.
+// -ENOSYS where the kernel lacks it. Not for memory that has to outlive its processes. One of no size is a file to be written, and is not sealed.
 //
 // Each call of mapMemory makes a mapping of its own, at an address of its own: V8 forbids two buffers over one address. The mapping
 // goes when its ArrayBuffer has been collected and no native code holds it. A reference to the buffer would not do: when an environment ends, Node frees
@@ -29,9 +29,10 @@ struct Mapping {
 }  // namespace
 
 int createMemory(const std::string& name, int bytes) {
-  if (bytes <= 0) return -EINVAL;
+  if (bytes < 0) return -EINVAL;
   Fd fd(memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return lastError();
+  if (bytes == 0) return fd.release();
   if (ftruncate(fd.get(), bytes) != 0) return lastError();
   if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return lastError();
   return fd.release();

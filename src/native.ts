@@ -259,7 +259,7 @@ export interface Addon {
   ProxyReader: new (options: ProxyReaderOptions, onHeader: (fd: number, header: ProxyHeader) => void, onRefused: (fd: number, refusal: ProxyRefusal) => void) => NativeProxyReader;
   /** The parser alone, for its tests: null when there is more to come. `version`: one of PROXY_VERSIONS. */
   parseProxyHeader(bytes: ArrayBuffer, version: number): (ProxyHeader & { length: number }) | ProxyRefusal | null;
-  /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. */
+  /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. 0 bytes: a file in memory, which grows as it is written. */
   createMemory(name: string, bytes: number): number;
   /**
    * Map the whole of a descriptor made by createMemory, or the first `bytes` of one made by createBoardMap (a map does not tell its size), shared and writable; each call is a mapping of its own, unmapped when its buffer is

@@ -35,6 +35,6 @@ export interface WorkerConfig {
   edge: EdgeConfig;
   /** Path of the config file, to load the worker's hooks from; null when there is none or it has no worker hook. */
   configFile: string | null;
-  /** Directory for the report a worker writes when V8 runs out of heap; null: none. */
+  /** Directory for the report a worker writes when V8 runs out of heap, where it has no descriptor for it; null: none. */
   reportDir: string | null;
 }

@@ -65,9 +65,10 @@ export type MasterMessage =
       ticketKeys: string[];
       /**
        * Names of the attached descriptors, in order. `heartbeat` is missing when there is no heartbeat file; `wake`, the worker's own bell, and `conductor`,
-       * the conductor's, where no strategy in use needs them; `certificates` (JSON of `Certificates`) where drover does no TLS.
+       * the conductor's, where no strategy in use needs them; `certificates` (JSON of `Certificates`) where drover does no TLS; `report`, a file in memory for
+       * what V8 leaves behind, where `reportDir` takes its place.
        */
-      fds: ('board' | 'inflight' | 'heartbeat' | 'wake' | 'conductor' | 'certificates')[];
+      fds: ('board' | 'inflight' | 'heartbeat' | 'wake' | 'conductor' | 'certificates' | 'report')[];
     }
   /** Answer to `listen`. fds: own socket of each bind (the shared one, with strategies that have one). */
   | { type: 'listening'; id: number; key: string; sockets: SocketGrant[] }

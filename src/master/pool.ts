@@ -8,6 +8,7 @@
 import type { LoadedConfig } from '../config/load.js';
 import { MAX_ROWS, State } from '../ipc/board.js';
 import { clearInflight } from '../ipc/inflight.js';
+import { closeFd } from '../native.js';
 import type { CallHook, Context } from './context.js';
 import type { Heartbeat } from './heartbeat.js';
 import { successors } from './reload.js';
@@ -140,7 +141,7 @@ export class Pool {
       if (heartbeat !== undefined) heartbeats.close(heartbeat);
       return;
     }
-    worker.spawn({ loaded: worker.loaded, reportDir: reports.dir, boardFd, inflightFd, heartbeat, ticketKeys: ticketKeys.keys, wake: bells?.forWorker(worker.row) }, events, now);
+    worker.spawn({ loaded: worker.loaded, reportFd: reports.open(), reportDir: reports.dir, boardFd, inflightFd, heartbeat, ticketKeys: ticketKeys.keys, wake: bells?.forWorker(worker.row) }, events, now);
     worker.deadline = { at: now + worker.loaded.config.bootTimeoutMs, then: 'boot-timeout' };
     // It could not be started: its exit follows, and says why.
     if (worker.pid === 0) return;
@@ -162,6 +163,7 @@ export class Pool {
     worker.state = 'gone';
     this.#context.board.clear(worker.row);
     if (worker.heartbeat !== undefined) this.#context.heartbeats.close(worker.heartbeat);
+    if (worker.reportFd !== undefined) closeFd(worker.reportFd);
   }
 
   /** When restore() will want to be called again without any event: a pause between deaths ends, or has ended since it was called. */

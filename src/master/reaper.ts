@@ -69,7 +69,7 @@ export class Reaper {
       nodeArgs: worker.loaded.config.nodeArgs,
       bootFailed: worker.bootFailed,
       fatal: worker.fatal,
-      heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid),
+      heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid, worker.reportFd),
       cgroup: this.#memoryEvidence(worker, exit, now),
     });
     const requests = readInflight(this.#context.inflight, worker.row);

@@ -1,12 +1,13 @@
 /**
  * The report Node writes when V8 runs out of heap: the one witness that tells it from any other SIGABRT. Runs in the master.
  *
- * Workers write `worker-<pid>.json` into a private directory of the master's (process.report, see worker/main.ts); the master reads it when
- * it reaps the worker, and removes it.
+ * Each worker has a file in memory for it (process.report, see worker/process.ts), which the master reads when it reaps the worker: it is gone with the last of the two,
+ * however they end. Node opens a path, so that takes /proc; without it workers write `worker-<pid>.json` into a private directory of the master's.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { closeFd, native } from '../native.js';
 
 export interface HeapReport {
   limitBytes: number | undefined;
@@ -34,24 +35,28 @@ export function parseReport(text: string): HeapReport | undefined {
 }
 
 export class Reports {
-  /** null when no directory could be made: heap limits are then not told from other aborts. */
+  /** null when it is not needed, or could not be made: heap limits are then not told from other aborts. */
   readonly dir: string | null;
+  readonly #inMemory: boolean;
 
-  constructor(parent = tmpdir()) {
-    let dir: string | null = null;
-    try {
-      dir = mkdtempSync(join(parent, 'drover-report-')); // 0700: a report holds the environment
-    } catch {
-      // A read-only system: everything else works.
-    }
-    this.dir = dir;
+  /** `descriptors`: where a process finds its own as files. */
+  constructor(parent = tmpdir(), descriptors = '/proc/self/fd') {
+    this.#inMemory = canBeNamed(descriptors);
+    this.dir = this.#inMemory ? null : makeDirectory(parent);
   }
 
-  /** The report of a worker that is gone, once. */
-  take(pid: number): HeapReport | undefined {
-    if (this.dir === null) return undefined;
-    const path = join(this.dir, `worker-${pid}.json`);
+  /** A file for one worker, the caller's to close; undefined: there is `dir`, or no descriptor to be had. */
+  open(): number | undefined {
+    const fd = this.#inMemory ? createFile() : -1;
+    return fd < 0 ? undefined : fd;
+  }
+
+  /** The report of a worker that is gone, once. `fd`: its file. */
+  take(pid: number, fd: number | undefined): HeapReport | undefined {
     try {
+      if (fd !== undefined) return parseReport(readFileSync(fd, 'utf8'));
+      if (this.dir === null) return undefined;
+      const path = join(this.dir, `worker-${pid}.json`);
       const text = readFileSync(path, 'utf8');
       rmSync(path, { force: true });
       return parseReport(text);
@@ -67,5 +72,33 @@ export class Reports {
     } catch {
       // Out of descriptors, for instance, which is what ends us then: it stays.
     }
+  }
+}
+
+/** Descriptor or -errno. */
+function createFile(): number {
+  return native.createMemory('drover-report', 0);
+}
+
+/** Whether a file in memory can be opened by the name that its descriptor has. */
+function canBeNamed(descriptors: string): boolean {
+  const fd = createFile();
+  if (fd < 0) return false;
+  try {
+    closeSync(openSync(`${descriptors}/${fd}`, 'w'));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    closeFd(fd);
+  }
+}
+
+function makeDirectory(parent: string): string | null {
+  try {
+    return mkdtempSync(join(parent, 'drover-report-')); // 0700: a report holds the environment
+  } catch {
+    // A read-only system: everything else works.
+    return null;
   }
 }

@@ -43,6 +43,8 @@ export interface Place {
 /** What a worker is started with. */
 export interface SpawnOptions {
   loaded: LoadedConfig;
+  /** Where it leaves its report: a descriptor, which is the handle's then, or a directory. */
+  reportFd: number | undefined;
   reportDir: string | null;
   boardFd: number;
   inflightFd: number;
@@ -83,6 +85,7 @@ export class WorkerHandle {
   /** The stack it is stuck in is being asked for. */
   interrogated = false;
   heartbeat: Heartbeat | undefined;
+  reportFd: number | undefined;
   cgroup: MemoryCgroup | undefined;
   killed: { reason: KillReason; signals: NodeJS.Signals[]; detail: string } | undefined;
   /** Its process could not be started. */
@@ -115,6 +118,7 @@ export class WorkerHandle {
   spawn(options: SpawnOptions, events: WorkerEvents, now: number): void {
     this.spawnedAt = now;
     this.heartbeat = options.heartbeat;
+    this.reportFd = options.reportFd;
     const { config, certificates } = options.loaded;
     // A worker that could not be started, and is tried again as one that died.
     const giveUp = (error: Error): void => {
@@ -186,6 +190,10 @@ export class WorkerHandle {
     if (wake !== undefined) {
       fds.push(wake.bell, wake.conductor);
       names.push('wake', 'conductor');
+    }
+    if (options.reportFd !== undefined) {
+      fds.push(options.reportFd);
+      names.push('report');
     }
     if (certificatesFd !== undefined) {
       fds.push(certificatesFd);

@@ -71,7 +71,7 @@ const requests = new Requests(board, row, new InflightWriter(inflight, row), cou
 const connections = new Connections(board, row, asked);
 const worker = new Worker({ init, channel, board, requests, connections, certificatesFd: fds.certificates });
 
-setProcessUp(init);
+setProcessUp(init, fds.report);
 takeSignals(() => worker.onTerm());
 watchExceptions({
   fatal(thrown, origin, agoMs) {
@@ -104,7 +104,7 @@ async function boot(): Promise<void> {
   await worker.boot();
 }
 
-type InitFds = { board: number; inflight: number; heartbeat?: number; wake?: number; conductor?: number; certificates?: number };
+type InitFds = { board: number; inflight: number; heartbeat?: number; wake?: number; conductor?: number; certificates?: number; report?: number };
 
 function receiveInit(): { init: Init; fds: InitFds } {
   const received = channel.receiveSync(INIT_TIMEOUT_MS);

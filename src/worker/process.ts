@@ -4,7 +4,8 @@
 import { bearLostReaders } from '../log/lost-reader.js';
 import type { Init } from './worker.js';
 
-export function setProcessUp({ slot, config }: Init): void {
+/** `reportFd`: what V8 leaves behind goes there. */
+export function setProcessUp({ slot, config }: Init, reportFd: number | undefined): void {
   if (process.cwd() !== config.cwd) process.chdir(config.cwd);
   // The app is what node calls the main module, not the file that the process was started with (which is CommonJS: .ci/bundle.mjs).
   Reflect.deleteProperty(process, 'mainModule');
@@ -17,17 +18,30 @@ export function setProcessUp({ slot, config }: Init): void {
   // The master's flag for it is no business of processes that the app forks with our flags.
   const flag = process.execArgv.indexOf('--inspect-publish-uid=http');
   if (flag !== -1) process.execArgv.splice(flag, 1);
-  if (config.reportDir !== null) reportTo(config.reportDir);
+  if (reportFd !== undefined) reportTo('/proc/self/fd', String(reportFd));
+  else if (config.reportDir !== null) reportTo(config.reportDir, `worker-${process.pid}.json`);
 }
 
 /** Out of heap, V8 aborts at once: the report node writes then is how the master learns why. A user's own settings stay. */
-function reportTo(directory: string): void {
+function reportTo(directory: string, filename: string): void {
   const { report } = process;
-  if (report === undefined || report.reportOnFatalError || report.directory !== '' || report.filename !== '') return;
+  if (report === undefined || report.reportOnFatalError || report.reportOnSignal || report.reportOnUncaughtException || report.directory !== '' || report.filename !== '') return;
   report.reportOnFatalError = true;
   report.directory = directory;
-  report.filename = `worker-${process.pid}.json`;
+  report.filename = filename;
   report.compact = true;
   // Else node resolves the name of every peer, which may take a minute. Since Node 22.
   if ('excludeNetwork' in report) report.excludeNetwork = true;
+  const { writeReport } = report;
+  // One that the app asks for is the app's, and goes where it would go without us.
+  report.writeReport = (...args: unknown[]) => {
+    const found = { directory: report.directory, filename: report.filename };
+    if (found.directory === directory) report.directory = '';
+    if (found.filename === filename) report.filename = '';
+    try {
+      return Reflect.apply(writeReport, report, args) as string;
+    } finally {
+      Object.assign(report, found);
+    }
+  };
 }

@@ -1,6 +1,8 @@
 /** Each death of a worker is logged once, with its cause. */
 import test from 'ava';
-import { fixture, IS_ROOT, start } from '../helpers/drover.js';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 import { memoryCgroup } from '../helpers/cgroup.js';
 
@@ -70,6 +72,32 @@ test.serial('V8’s heap limit', async (t) => {
   t.regex(died.msg, /heap/i);
   t.deepEqual(died['requests'], ['GET /objects']);
   await d.count(2, 'worker.ready');
+});
+
+test.serial('V8’s heap limit, where no file can be written', async (t) => {
+  const d = await start(t, args('--node-args', '--max-old-space-size=40'), { env: { TMPDIR: '/no/such/place' } }).ready();
+  await t.throwsAsync(get(await d.address(), '/objects'));
+  t.is((await d.event('worker.died'))['kind'], 'heap-limit');
+});
+
+(IS_ROOT ? test.serial : test.serial.skip)('V8’s heap limit, without /proc', async (t) => {
+  const dir = scratch(t);
+  const withoutProc = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'];
+  const d = await start(t, args('--node-args', '--max-old-space-size=40'), { env: { TMPDIR: dir }, prefix: withoutProc }).ready();
+  await t.throwsAsync(get(await d.address(), '/objects'));
+  t.is((await d.event('worker.died'))['kind'], 'heap-limit');
+  await d.stop();
+  t.deepEqual(readdirSync(dir), []);
+});
+
+test.serial('a report that the app asks for is written as without drover', async (t) => {
+  const dir = scratch(t);
+  const d = await start(t, args('--chdir', dir)).ready();
+  const address = await d.address();
+  for (const path of ['/report', '/report?named.json']) {
+    const { body } = await get(address, path);
+    t.true(existsSync(join(dir, body)), body);
+  }
 });
 
 for (const version of ['v1', 'v2'] as const) {

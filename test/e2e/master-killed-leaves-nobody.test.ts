@@ -1,15 +1,18 @@
 /** kill -9 of the master: the workers notice, finish what they have, and go; also one that cannot notice. */
 import test from 'ava';
-import { fixture, poll, start } from '../helpers/drover.js';
+import { readdirSync } from 'node:fs';
+import { fixture, poll, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
-test.serial('a killed master leaves no process behind', async (t) => {
-  const d = start(t, [fixture('whoami.cjs'), '-w', '3', '-b', '127.0.0.1:0', '--graceful-timeout', '5']);
+test.serial('a killed master leaves no process and no file behind', async (t) => {
+  const dir = scratch(t);
+  const d = start(t, [fixture('whoami.cjs'), '-w', '3', '-b', '127.0.0.1:0', '--graceful-timeout', '5'], { env: { TMPDIR: dir } });
   await d.ready();
   t.is(d.processes().length, 4);
   process.kill(d.pid, 'SIGKILL');
   t.is((await d.finished()).signal, 'SIGKILL');
   t.deepEqual(d.processes(), []);
+  t.deepEqual(readdirSync(dir), []);
 });
 
 test.serial('a request that runs when the master is killed is answered', async (t) => {
