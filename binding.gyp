@@ -60,6 +60,7 @@
         'native/reap.cc',
         'native/registration.cc',
         'native/rescue.cc',
+        'native/send_now.cc',
         'native/sendfile.cc',
         'native/steer.cc',
         'native/steer_least.cc',

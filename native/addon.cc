@@ -20,6 +20,7 @@
 #include "queue_binding.h"
 #include "queued_bytes.h"
 #include "reap.h"
+#include "send_now.h"
 #include "sendfile.h"
 #include "steer.h"
 #include "steer_least.h"
@@ -59,6 +60,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("reap", Napi::Function::New<Reap>(env, "reap"));
   exports.Set("sendFile", Napi::Function::New<SendFile>(env, "sendFile"));
   exports.Set("setSocket", Napi::Function::New<SetSocket>(env, "setSocket"));
+  exports.Set("sendNow", Napi::Function::New<SendNow>(env, "sendNow"));
   exports.Set("setSubreaper", Napi::Function::New<SetSubreaper>(env, "setSubreaper"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("stampLoop", Napi::Function::New<StampLoop>(env, "stampLoop"));

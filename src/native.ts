@@ -233,6 +233,8 @@ export interface Addon {
    * what is not read (more than its bytes).
    */
   queuedBytes(fd: number): number;
+  /** Write to a socket what it has room for, and never wait, whether or not its description blocks: bytes taken, or -errno (-EAGAIN: no room). */
+  sendNow(socket: number, bytes: Uint8Array): number;
   /** Connection attempts that this listening TCP socket has dropped since it was opened (SO_MEMINFO); wraps at 2^32. Or -errno. */
   listenDrops(fd: number): number;
   /** Whether fd is a listening stream socket (SO_ACCEPTCONN): 1, 0 or -errno. */

@@ -4,10 +4,11 @@
  * A line is written at once and synchronously. What cannot be written then (a pipe is full and its reader stands still, a disk is full) is kept up to a
  * bound and tried again by a timer; beyond the bound lines are lost, and counted. At the end of the process there is one last, bounded attempt.
  *
- * Pipes and FIFOs: through a description of our own that does not block, as that of standard error is shared with the workers and the app. Not so where
- * that cannot be had: sockets, terminals, a pipe of another user's, no /proc. These block who writes to them.
+ * The description of standard error is shared with the workers and the app, and so are its flags. A pipe is therefore opened anew, as one that does not
+ * block; a socket (systemd, Node as the parent) is asked by each send(2) not to. Terminals, a pipe of another user's, and any without /proc block who writes to them.
  */
 import fs from 'node:fs';
+import { check, native } from '../native.js';
 
 /** Kept at most: a thousand lines or so. */
 export const LIMIT_BYTES = 256 * 1024;
@@ -19,6 +20,9 @@ const LAST_RETRY_MS = 1000;
 const LAST_ATTEMPT_MS = 300;
 const LAST_ATTEMPT_SLEEP_MS = 10;
 
+/** Whoever read it: a pipe or a socket was closed, a terminal hung up. */
+const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET', 'EIO']);
+
 const { O_NONBLOCK, O_NOCTTY, O_RDWR, O_WRONLY } = fs.constants;
 
 export class LogDestination {
@@ -27,6 +31,7 @@ export class LogDestination {
   /** Tells how many lines were lost, by a line of its own. */
   readonly #tellLost: (lines: number) => void;
   #fd: number;
+  readonly #isSocket: boolean;
   /** Lines that wait, oldest first; of the first perhaps only the rest. */
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
@@ -40,6 +45,7 @@ export class LogDestination {
     this.#file = file;
     this.#tellLost = tellLost;
     this.#fd = file === null ? openStderr() : openFile(file);
+    this.#isSocket = fs.fstatSync(this.#fd).isSocket();
   }
 
   write(line: string): void {
@@ -60,11 +66,10 @@ export class LogDestination {
   /** How many of these bytes were written: all of them also when nobody will ever read them. */
   #write(bytes: Buffer): number {
     try {
-      return fs.writeSync(this.#fd, bytes);
+      return this.#isSocket ? check('send', native.sendNow(this.#fd, bytes)) : fs.writeSync(this.#fd, bytes);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
       // A FIFO may have a reader again.
-      return this.#file === null && (code === 'EPIPE' || code === 'EIO') ? bytes.length : 0;
+      return this.#file === null && GONE.has((error as NodeJS.ErrnoException).code) ? bytes.length : 0;
     }
   }
 

@@ -81,3 +81,26 @@ process.exit(0);`;
   t.is(text + readAll(reader), `${'x'.repeat(99)}\n`.repeat(1000));
   closeSync(pipe);
 });
+
+test('standard error that is a socket which nobody reads: as a pipe', async (t) => {
+  const script = `const { LIMIT_BYTES, LogDestination } = await import(${destination});
+const { writeSync } = await import('node:fs');
+const waits = setInterval(() => {}, 1e6);
+const log = new LogDestination(null, (lines) => {
+  log.write('lost ' + lines + '\\n');
+  clearInterval(waits);
+});
+for (let n = 0; n < 10 * LIMIT_BYTES / 100; n++) log.write(('<' + n).padEnd(98, '-') + '>\\n');
+writeSync(1, 'done');`;
+  // Node's pipes to a child are sockets.
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  await once(child.stdout!, 'data');
+  let text = '';
+  child.stderr!.setEncoding('latin1').on('data', (part: string) => (text += part));
+  await once(child, 'close');
+  const lines = text.split('\n');
+  t.is(lines.pop(), '');
+  const lost = Number(/^lost (\d+)$/.exec(lines.pop()!)![1]);
+  t.is(lines.length + lost, Math.ceil((10 * LIMIT_BYTES) / 100));
+  t.deepEqual(lines, lines.map((_, n) => lineOf(n, 100).trimEnd()));
+});
