@@ -331,7 +331,7 @@ export interface OptionInput {
   /**
    * Time for a whole request, head and body, to arrive; app: what the app sets, else Node's 300 s.
    *
-   * A client that takes longer is answered with 408, if no response has begun. Given, it takes the place of the app's own `requestTimeout`.
+   * A client that takes longer is answered with 408, if no response has begun. Given, it takes the place of the app's own `requestTimeout`. A head has no longer either.
    *
    * Value: duration from 100ms to 7d, or 0 (off), or `app`. Default: `app`.
    */

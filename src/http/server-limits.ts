@@ -53,6 +53,9 @@ export function limitTimes(server: LimitedServer, { headerMs, requestMs, keepAli
   if (headerMs >= 0) server.headersTimeout = headerMs;
   if (requestMs >= 0) server.requestTimeout = requestMs;
   if (keepAliveMs >= 0) server.keepAliveTimeout = keepAliveMs;
+  // Node exchanges the two where a whole request has less time than its head: it would have the head's, a minute by default.
+  const { headersTimeout = 0, requestTimeout = 0 } = server;
+  if (requestTimeout > 0 && headersTimeout > requestTimeout) server.headersTimeout = requestTimeout;
   // Node looks every 30 s, which would make 5 s 35.
   const shortest = Math.min(...[headerMs, requestMs].filter((ms) => ms > 0));
   if (shortest !== Infinity) server.connectionsCheckingInterval = Math.min(server.connectionsCheckingInterval ?? Infinity, Math.max(shortest / 4, 50));

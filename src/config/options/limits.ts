@@ -70,7 +70,7 @@ A client that takes longer, also one that sends nothing on a new connection, is 
     section: 'limits',
     reload: 'respawn',
     help: `time for a whole request, head and body, to arrive; app: what the app sets, else Node's 300 s.
-A client that takes longer is answered with 408, if no response has begun. Given, it takes the place of the app's own \`requestTimeout\`.`,
+A client that takes longer is answered with 408, if no response has begun. Given, it takes the place of the app's own \`requestTimeout\`. A head has no longer either.`,
   },
   {
     name: 'keepAlive',
