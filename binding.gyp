@@ -64,6 +64,7 @@
         'native/sendfile.cc',
         'native/steer.cc',
         'native/steer_least.cc',
+        'native/steer_source.cc',
         'native/steer_weighted.cc',
         'native/theft.cc',
         'native/wake.cc',

@@ -24,6 +24,7 @@
 #include "sendfile.h"
 #include "steer.h"
 #include "steer_least.h"
+#include "steer_source.h"
 #include "exclusive.h"
 #include "wake.h"
 #include "withhold_bpf.h"
@@ -73,6 +74,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createBell", Napi::Function::New<CreateBell>(env, "createBell"));
   exports.Set("exclusiveWorks", Napi::Function::New<ExclusiveWorks>(env, "exclusiveWorks"));
   exports.Set("steerLeast", Napi::Function::New<SteerLeast>(env, "steerLeast"));
+  exports.Set("steerBySource", Napi::Function::New<SteerBySource>(env, "steerBySource"));
   exports.Set("withholdBpf", Napi::Function::New<WithholdBpf>(env, "withholdBpf"));
   return exports;
 }

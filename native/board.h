@@ -60,6 +60,7 @@ struct BoardHeader {
   uint32_t rowsUsed;
   uint32_t orphaned;
   uint64_t stallNs;
+  uint32_t sticky;
   alignas(64) uint64_t permits[kMaxPermits];
   std::byte reserved[64];
 };
@@ -79,7 +80,7 @@ static_assert(sizeof(BoardRow) == 256 && sizeof(BoardHeader) == 256 && sizeof(Sl
 static_assert(offsetof(BoardRow, connectionLimit) == 80 && offsetof(BoardRow, requestLimit) == 84 && offsetof(BoardRow, handicap) == 88);
 static_assert(offsetof(BoardRow, taken) == 92 && offsetof(BoardRow, refused) == 96 && offsetof(BoardRow, exhausted) == 100 && offsetof(BoardRow, arriving) == 104);
 static_assert(offsetof(BoardHeader, rowsUsed) == 16 && offsetof(BoardHeader, waiting) == 4 && offsetof(BoardHeader, fallbacks) == 8 && offsetof(BoardHeader, permits) == 64);
-static_assert(offsetof(BoardHeader, orphaned) == 20 && offsetof(BoardHeader, stallNs) == 24);
+static_assert(offsetof(BoardHeader, orphaned) == 20 && offsetof(BoardHeader, stallNs) == 24 && offsetof(BoardHeader, sticky) == 32);
 static_assert(offsetof(BoardRow, state) == 0 && offsetof(BoardRow, pid) == 4 && offsetof(BoardRow, generation) == 8);
 static_assert(offsetof(BoardRow, slot) == 12 && offsetof(BoardRow, loopStamp) == 16 && offsetof(BoardRow, loopTurns) == 24);
 static_assert(offsetof(BoardRow, connections) == 64 && offsetof(BoardRow, requestsInFlight) == 68 && offsetof(BoardRow, requests) == 72);
@@ -127,6 +128,8 @@ class Board {
     const uint64_t told = load(header_->stallNs);
     return told != 0 ? told : 20'000'000;
   }
+  // Whether a connection is its slot's alone, whatever that is busy with.
+  bool sticky() const { return load(header_->sticky) != 0; }
   // Whether some other worker that takes connections waits in poll right now.
   bool siblingIdle() const;
 

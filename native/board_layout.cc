@@ -44,6 +44,7 @@ Napi::Value BoardLayout(const Napi::CallbackInfo& info) {
                   {"rowsUsed", offsetof(BoardHeader, rowsUsed)},
                   {"orphaned", offsetof(BoardHeader, orphaned)},
                   {"stallNs", offsetof(BoardHeader, stallNs)},
+                  {"sticky", offsetof(BoardHeader, sticky)},
                   {"permits", offsetof(BoardHeader, permits)}});
   part("slot", {{"owner", offsetof(SlotBoard, owner)}, {"selected", offsetof(SlotBoard, selected)}, {"accepted", offsetof(SlotBoard, accepted)}});
   part("bytes", {{"row", sizeof(BoardRow)}, {"slot", sizeof(SlotBoard)}, {"slots", slotOffset(0)}, {"board", kBoardBytes}});

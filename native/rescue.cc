@@ -9,7 +9,7 @@
 //   tells us as it learns of it.
 //
 // Who is rung looks at all its sockets, in the row or not. Ringing in vain costs a look; so one worker is rung, and has --stall-ms to come before another is.
-// With more than FULL slots (src/accept/cover.ts) not everybody has the socket: all of them are rung, which for so rare a thing is good enough.
+// With more than FULL slots (src/accept/cover.ts) not everybody has the socket, and on a sticky board not everybody may take from it: all of them are rung, which for so rare a thing is good enough.
 #include "rescue.h"
 
 #include <poll.h>
@@ -75,7 +75,7 @@ bool RescueDuty::ring(uint64_t now, Whom whom) {
   random_ = random_ * 1664525u + 1013904223u;
   const int chosen = leastLoaded(candidates, random_);
   if (chosen < 0) return false;
-  if (rows.size() <= kMaxCovered) {
+  if (rows.size() <= kMaxCovered && !conductor_.board().sticky()) {
     bells_.ring(chosen);
   } else {
     for (size_t i = 0; i < candidates.size(); i++) {

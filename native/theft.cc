@@ -3,6 +3,8 @@
 // runs first. Leaving is not forgetting, although the wake-up was ours: we look again every kAsideMs. From an owner that has not moved meanwhile (turned its loop, or
 // accepted) who has nothing else to do, nor clearly more connections, takes one at each look; from one that has not moved for --stall-ms everybody takes all. So nobody
 // waits behind a busy owner while somebody is idle and as light, nor behind a stalled one at all, and a queue that was skipped is looked at until it is empty.
+//
+// On a board that is sticky (--steer source) nothing is taken from an owner that serves, however long it takes: what its clients come back for is there and nowhere else.
 #include "theft.h"
 
 #include <algorithm>
@@ -21,6 +23,8 @@ BoardRow* otherOwner(const Board& board, int slot) {
   const uint32_t owner = load(board.slot(slot).owner);
   return owner == 0 || &board.rowOf(owner) == &board.own() ? nullptr : &board.rowOf(owner);
 }
+
+bool isServed(BoardRow& owner) { return load(owner.state) == static_cast<uint32_t>(State::kReady); }
 
 bool canCome(BoardRow& owner, uint32_t queued, uint64_t now) {
   // Its queue as if it were accepted but for one: full by then, it will not come for that one. Whether it is stalled we see better below than by its stamp: who

@@ -281,6 +281,11 @@ export interface Addon {
    * longer than `stallMs`, judged by the board (descriptor of createBoardMap) at that moment. 0 or -errno (-EPERM: no CAP_BPF).
    */
   steerLeast(fd: number, board: number, sockets: number, slots: number[], stallMs: number): number;
+  /**
+   * Classic BPF on a SO_REUSEPORT group of `count` sockets (at most 512): connections of one source address go to one of the group indexes `slots` (order of listen()), always the
+   * same while these are the same; `seed`, of 32 bits, makes the choice another. 0 or -errno.
+   */
+  steerBySource(fd: number, count: number, slots: number[], seed: number): number;
   /** Whether the kernel has EPOLLEXCLUSIVE: 0 or -errno. */
   exclusiveWorks(): number;
   /** `board` of the master; `permits` as many as there are for `permit`. */

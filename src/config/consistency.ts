@@ -72,6 +72,12 @@ const IDLE: readonly Idle[] = [
     remedy: 'Give --accept-strategy auto or reuseport, or leave it out.',
   },
   {
+    names: ['steer'],
+    when: ({ steer, proxyProtocol }) => steer === 'source' && proxyProtocol !== 'off',
+    why: () => "the kernel sees the proxy's address, not the client's, with --proxy-protocol",
+    remedy: 'Let the proxy keep a client at a server (HAProxy: balance source) and run several drovers with -w 1, or leave it out.',
+  },
+  {
     names: ['stallMs'],
     when: ({ acceptStrategy }) => acceptStrategy === 'shared',
     why: () => 'the accept strategy shared passes over nobody',

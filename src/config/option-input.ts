@@ -91,11 +91,11 @@ export interface OptionInput {
    */
   acceptPermits?: Inputs['acceptPermits'] | undefined;
   /**
-   * How reuseport chooses a worker for a connection: auto, least, weighted or hash.
+   * How reuseport chooses a worker for a connection: auto, least, weighted, hash or source.
    *
-   * `least`: the least loaded worker, by a program in the kernel; needs the capability CAP_BPF. `weighted`: at random, by shares that follow the loads; needs no privilege. `hash`: the kernel's hash of addresses and ports. `auto`: `least` where it is permitted, else `weighted`; the log says which and why. See docs/accept.md.
+   * `least`: the least loaded worker, by a program in the kernel; needs the capability CAP_BPF. `weighted`: at random, by shares that follow the loads; needs no privilege. `hash`: the kernel's hash of addresses and ports. `source`: a hash of the client's address, so that a client keeps its worker, for sessions in memory and Socket.IO's long polling. `auto`: `least` where it is permitted, else `weighted`; the log says which and why. See docs/accept.md.
    *
-   * Value: `auto`, `least`, `weighted`, `hash`. Default: `auto`.
+   * Value: `auto`, `least`, `weighted`, `hash`, `source`. Default: `auto`.
    */
   steer?: Inputs['steer'] | undefined;
   /**

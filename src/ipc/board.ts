@@ -59,6 +59,7 @@ export const HEADER_FIELDS = {
   rowsUsed: [16, 'u32', 'master (with the first state)', 'Rows from here on have never been used: readers stop here.'],
   orphaned: [20, 'u32', 'workers, atomic add', 'Wake-ups that a worker has given up because it cannot accept; wraps.'],
   stallNs: [24, 'u64', 'master, at start', '--stall-ms, for the workers: out of poll for longer, a worker is stalled. 0: not told, 20 ms.'],
+  sticky: [32, 'u32', 'master, at start', '1: a connection is for the worker that serves its slot alone, for as long as one does (--steer source); 0: siblings help.'],
   permits: [64, 'u64', 'workers and conductor, compare-and-swap', 'Sixteen permits (strategies lock and semaphore): owner row + 1 in the low half, epoch in the high half.'],
 } as const satisfies Record<string, FieldRow>;
 
@@ -153,6 +154,10 @@ export class Board {
   /** Master: --stall-ms, for the workers. */
   setStallMs(stallMs: number): void {
     this.#u64[HEADER_FIELDS.stallNs[0] >> 3] = BigInt(stallMs) * 1_000_000n;
+  }
+
+  setSticky(): void {
+    this.#u32[HEADER_FIELDS.sticky[0] >> 2] = 1;
   }
 
   getHeader(field: 'waiting' | 'fallbacks' | 'rowsUsed' | 'orphaned'): number {

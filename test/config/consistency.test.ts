@@ -30,6 +30,7 @@ const IDLE: { name: string; text: string; file: unknown; says: RegExp; mends: st
   { name: 'acceptPermits', text: '3', file: 3, says: /strategy auto has no permits to set .*\n {2}Give --accept-strategy semaphore/, mends: ['--accept-strategy', 'semaphore'] },
   { name: 'acceptPermits', text: '3', file: 3, says: /strategy lock has no permits to set/, mends: ['--accept-strategy', 'semaphore'], with: ['--accept-strategy', 'lock'] },
   ...['exclusive', 'grant', 'lock', 'semaphore', 'shared'].map((strategy) => ({ name: 'steer', text: 'hash', file: 'hash', says: new RegExp(`strategy ${strategy} does not steer .*\\n {2}Give --accept-strategy auto or reuseport`), mends: ['--accept-strategy', 'reuseport'], with: ['--accept-strategy', strategy] })),
+  { name: 'steer', text: 'source', file: 'source', says: /kernel sees the proxy's address.*\n {2}Let the proxy keep/, mends: ['--proxy-protocol', 'off'], with: ['--proxy-protocol', 'v2'] },
   { name: 'stallMs', text: '50', file: 50, says: /strategy shared passes over nobody/, mends: ['--accept-strategy', 'grant'], with: ['--accept-strategy', 'shared'] },
   { name: 'workerTmpDir', text: '/dev/shm', file: '/dev/shm', says: /no heartbeats .*\n {2}Give a --timeout/, mends: ['--timeout', '5'], with: ['--timeout', '0'] },
   { name: 'keepAlive', text: '5', file: 5, says: /sync closes a connection .*\n.*--worker-class http/, mends: ['-k', 'http'], with: ['-k', 'sync'] },

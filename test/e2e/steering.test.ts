@@ -188,3 +188,71 @@ PRIVILEGED('least: after a worker was killed, connections are even again', async
   const held = await hold(t, address, 90);
   t.true(held.size === 3 && [...held.values()].every((count) => Math.abs(count - 30) <= 1), JSON.stringify([...held]));
 });
+
+/** The worker that answers a client of an address of its own. */
+async function workerOf(t: ExecutionContext, address: Address, localAddress: string): Promise<string> {
+  const socket = net.connect({ ...(address as net.TcpNetConnectOpts), localAddress });
+  t.teardown(() => socket.destroy());
+  return ask(socket);
+}
+
+test.serial('source: a client keeps its worker, at every address, while that worker is blocked, and its slot after a reload', async (t) => {
+  const d = await begin(t, ['-w', '3', '-b', '127.0.0.1:0', '-b', '127.0.0.1:0', '--steer', 'source']).ready();
+  t.is((await d.event('listen.steering'))['steering'], 'source');
+  const [first, second] = [await d.address(0), await d.address(1)];
+  const clients = Array.from({ length: 24 }, (_, i) => `127.1.0.${i + 1}`);
+  const askAll = async (address: Address) => {
+    const answers = [];
+    for (const client of clients) answers.push(await workerOf(t, address, client));
+    return answers;
+  };
+  const before = await askAll(first);
+  t.is(new Set(before).size, 3, String(before));
+  t.deepEqual(await askAll(first), before);
+  t.deepEqual(await askAll(second), before);
+
+  const file = join(scratch(t), 'blocked');
+  writeFileSync(file, '');
+  const { blocked, ended } = await block(first, file);
+  const others = clients.filter((_, i) => before[i] !== blocked);
+  t.deepEqual(await Promise.all(others.map((client) => workerOf(t, first, client))), before.filter((worker) => worker !== blocked));
+  const waiting = workerOf(t, first, clients[before.indexOf(blocked)]!);
+  // A round of the others, for whom to take it there is time enough.
+  await Promise.all(others.map((client) => workerOf(t, first, client)));
+  rmSync(file);
+  await ended;
+  t.is(await waiting, blocked);
+
+  const slots = new Map([...before].map((pid) => [pid, d.records.find((record) => record.event === 'worker.ready' && String(record['worker']) === pid)!['slot']]));
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  const after = await askAll(first);
+  const slotAfter = (pid: string) => d.records.find((record) => record.event === 'worker.ready' && String(record['worker']) === pid)!['slot'];
+  t.deepEqual(after.map(slotAfter), before.map((pid) => slots.get(pid)));
+});
+
+test.serial('source: both families at one address', async (t) => {
+  const d = await begin(t, ['-w', '3', '-b', '[::]:0', '--steer', 'source']).ready();
+  const address = { ...(await d.address()), host: '127.0.0.1' } as Address;
+  const clients = Array.from({ length: 24 }, (_, i) => `127.1.0.${i + 1}`);
+  const before = await Promise.all(clients.map((client) => workerOf(t, address, client)));
+  t.is(new Set(before).size, 3, String(before));
+  t.deepEqual(await Promise.all(clients.map((client) => workerOf(t, address, client))), before);
+  const held = await hold(t, { ...address, host: '::1' } as Address, 20);
+  t.is(held.size, 1, JSON.stringify([...held]));
+});
+
+test.serial("source: a killed worker's clients are answered by others meanwhile, and come back to its slot", async (t) => {
+  const d = await begin(t, ['-w', '3', '-b', '127.0.0.1:0', '--steer', 'source']).ready();
+  const address = await d.address();
+  const clients = Array.from({ length: 24 }, (_, i) => `127.1.0.${i + 1}`);
+  const before = await Promise.all(clients.map((client) => workerOf(t, address, client)));
+  const victim = before[0]!;
+  process.kill(Number(victim), 'SIGKILL');
+  const answers = await Promise.all(clients.map((client) => workerOf(t, address, client).catch(() => 'closed')));
+  t.false(answers.includes('closed'), String(answers));
+  const { slot } = await d.event('worker.died', { worker: Number(victim) });
+  const { worker } = await d.event('worker.ready', (record) => record['slot'] === slot && record['worker'] !== Number(victim));
+  await poll('the kernel steers to the new worker', async () => ((await workerOf(t, address, clients[0]!)) === String(worker) ? true : undefined));
+  t.deepEqual(await Promise.all(clients.map((client) => workerOf(t, address, client))), before.map((pid) => (pid === victim ? String(worker) : pid)));
+});

@@ -217,6 +217,56 @@ test('a thief with more to carry leaves an owner that comes its connections, and
   await workers.children[0]!.next('done');
 });
 
+test('sticky: a blocked owner keeps what waits for it; of one that does not serve siblings take it', async (t) => {
+  const workers = crew(t, 2, { conducted: true });
+  workers.board.setSticky();
+  for (const row of [0, 1]) {
+    workers.board.set(row, 'state', State.ready);
+    await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+  }
+  // Much to carry, and nobody else has anything: without it the sibling would take its share.
+  workers.board.set(0, 'connections', 1000);
+  workers.children[0]!.send({ type: 'do', what: 'block' });
+  await workers.children[0]!.next('blocking');
+  const answers = Promise.all(Array.from({ length: 5 }, () => ask(workers.port)));
+  await until(() => queueLength(workers.fd) === 5);
+  // It was woken, and has gone back to sleep.
+  await until(() => workers.board.get(1, 'wakeups') > 0);
+  await workers.idle([1]);
+  workers.children[0]!.send({ type: 'unblock' });
+  await workers.children[0]!.next('done');
+  t.deepEqual(await answers, Array.from({ length: 5 }, () => '0'));
+  t.is(workers.board.get(1, 'accepted'), 0);
+
+  workers.children[0]!.send({ type: 'do', what: 'block' });
+  await workers.children[0]!.next('blocking');
+  const orphans = Promise.all(Array.from({ length: 5 }, () => ask(workers.port)));
+  await until(() => queueLength(workers.fd) === 5);
+  workers.board.set(0, 'state', State.draining);
+  t.deepEqual(await orphans, Array.from({ length: 5 }, () => '1'));
+  workers.children[0]!.send({ type: 'unblock' });
+  await workers.children[0]!.next('done');
+});
+
+test('sticky: an owner that stands behind a sibling in the row has what is meant for it, too', async (t) => {
+  const workers = crew(t, 2, { conducted: true });
+  workers.board.setSticky();
+  for (const row of [1, 0]) {
+    workers.board.set(row, 'state', State.ready);
+    await workers.tell(row, 'arm', { exclusive: true, slot: 0 });
+    await workers.idle([row]);
+  }
+  const before = workers.board.getHeader('orphaned');
+  t.is(await ask(workers.port), '0');
+  t.is(workers.board.get(1, 'wakeups'), 1);
+  // Told at once, not found by the conductor's next look.
+  t.true(workers.board.getHeader('orphaned') > before);
+  // Behind the owner since.
+  await workers.idle();
+  t.is(await ask(workers.port), '0');
+  t.is(workers.board.get(1, 'wakeups'), 1);
+});
+
 test('a thief with less to carry takes its share of a long queue', async (t) => {
   const workers = crew(t, 2);
   for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });

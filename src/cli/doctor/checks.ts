@@ -117,7 +117,7 @@ function steering({ read, bpf }: Sight, config: Config): Finding[] {
   const value = `${has ? 'yes' : 'no'}, bpf(2) ${bpf === 0 ? 'works' : getSystemErrorName(bpf)}${unprivileged === undefined ? '' : `, unprivileged_bpf_disabled ${unprivileged}`}`;
   if (!['reuseport', 'auto'].includes(acceptStrategy)) return [{ name, value, status: 'ok', meaning: `not needed by --accept-strategy ${acceptStrategy}` }];
   if (bind.every(({ kind }) => kind !== 'tcp')) return [{ name, value, status: 'ok', meaning: 'not needed: no TCP address in --bind' }];
-  if (steer === 'weighted' || steer === 'hash') return [{ name, value, status: 'ok', meaning: `not needed by --steer ${steer}` }];
+  if (['weighted', 'hash', 'source'].includes(steer)) return [{ name, value, status: 'ok', meaning: `not needed by --steer ${steer}` }];
   if (bpf === 0) return [{ name, value, status: 'ok', meaning: 'the kernel gives each connection to the least loaded worker (steering least)' }];
   const bounded = hasCapability(status, 'CapBnd', CAP_BPF);
   const fix = has
@@ -127,6 +127,25 @@ function steering({ read, bpf }: Sight, config: Config): Finding[] {
       : 'The container is not granted it: docker run --cap-add BPF';
   if (steer === 'least') return [{ name, value, status: 'bad', meaning: '--steer least cannot work without it', fix }];
   return [{ name, value, status: config.workers === 1 ? 'ok' : 'warn', meaning: 'without it connections are spread by weights (steering weighted); with it, by the load at that moment', ...(config.workers === 1 ? {} : { fix }) }];
+}
+
+function sources(_sight: Sight, config: Config): Finding[] {
+  const { steer, bind, workers } = config as Config & { steer?: string };
+  const hosts = bind.flatMap((address) => (address.kind === 'tcp' ? [address.host] : []));
+  if (steer !== 'source' || workers === 1 || hosts.length === 0 || !hosts.every(isLoopback)) return [];
+  return [
+    {
+      name: '--steer source',
+      value: hosts.join(', '),
+      status: 'warn',
+      meaning: 'who connects there is of this machine, as a proxy is, and all connections of one address go to one worker',
+      fix: 'Let clients connect themselves (-b 0.0.0.0:8000), or run several drovers with -w 1 and let the proxy keep a client at one of them.',
+    },
+  ];
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host === 'localhost' || host.startsWith('127.');
 }
 
 function heartbeat({ defaultTmpDir, diskOf }: Sight, config: Config): Finding[] {
@@ -190,7 +209,7 @@ function ports({ read }: Sight, config: Config): Finding[] {
   return findings;
 }
 
-export const CHECKS: readonly Check[] = [node, kernel, descriptors, backlog, synBacklog, abortOnOverflow, overflows, migrate, ports, steering, heartbeat, cpu, memory];
+export const CHECKS: readonly Check[] = [node, kernel, descriptors, backlog, synBacklog, abortOnOverflow, overflows, migrate, ports, steering, sources, heartbeat, cpu, memory];
 
 /** The worst of them. */
 export function worst(findings: readonly Finding[]): Status {

@@ -64,12 +64,12 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
   {
     name: 'steer',
     type: 'enum',
-    values: ['auto', 'least', 'weighted', 'hash'],
+    values: ['auto', 'least', 'weighted', 'hash', 'source'],
     default: 'auto',
     section: 'listening',
     reload: 'restart',
-    help: `how reuseport chooses a worker for a connection: auto, least, weighted or hash.
-\`least\`: the least loaded worker, by a program in the kernel; needs the capability CAP_BPF. \`weighted\`: at random, by shares that follow the loads; needs no privilege. \`hash\`: the kernel's hash of addresses and ports. \`auto\`: \`least\` where it is permitted, else \`weighted\`; the log says which and why. See docs/accept.md.`,
+    help: `how reuseport chooses a worker for a connection: auto, least, weighted, hash or source.
+\`least\`: the least loaded worker, by a program in the kernel; needs the capability CAP_BPF. \`weighted\`: at random, by shares that follow the loads; needs no privilege. \`hash\`: the kernel's hash of addresses and ports. \`source\`: a hash of the client's address, so that a client keeps its worker, for sessions in memory and Socket.IO's long polling. \`auto\`: \`least\` where it is permitted, else \`weighted\`; the log says which and why. See docs/accept.md.`,
   },
   {
     name: 'stallMs',
