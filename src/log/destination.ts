@@ -10,8 +10,8 @@
 import fs from 'node:fs';
 import { check, native } from '../native.js';
 
-/** Kept at most: a thousand lines or so. */
-export const LIMIT_BYTES = 256 * 1024;
+/** Kept at most: two thousand lines or so, or the stacks of sixteen workers that die at once. */
+export const LIMIT_BYTES = 512 * 1024;
 /** What could not be written is tried again after this, then after twice as long… */
 const FIRST_RETRY_MS = 10;
 /** …up to this. */
@@ -75,7 +75,10 @@ export class LogDestination {
 
   /** `begun`: the rest of a line, which must not be missing. */
   #keep(bytes: Buffer, begun: boolean): void {
-    if (begun || (this.#lost === 0 && this.#keptBytes + bytes.length <= LIMIT_BYTES)) {
+    const hasRoom = (): boolean => this.#keptBytes + bytes.length <= LIMIT_BYTES;
+    // Whoever reads may only have been slower than a burst of lines.
+    if (!begun && this.#lost === 0 && !hasRoom()) this.#writeKept();
+    if (begun || (this.#lost === 0 && hasRoom())) {
       this.#kept.push(bytes);
       this.#keptBytes += bytes.length;
     } else this.#lost += 1;

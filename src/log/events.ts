@@ -80,7 +80,7 @@ export const EVENTS = {
   'hook.late': { level: 'warn', message: 'hook {hook} is not done after {ms} ms: {then}', help: 'The hooks that drover waits for: `onStarting`, `onReload` and `preSpawn` after --boot-timeout, `onExit` after --graceful-timeout.' },
   'log.reopened': { level: 'info', message: 'log files reopened', help: 'USR1.' },
   'log.reopen-failed': { level: 'error', message: 'log file {file} cannot be reopened: {error}; the old one stays in use', help: 'USR1.' },
-  'log.dropped': { level: 'warn', message: '{lines|line|lines} of this log lost here: its reader was too slow, or its disk full', help: 'drover does not wait for its log: of what cannot be written up to 256 KiB are kept, the rest is lost. See --log-file.' },
+  'log.dropped': { level: 'warn', message: '{lines|line|lines} of this log lost here: its reader was too slow, or its disk full', help: 'drover does not wait for its log: of what cannot be written up to 512 KiB are kept, the rest is lost. See --log-file.' },
   'access-log.failed': { level: 'error', message: 'worker {slot}: the access log cannot be written to {file}: {error}; it is tried again every second', help: 'At most every 10 s per worker. Lines are kept meanwhile, up to 1 MiB per worker.' },
   'access-log.recovered': { level: 'info', message: 'worker {slot}: the access log can be written again: {file}', help: '' },
   'access-log.dropped': { level: 'warn', message: 'worker {slot}: {lines|line of the access log was|lines of the access log were} dropped: {file} does not take them fast enough', help: 'A disk or a reader that is slow, hangs, or is full. At most every 10 s per worker; `lines`: since it was last told.' },

@@ -8,7 +8,7 @@ import { get } from '../helpers/http.js';
 
 const FILLER = `${'-'.repeat(99)}\n`;
 /** What a worker says of its end is cut at 32 KiB. So many of these are more than is kept. */
-const FAILED_RELOADS = 12;
+const FAILED_RELOADS = 20;
 
 test.serial('reloads and stops are done; when the log is read again its lines are whole, and those that are lost counted', async (t) => {
   const dir = scratch(t);
