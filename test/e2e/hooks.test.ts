@@ -192,7 +192,7 @@ test.serial('postSpawn that never settles is told, and not blamed on the app', a
 });
 
 const NEVER_IN_WORKERS: Record<string, string> = {
-  'config file CONFIG': "if (process.title.includes('worker')) await new Promise(() => {});\nexport default { postSpawn() {} };",
+  'config file CONFIG': "if (process.title.startsWith('drover: worker')) await new Promise(() => {});\nexport default { postSpawn() {} };",
   'hook postSpawn': 'export default { postSpawn: () => new Promise(() => {}) };',
   'hook postWorkerInit': 'export default { postWorkerInit: () => new Promise(() => {}) };',
 };
