@@ -23,6 +23,9 @@ const LAST_ATTEMPT_SLEEP_MS = 10;
 /** Whoever read it: a pipe or a socket was closed, a terminal hung up. */
 const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET', 'EIO']);
 
+/** A filter of system calls may refuse send(2) and let write(2) pass, which blocks. */
+const FILTERED: ReadonlySet<string | undefined> = new Set(['EPERM', 'EACCES', 'ENOSYS']);
+
 const { O_NONBLOCK, O_NOCTTY, O_RDWR, O_WRONLY } = fs.constants;
 
 export class LogDestination {
@@ -31,7 +34,8 @@ export class LogDestination {
   /** Tells how many lines were lost, by a line of its own. */
   readonly #tellLost: (lines: number) => void;
   #fd: number;
-  readonly #isSocket: boolean;
+  /** Written to by send(2), where that is permitted. */
+  #isSocket: boolean;
   /** Lines that wait, oldest first; of the first perhaps only the rest. */
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
@@ -68,6 +72,10 @@ export class LogDestination {
     try {
       return this.#isSocket ? check('send', native.sendNow(this.#fd, bytes)) : fs.writeSync(this.#fd, bytes);
     } catch (error) {
+      if (this.#isSocket && FILTERED.has((error as NodeJS.ErrnoException).code)) {
+        this.#isSocket = false;
+        return this.#write(bytes);
+      }
       // A FIFO may have a reader again.
       return this.#file === null && GONE.has((error as NodeJS.ErrnoException).code) ? bytes.length : 0;
     }
