@@ -6,6 +6,7 @@
  */
 import { readInflight } from '../ipc/inflight.js';
 import type { CallHook, Context } from './context.js';
+import { prolong } from './deadline.js';
 import type { Pool } from './pool.js';
 import { stackOf, type Stack } from './stack.js';
 import { periodMs, Watchdog } from './watchdog.js';
@@ -20,6 +21,7 @@ export class Guard {
   readonly #hook: CallHook;
   readonly #interrogated: (worker: WorkerHandle, stuckMs: number, stack: Stack) => void;
   #lookedAt = 0;
+  #ranAt = 0;
 
   constructor(context: Context, pool: Pool, hook: CallHook, interrogated: (worker: WorkerHandle, stuckMs: number, stack: Stack) => void) {
     this.#context = context;
@@ -37,8 +39,12 @@ export class Guard {
 
   killStuck(now: number): void {
     for (const worker of this.#pool.workers) {
-      if (worker.deadline !== undefined && worker.deadline.at <= now) this.#enforce(worker, now);
+      if (worker.deadline === undefined || worker.deadline.at > now) continue;
+      const longer = prolong(worker.deadline, this.#ranAt, now);
+      if (longer === undefined) this.#enforce(worker, now);
+      else worker.deadline = longer;
     }
+    this.#ranAt = now;
     if (now < this.#nextLook() - NEAR_MS) return;
     this.#lookedAt = now;
     for (const worker of this.#pool.workers) this.#look(worker, now);

@@ -14,6 +14,7 @@ import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
 import { closeFd, native, systemError } from '../native.js';
 import { sealCertificates } from './certificates.js';
 import type { MemoryCgroup } from './cgroup.js';
+import type { Deadline } from './deadline.js';
 import type { KillReason } from './death.js';
 import type { Heartbeat } from './heartbeat.js';
 import { explainSpawnFailure, type SpawnFailure } from './spawn-failure.js';
@@ -60,9 +61,6 @@ export interface WorkerEvents {
   nonsense(worker: WorkerHandle, why: string): void;
   exit(worker: WorkerHandle, code: number | null, signal: NodeJS.Signals | null): void;
 }
-
-/** What happens when the deadline is over. */
-export type Deadline = { at: number; then: 'boot-timeout' | 'grace' | 'quit' | 'abort' };
 
 export class WorkerHandle {
   readonly slot: number;
