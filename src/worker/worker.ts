@@ -367,11 +367,15 @@ export class Worker {
 
   // Small things.
 
-  /** When --boot-timeout has nearly passed we end it ourselves, for we know what is waited for, while the master's KILL could only tell that it took too long. */
-  #shortlyBeforeTimeout(why: () => DroverError): NodeJS.Timeout {
+  /** When --boot-timeout has nearly passed we end it ourselves, for we know what is waited for, while the master's KILL could only tell that it took too long. `why`: undefined, and it goes on. */
+  #shortlyBeforeTimeout(why: () => DroverError | undefined): NodeJS.Timeout {
     const { bootTimeoutMs } = this.#parts.init.config;
     const momentMs = Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
-    return setTimeout(() => this.bootFailed(why()), bootTimeoutMs - momentMs - performance.now()).unref();
+    const end = (): void => {
+      const error = why();
+      if (error !== undefined) this.bootFailed(error);
+    };
+    return setTimeout(end, bootTimeoutMs - momentMs - performance.now()).unref();
   }
 
   /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */
@@ -384,7 +388,8 @@ export class Worker {
 
   /** An app that something keeps alive may listen yet. */
   async #untilListens(app: App): Promise<void> {
-    const timer = this.#shortlyBeforeTimeout(() => app.unusable());
+    // This worker, or the master whose answer listen() waits for, may have been stopped until now.
+    const timer = this.#shortlyBeforeTimeout(() => (this.#listening.now() ? undefined : app.unusable()));
     const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
     clearTimeout(timer);
     if (!listens) throw app.unusable();

@@ -103,3 +103,14 @@ test.serial('a reload that fails: a successor that was not ready yet answers wha
   t.is(lost, begunIn(fails), 'only what had begun in the one that failed');
   await d.event('worker.exited', { worker: waits, kind: 'exit' });
 });
+
+test.serial('a boot that took too long while the master itself was stopped is no failure', async (t) => {
+  const d = start(t, [fixture('boots-slowly.cjs'), '-w', '1', '--boot-timeout', '2']);
+  const written = (word: string): Promise<true> => d.until(word, () => (d.text.includes(`${word} `) ? true : undefined));
+  await written('loaded');
+  d.signal('SIGSTOP');
+  await written('listens');
+  d.signal('SIGCONT');
+  await d.ready();
+  t.is((await get(await d.address())).body, 'ok');
+});
