@@ -306,6 +306,8 @@ export class Master {
       if (worker.generation > this.pool.generation) return this.#rollouts.failed(worker, buried, now);
       if (!this.pool.started) return this.#fail(worker, buried, now);
     }
+    // Of one that was told to go, and has a successor, nothing is to be started again.
+    if (worker.asked && this.pool.inState('starting', 'ready').some((other) => other.slot === worker.slot)) return;
     const respawn = this.pool.respawn(worker.slot);
     const delayMs = respawn.died(now, readyMs);
     if (respawn.looping) this.#context.log.emit('worker.respawn-delayed', { slot: worker.slot, why: worker.spawnFailure === undefined ? 'keeps dying' : 'cannot be started', delayMs });

@@ -31,3 +31,13 @@ test.serial('--max-requests-jitter spreads the recycling', async (t) => {
   const reasons = new Set(d.events('worker.recycling').map((record) => record['reason']));
   t.true(reasons.size > 1, `different numbers of requests: ${[...reasons].join(' | ')}`);
 });
+
+test.serial('a worker that exits with another code than 0, once its successor serves, puts off nobody’s start', async (t) => {
+  const d = start(t, [fixture('fails-as-it-ends.cjs'), '-w', '1', '--max-requests', '5']);
+  await d.ready();
+  const load = Load.run(t, await d.address());
+  await d.count(4, 'worker.died', { code: 130 });
+  const { lost } = await load.stop();
+  t.deepEqual(lost, []);
+  t.deepEqual(d.events('worker.respawn-delayed'), []);
+});
