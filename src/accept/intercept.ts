@@ -15,6 +15,7 @@ import { rowOffset } from '../ipc/board.js';
 import type { ListenQuestion, ListenRefusal } from '../ipc/messages.js';
 import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
+import { refuseSentServers } from './sent-servers.js';
 import type { HandedSocket } from './strategy.js';
 
 /** What the master answered: our own sockets, or why not. */
@@ -94,6 +95,8 @@ export function installIntercept(options: InterceptOptions): Intercept {
   let listened = false;
   let held = false;
   let refused: ListenRefusal | undefined;
+
+  refuseSentServers((handle) => handle instanceof net.Server && (handle as unknown as Internals)._handle instanceof Listener);
 
   // Only to see `exclusive`, which net.js does not hand on to _listen2.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {

@@ -340,3 +340,9 @@ for (const strategy of ['auto', 'grant']) {
     t.deepEqual(d.events('master.failed'), []);
   });
 }
+
+test('a server that the app sends to a child process is refused, and the child hears the rest', async (t) => {
+  const d = await start(t, [fixture('sends-its-server.cjs'), '-w', '1']).ready();
+  t.is((await get(await d.address())).body, 'ERR_INVALID_HANDLE_TYPE');
+  t.deepEqual(await d.stop(), { code: 0, signal: null });
+});
