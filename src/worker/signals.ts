@@ -52,5 +52,12 @@ export function runAppTermListeners(selfSent: () => void): void {
     if (event === 'SIGTERM' && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', ours);
   });
   process.removeListener('SIGTERM', ours);
-  process.emit('SIGTERM', 'SIGTERM');
+  try {
+    process.emit('SIGTERM', 'SIGTERM');
+  } catch (thrown) {
+    // An uncaught exception, as of any signal's listener; of our callers some are async, and it would be a rejection.
+    queueMicrotask(() => {
+      throw thrown;
+    });
+  }
 }

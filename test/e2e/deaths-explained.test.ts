@@ -39,6 +39,14 @@ test.serial('a rejection nobody handled', async (t) => {
   t.regex(String(died['stack']), /RangeError: rejected by the test/);
 });
 
+test.serial('a SIGTERM listener of the app’s that throws: an uncaught exception, as under plain Node', async (t) => {
+  const d = await start(t, [fixture('throws-as-it-ends.cjs'), '-w', '1']).ready();
+  await d.stop();
+  const [died] = d.events('worker.died');
+  t.is(died?.['kind'], 'uncaught');
+  t.regex(String(died?.['cause']), /^uncaught exception: .*thrown by the listener/);
+});
+
 test.serial('process.abort() by the app', async (t) => {
   const d = await start(t, args()).ready();
   await t.throwsAsync(get(await d.address(), '/abort'));
