@@ -2,6 +2,7 @@
 import { DroverError } from '../errors.js';
 import { ANY_ADDRESS } from './address-set.js';
 import { edgeConfig } from './edge-config.js';
+import { hintForFlag } from './foreign-flags.js';
 import { kebab, type Config, type OptionName } from './options.js';
 
 /** Where the value of an option came from; `where` for people. */
@@ -109,6 +110,9 @@ const IDLE: readonly Idle[] = [
   },
 ];
 
+/** Flags with which node starts a process of its own for what it is to run: no worker, as that one has no channel. */
+const STARTS_ANOTHER = /^--(?:watch|watch-path|test)(?==|$)/;
+
 /** Options that would do nothing, or contradict each other. Throws DroverError. */
 export function checkConsistency(config: Config, sourceOf: SourceOf): void {
   const refuse = (name: OptionName, why: string, remedy: string): never => {
@@ -119,6 +123,11 @@ export function checkConsistency(config: Config, sourceOf: SourceOf): void {
   for (const { names, when, why, remedy } of IDLE) {
     const name = names.find(given);
     if (name !== undefined && when(config, given)) refuse(name, why(config), remedy);
+  }
+  const another = config.nodeArgs.map((arg) => STARTS_ANOTHER.exec(arg)?.[0]).find((flag) => flag !== undefined);
+  if (another !== undefined) {
+    const hint = another === '--test' ? 'Leave it out.' : hintForFlag('--watch')!;
+    refuse('nodeArgs', `with ${another} node would run a worker in another process, which could not serve`, hint);
   }
   const { certfile, keyfile, certReqs, caCerts, tlsMinVersion, tlsMaxVersion, httpProtocols, workerClass } = config;
   if (keyfile !== null && certfile === null) refuse('keyfile', 'there is no certificate for it', 'Give --certfile; keys of --cert-dir are found in the directory.');

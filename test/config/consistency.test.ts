@@ -89,3 +89,17 @@ test('--json is for doctor, wherever it comes from', async (t) => {
   t.false((await load(cwd, ['doctor', '--no-json'], env)).json);
   t.is((await load(cwd, ['--help'], env)).action, 'help');
 });
+
+test('node flags that run a worker in another process are refused, in either spelling', async (t) => {
+  const cwd = scratch(t);
+  for (const [args, flag, remedy] of [
+    ['--enable-source-maps --watch', '--watch', /drover watches no files/],
+    ['--watch-path=./src', '--watch-path', /drover watches no files/],
+    ['--test', '--test', /Leave it out/],
+  ] as const) {
+    const error = await t.throwsAsync(load(cwd, ['a', '--node-args', args]), { instanceOf: DroverError });
+    t.regex(error.message, new RegExp(`with ${flag} node .* \\(flag --node-args\\)$`));
+    t.regex(error.remedy ?? '', remedy);
+  }
+  await t.notThrowsAsync(load(cwd, ['a', '--node-args', '--test-reporter=spec --import tsx']));
+});
