@@ -68,10 +68,14 @@ export async function stackOf(pid: number): Promise<Stack> {
   let opened = false;
   try {
     const before = socketInodes(pid);
+    const openBefore = ownListeners(pid, before);
     process.kill(pid, 'SIGUSR1');
-    const port = await newListener(pid, before, abort.signal);
+    const ofNew = newListener(pid, before, abort.signal).then((port) => {
+      opened = true;
+      return debuggerUrl(port, abort.signal);
+    });
+    const url = await Promise.any([ofNew, ...openBefore.map((port) => debuggerUrl(port, abort.signal))]);
     opened = true;
-    const url = await debuggerUrl(port, abort.signal);
     const stack = await pausedStack(url, abort.signal);
     return stack === '' ? { noStack: `it runs no JavaScript: ${nativePlace(pid)}` } : { stack };
   } catch {
@@ -142,6 +146,12 @@ function listeningTable(pid: number): string {
 
 /** A line of the table whose state is not 0A, TCP_LISTEN. */
 const OTHER_STATE = /^ *\d+: \S+ \S+ (?!0A)\S\S /m;
+
+/** Ports that a worker listens at by itself, without us: an inspector that is open already is there, and SIGUSR1 opens no other. What else is there is as stuck as the worker. */
+function ownListeners(pid: number, inodes: ReadonlySet<string>): number[] {
+  const ours = socketInodes(process.pid);
+  return [...loopbackListeners(listeningTable(pid))].filter(([inode]) => inodes.has(inode) && !ours.has(inode)).map(([, port]) => port);
+}
 
 /** Port of the first socket that is not in `before` and listens. */
 async function newListener(pid: number, before: ReadonlySet<string>, signal: AbortSignal): Promise<number> {

@@ -40,6 +40,12 @@ test('a loop that never ends: its stack', async (t) => {
   t.regex('stack' in answer ? answer.stack : '', /at inner \(.*\n\s+at outer \(/);
 });
 
+test('a loop of a process whose inspector is open already, as with --inspect: its stack', async (t) => {
+  const pid = await subject(t, "require('inspector').open(0, '127.0.0.1'); require('fs').writeSync(1, '.'); (function inner() { for (;;) Math.random(); })()");
+  const answer = await stackOf(pid);
+  t.regex('stack' in answer ? answer.stack : JSON.stringify(answer), /at inner \(/);
+});
+
 test('a stopped process: says so', async (t) => {
   const pid = await subject(t, "require('fs').writeSync(1, '.'); process.kill(process.pid, 'SIGSTOP')");
   for (;;) {
