@@ -9,18 +9,20 @@ import { EAGAIN, EBADF, EINVAL, temporaryFolder } from './support.js';
 
 const ENOTSOCK = -88;
 
-test('a socket that blocks takes what it has room for, then nothing, and keeps its flags', async (t) => {
+test('a socket takes what it has room for, then nothing, and keeps its flags', async (t) => {
   const script = `const { native } = await import(${JSON.stringify(new URL('../../src/native.js', import.meta.url).href)});
 const { readFileSync, writeSync } = await import('node:fs');
+const flags = () => /flags:\\s*(\\d+)/.exec(readFileSync('/proc/self/fdinfo/2', 'utf8'))[1];
+const before = flags();
 let last, taken = 0;
 while ((last = native.sendNow(2, Buffer.alloc(1000, 'x'))) > 0) taken += last;
-writeSync(1, JSON.stringify({ last, taken, flags: /flags:\\s*(\\d+)/.exec(readFileSync('/proc/self/fdinfo/2', 'utf8'))[1] }));`;
-  // Node's pipes to a child are sockets, and this one is not read.
+writeSync(1, JSON.stringify({ last, taken, before, after: flags() }));`;
+  // Node's pipes to a child are sockets, which block as Node 20 makes them; this one is not read.
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [text] = (await once(child.stdout, 'data')) as [Buffer];
-  const { last, taken, flags } = JSON.parse(String(text)) as { last: number; taken: number; flags: string };
+  const { last, taken, before, after } = JSON.parse(String(text)) as { last: number; taken: number; before: string; after: string };
   t.is(last, EAGAIN);
-  t.is(parseInt(flags, 8) & 0o4000, 0, 'it blocks');
+  t.is(after, before);
   let read = 0;
   child.stderr.on('data', (bytes: Buffer) => (read += bytes.length));
   await once(child, 'close');
