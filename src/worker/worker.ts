@@ -56,6 +56,8 @@ interface DrainOrder {
 const TERM_WAIT_MS = 250;
 /** An app that closed its last server may be about to open another. */
 const CLOSED_WAIT_MS = 1_000;
+/** Who comes so much later than it had wanted to has been away. */
+const AWAY_MS = 1_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
@@ -370,18 +372,27 @@ export class Worker {
   /** When --boot-timeout has nearly passed we end it ourselves, for we know what is waited for, while the master's KILL could only tell that it took too long. `why`: undefined, and it goes on. */
   #shortlyBeforeTimeout(why: () => DroverError | undefined): NodeJS.Timeout {
     const { bootTimeoutMs } = this.#parts.init.config;
-    const momentMs = Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
-    const end = (): void => {
+    const leftMs = bootTimeoutMs - momentOf(bootTimeoutMs) - performance.now();
+    let due = performance.now() + leftMs;
+    const timer = setTimeout(() => {
+      // Stopped meanwhile (SIGSTOP, a frozen container): what it waits for may be there, unread.
+      if (performance.now() - due > AWAY_MS) {
+        due = Infinity;
+        timer.refresh();
+        return;
+      }
       const error = why();
       if (error !== undefined) this.bootFailed(error);
-    };
-    return setTimeout(end, bootTimeoutMs - momentMs - performance.now()).unref();
+    }, leftMs).unref();
+    return timer;
   }
 
   /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */
   async #inTime(done: Promise<void>): Promise<void> {
     const { bootTimeoutMs } = this.#parts.init.config;
-    const timer = this.#shortlyBeforeTimeout(() => new DroverError('ERR_DROVER_BOOT_TIMEOUT', `${this.#hooks.waitsFor} was not done within ${bootTimeoutMs} ms (--boot-timeout)`, 'The app has not been at fault: look for what that waits for in a worker, or raise --boot-timeout.'));
+    // What begins so late shall not be blamed for it.
+    if (performance.now() > bootTimeoutMs - 2 * momentOf(bootTimeoutMs)) return done;
+    const timer = this.#shortlyBeforeTimeout(() => new DroverError('ERR_DROVER_BOOT_TIMEOUT', `${this.#hooks.waitsFor} was not done within ${bootTimeoutMs} ms (--boot-timeout)`, 'It is not the app: look for what that waits for in a worker, or raise --boot-timeout.'));
     await done;
     clearTimeout(timer);
   }
@@ -412,3 +423,8 @@ export class Worker {
 
 /** So that the exit comes before the master's KILL. */
 const LAST_MOMENT_MS = 100;
+
+/** So long before --boot-timeout is over a worker ends by itself. */
+function momentOf(bootTimeoutMs: number): number {
+  return Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
+}
