@@ -17,7 +17,7 @@ const FIRST_RETRY_MS = 10;
 /** …up to this. */
 const LAST_RETRY_MS = 1000;
 /** At the end of the process who does not read is waited for so long. */
-const LAST_ATTEMPT_MS = 300;
+const LAST_ATTEMPT_MS = 2000;
 const LAST_ATTEMPT_SLEEP_MS = 10;
 
 /** Whoever read it: a pipe or a socket was closed, a terminal hung up. */
@@ -36,8 +36,10 @@ export class LogDestination {
   #fd: number;
   /** Written to by send(2), where that is permitted. */
   #isSocket: boolean;
-  /** Lines that wait, oldest first; of the first perhaps only the rest. */
+  /** Lines that wait, oldest first. */
   readonly #kept: Buffer[] = [];
+  /** How much of the first is written. */
+  #begun = 0;
   #keptBytes = 0;
   /** Lost since it was last told. Until it is told again, all lines are: so it stands in the log where they are missing. */
   #lost = 0;
@@ -55,7 +57,7 @@ export class LogDestination {
   write(line: string): void {
     const bytes = Buffer.from(line);
     const written = this.#kept.length === 0 && this.#lost === 0 ? this.#write(bytes) : 0;
-    if (written < bytes.length) this.#keep(bytes.subarray(written), written > 0);
+    if (written < bytes.length) this.#keep(bytes, written);
   }
 
   /** Go on in a file of the same name. Throws the system's error; the old one then stays in use. */
@@ -64,6 +66,7 @@ export class LogDestination {
     const fd = openFile(this.#file);
     fs.closeSync(this.#fd);
     this.#fd = fd;
+    this.#begun = 0;
     this.#writeKept();
   }
 
@@ -76,17 +79,21 @@ export class LogDestination {
         this.#isSocket = false;
         return this.#write(bytes);
       }
-      // A FIFO may have a reader again.
-      return this.#file === null && GONE.has((error as NodeJS.ErrnoException).code) ? bytes.length : 0;
+      if (!GONE.has((error as NodeJS.ErrnoException).code)) return 0;
+      if (this.#file === null) return bytes.length;
+      // A FIFO may have a reader again, who has not seen how the line began.
+      this.#begun = 0;
+      return 0;
     }
   }
 
-  /** `begun`: the rest of a line, which must not be missing. */
-  #keep(bytes: Buffer, begun: boolean): void {
+  /** `written`: how much of it; a line that is begun must not be lost. */
+  #keep(bytes: Buffer, written: number): void {
     const hasRoom = (): boolean => this.#keptBytes + bytes.length <= LIMIT_BYTES;
     // Whoever reads may only have been slower than a burst of lines.
-    if (!begun && this.#lost === 0 && !hasRoom()) this.#writeKept();
-    if (begun || (this.#lost === 0 && hasRoom())) {
+    if (written === 0 && this.#lost === 0 && !hasRoom()) this.#writeKept();
+    if (written > 0 || (this.#lost === 0 && hasRoom())) {
+      if (written > 0) this.#begun = written;
       this.#kept.push(bytes);
       this.#keptBytes += bytes.length;
     } else this.#lost += 1;
@@ -100,22 +107,25 @@ export class LogDestination {
   }
 
   readonly #onTimer = (): void => {
-    const before = this.#keptBytes;
+    const before = this.#left();
     this.#writeKept();
-    if (this.#kept.length > 0) return this.#arm(this.#keptBytes < before ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS));
+    if (this.#kept.length > 0) return this.#arm(this.#left() < before ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS));
     this.#timer = undefined;
     process.off('exit', this.#onExit);
   };
 
+  #left(): number {
+    return this.#keptBytes - this.#begun;
+  }
+
   /** As far as it goes. */
   #writeKept(): void {
     for (let line = this.#kept[0]; line !== undefined; line = this.#kept[0]) {
-      const written = this.#write(line);
-      this.#keptBytes -= written;
-      if (written < line.length) {
-        this.#kept[0] = line.subarray(written);
-        break;
-      }
+      const written = this.#write(line.subarray(this.#begun));
+      this.#begun += written;
+      if (this.#begun < line.length) break;
+      this.#begun = 0;
+      this.#keptBytes -= line.length;
       this.#kept.shift();
     }
     // Not at each line that finds room again.
