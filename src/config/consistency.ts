@@ -111,7 +111,7 @@ const IDLE: readonly Idle[] = [
 ];
 
 /** Flags with which node starts a process of its own for what it is to run: no worker, as that one has no channel. */
-const STARTS_ANOTHER = /^--(?:watch|watch-path|test)(?==|$)/;
+const STARTS_ANOTHER = /^--(?:watch|watch[-_]path|test)(?==|$)/;
 
 /** Options that would do nothing, or contradict each other. Throws DroverError. */
 export function checkConsistency(config: Config, sourceOf: SourceOf): void {
