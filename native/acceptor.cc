@@ -99,7 +99,7 @@ int Acceptor::arm(int fd, const ArmOptions& options) {
 
 bool Acceptor::polls(const Socket& socket) const {
   const ArmOptions& options = socket.options;
-  return !options.granted && !(options.gate && gate_.isShut()) && !(options.permitted && !wake_.holdsPermit());
+  return !options.granted && !isReserve(socket) && !(options.gate && gate_.isShut()) && !(options.permitted && !wake_.holdsPermit());
 }
 
 void Acceptor::startPoll(Socket& socket) {
@@ -181,7 +181,7 @@ void Acceptor::acceptLate() {
 
 // Accept one connection and hand it on. After kStop nothing of this socket may be touched.
 Acceptor::Outcome Acceptor::acceptOne(Socket& socket) {
-  if (isReserved(socket)) return Outcome::kNothing;
+  if (isReserve(socket) && isServed(board_, socket.options.slot)) return Outcome::kNothing;
   Fd connection(accept4(socket.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!connection.valid()) {
     const int error = errno;
@@ -252,12 +252,9 @@ bool Acceptor::isSiblings(const Socket& socket) const {
   return (registration.isExclusive() || registration.awaitsSwap()) && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot);
 }
 
-// A connection there is for the slot's owner alone. Not where we are registered plainly: the kernel would wake us again and again.
-bool Acceptor::isReserved(const Socket& socket) const {
-  const int slot = socket.options.slot;
-  if (!board_.sticky() || slot < 0 || static_cast<uint32_t>(slot) == load(board_.own().slot) || socket.registration.isPlain()) return false;
-  BoardRow* owner = otherOwner(board_, slot);
-  return owner != nullptr && isServed(*owner);
+// A sibling's, on a board where a connection is for the slot's owner alone: not polled, and accepted from when we are rung, if nobody serves the slot.
+bool Acceptor::isReserve(const Socket& socket) const {
+  return board_.sticky() && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot);
 }
 
 // What waits at our own slot's sockets.
@@ -275,9 +272,7 @@ bool Acceptor::mayTake(Socket& socket, uint64_t now) {
   if (socket.options.slot < 0) return true;
   QueueLength queue{};
   BoardRow* owner = otherOwner(board_, socket.options.slot);
-  if (owner == nullptr || queueLength(socket.fd.get(), queue) < 0 || queue.length == 0) return true;
-  if (isReserved(socket)) return false;
-  if (!canCome(*owner, queue.length, now)) return true;
+  if (owner == nullptr || queueLength(socket.fd.get(), queue) < 0 || queue.length == 0 || !canCome(*owner, queue.length, now)) return true;
   return isBetterWithUs(board_, socket.options.slot, *owner, queue.length, ownQueue(), now, socket.left);
 }
 
@@ -290,11 +285,9 @@ void Acceptor::watchAside() {
   uv_timer_start(asideTimer_.get(), [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->lookAside(); }, kAsideMs, kAsideMs);
 }
 
-// Back into the row where nothing waits or we may take it: adding a registration looks at the queue. What is reserved for an owner that is idle it does not know of: the kernel
-// has woken us instead, who stood before it in the row.
+// Back into the row where nothing waits or we may take it: adding a registration looks at the queue.
 void Acceptor::lookAside() {
   bool aside = false;
-  bool missed = false;
   const uint64_t now = monotonicNow();
   for (const auto& socket : sockets_) {
     if (!socket->registration.isAside()) continue;
@@ -302,11 +295,9 @@ void Acceptor::lookAside() {
     const LeftToOwner before = socket->left;
     const bool back = mayTake(*socket, now);
     if (back) socket->left = before;
-    if (!back && isReserved(*socket)) missed |= load(otherOwner(board_, socket->options.slot)->loopStamp) == 0;
     aside |= !back || !socket->registration.comeBack(epoll(), socket->fd.get());
   }
   if (!aside) uv_timer_stop(asideTimer_.get());
-  if (missed) wake_.tellOrphaned();
 }
 
 // What is waiting, before we stop polling.
@@ -425,7 +416,11 @@ void Acceptor::rescue(bool holder) {
     if (!polling()) return;
     const ArmOptions& options = socket->options;
     if (!socket->armed || !options.exclusive) continue;
-    if (!options.permitted || (holder && wake_.confirmPermit())) acceptOne(*socket);
+    if (isReserve(*socket)) {
+      acceptPromised(socket, kPerTurn);
+    } else if (!options.permitted || (holder && wake_.confirmPermit())) {
+      acceptOne(*socket);
+    }
   }
 }
 

@@ -82,7 +82,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void swapRegistrations();
   void gateChanged();
   bool isSiblings(const Socket& socket) const;
-  bool isReserved(const Socket& socket) const;
+  bool isReserve(const Socket& socket) const;
   bool mayTake(Socket& socket, uint64_t now);
   uint32_t ownQueue() const;
   void stepAside(Socket& socket);

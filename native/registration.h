@@ -10,7 +10,6 @@ class Registration {
   bool isPromised() const { return state_ == State::kExclusive || state_ == State::kAside; }
   bool isExclusive() const { return state_ == State::kExclusive; }
   bool isAside() const { return state_ == State::kAside; }
-  bool isPlain() const { return state_ == State::kPlain; }
   bool isHeld() const { return state_ == State::kHeld; }
   // Whether swap() has work.
   bool awaitsSwap() const { return state_ == State::kToSwap; }

@@ -1,7 +1,7 @@
 // Steering by source address: a classic BPF program (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5, no privilege) that hashes the address a connection comes from, so that all
 // connections of a client go to one slot. A port takes no part: each connection has another.
 //
-// An address has its home among all slots of the group, whether they serve or not; where that one does not serve, another hash of it picks among those that do. So who
+// An address has its home among all slots, whether they serve or not, and the same one in every group; where that one does not serve, another hash of it picks among those that do. So who
 // leaves moves its own clients only, all over the others, and who comes back has its own again. A slot more gives most addresses another home.
 //
 // The hash begins with a seed: who does not know it cannot choose addresses that all hit one worker.
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <numeric>
+#include <iterator>
 
 #include "args.h"
 #include "last_error.h"
@@ -44,16 +44,17 @@ void hashWord(Program& program, uint32_t offset) {
   program.push_back(BPF_STMT(BPF_MISC | BPF_TAX, 0));
 }
 
-// Where A is i, the answer is answers[i]; `numbers` maps it.
-void ladder(Program& program, std::span<const int> numbers, std::span<const int> answers) {
-  for (size_t i = 0; i < answers.size(); i++) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(numbers[i]), 0, 1));
+// Where A is i, the answer is answers[i], if there is one.
+void ladder(Program& program, std::span<const int> answers) {
+  for (uint32_t i = 0; i < answers.size(); i++) {
+    if (answers[i] < 0) continue;
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, i, 0, 1));
     program.push_back(BPF_STMT(BPF_RET | BPF_K, static_cast<uint32_t>(answers[i])));
   }
 }
 }  // namespace
 
-Program sourceProgram(uint32_t count, std::span<const int> slots, uint32_t seed) {
+Program sourceProgram(std::span<const int> indexes, uint32_t seed) {
   Program v4;
   hashWord(v4, kSourceV4);
   Program v6;
@@ -69,33 +70,29 @@ Program sourceProgram(uint32_t count, std::span<const int> slots, uint32_t seed)
   program.insert(program.end(), v4.begin(), v4.end());
 
   // The home.
+  const auto slots = static_cast<uint32_t>(indexes.size());
   program.push_back(BPF_STMT(BPF_MISC | BPF_TXA, 0));
-  program.push_back(BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count));
-  if (slots.size() == count) {
-    program.push_back(BPF_STMT(BPF_RET | BPF_A, 0));
-    return program;
-  }
-  ladder(program, slots, slots);
+  program.push_back(BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, slots));
+  ladder(program, indexes);
   // It does not serve: the quotient has nothing to do with the remainder that has led here.
+  std::vector<int> serving;
+  std::copy_if(indexes.begin(), indexes.end(), std::back_inserter(serving), [](int index) { return index >= 0; });
   program.push_back(BPF_STMT(BPF_MISC | BPF_TXA, 0));
-  program.push_back(BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, count));
-  program.push_back(BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, static_cast<uint32_t>(slots.size())));
-  std::vector<int> numbers(slots.size());
-  std::iota(numbers.begin(), numbers.end(), 0);
-  ladder(program, numbers, slots);
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, static_cast<uint32_t>(slots.front())));
+  program.push_back(BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, slots));
+  program.push_back(BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, static_cast<uint32_t>(serving.size())));
+  ladder(program, serving);
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, static_cast<uint32_t>(serving.front())));
   return program;
 }
 
 Napi::Value SteerBySource(const Napi::CallbackInfo& info) {
   Args args(info);
   const int fd = args.integer(0);
-  const int count = args.integer(1);
-  const std::vector<int> slots = args.integers(2);
-  const int seed = args.integer(3);
-  const auto outside = [count](int slot) { return slot < 0 || slot >= count; };
-  if (!args.valid() || slots.empty() || static_cast<uint32_t>(count) > kMaxSlots || std::any_of(slots.begin(), slots.end(), outside)) return result(info.Env(), -EINVAL);
-  Program code = sourceProgram(static_cast<uint32_t>(count), slots, static_cast<uint32_t>(seed));
+  const std::vector<int> indexes = args.integers(1);
+  const int seed = args.integer(2);
+  const bool served = std::any_of(indexes.begin(), indexes.end(), [](int index) { return index >= 0; });
+  if (!args.valid() || !served || indexes.size() > kMaxSlots) return result(info.Env(), -EINVAL);
+  Program code = sourceProgram(indexes, static_cast<uint32_t>(seed));
   const struct sock_fprog program = {static_cast<unsigned short>(code.size()), code.data()};
   return result(info.Env(), setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0 ? 0 : lastError());
 }

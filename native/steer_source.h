@@ -10,8 +10,8 @@
 
 namespace drover {
 
-// The program that picks one of `slots` (indexes within the group), all below `count`, by a packet's source address: always the same one while the slots are the same.
-std::vector<struct sock_filter> sourceProgram(uint32_t count, std::span<const int> slots, uint32_t seed);
+// The program that picks a slot by a packet's source address. `indexes`: by slot, the index of its socket within the group; -1 where nobody serves.
+std::vector<struct sock_filter> sourceProgram(std::span<const int> indexes, uint32_t seed);
 
 Napi::Value SteerBySource(const Napi::CallbackInfo& info);
 

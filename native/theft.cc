@@ -4,7 +4,8 @@
 // accepted) who has nothing else to do, nor clearly more connections, takes one at each look; from one that has not moved for --stall-ms everybody takes all. So nobody
 // waits behind a busy owner while somebody is idle and as light, nor behind a stalled one at all, and a queue that was skipped is looked at until it is empty.
 //
-// On a board that is sticky (--steer source) nothing is taken from an owner that serves, however long it takes: what its clients come back for is there and nowhere else.
+// On a board that is sticky (--steer source) nothing is taken from an owner that serves, however long it takes: what its clients come back for is there and nowhere else. Siblings do
+// not even poll: the owner would not be told of what they were woken for. What a dead owner has left is rescued (rescue.cc).
 #include "theft.h"
 
 #include <algorithm>
@@ -24,7 +25,10 @@ BoardRow* otherOwner(const Board& board, int slot) {
   return owner == 0 || &board.rowOf(owner) == &board.own() ? nullptr : &board.rowOf(owner);
 }
 
-bool isServed(BoardRow& owner) { return load(owner.state) == static_cast<uint32_t>(State::kReady); }
+bool isServed(const Board& board, int slot) {
+  BoardRow* owner = otherOwner(board, slot);
+  return owner != nullptr && load(owner->state) == static_cast<uint32_t>(State::kReady);
+}
 
 bool canCome(BoardRow& owner, uint32_t queued, uint64_t now) {
   // Its queue as if it were accepted but for one: full by then, it will not come for that one. Whether it is stalled we see better below than by its stamp: who

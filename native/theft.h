@@ -21,8 +21,8 @@ struct LeftToOwner {
 
 // Who owns the slot: null when nobody does, or we do.
 BoardRow* otherOwner(const Board& board, int slot);
-// Whether whoever owns a slot is at its post: it is alive and takes connections, if perhaps not now.
-bool isServed(BoardRow& owner);
+// Whether somebody else is at the slot's post, and takes connections, if perhaps not now.
+bool isServed(const Board& board, int slot);
 // Whether an owner can come for the `queued` connections (at least one) at its socket.
 bool canCome(BoardRow& owner, uint32_t queued, uint64_t now);
 // Whether one of these is better with us than with an owner who can. `ownQueued`: what waits at our own slot's sockets. Notes in `left` what it has seen.

@@ -282,10 +282,10 @@ export interface Addon {
    */
   steerLeast(fd: number, board: number, sockets: number, slots: number[], stallMs: number): number;
   /**
-   * Classic BPF on a SO_REUSEPORT group of `count` sockets (at most 512): connections of one source address go to one of the group indexes `slots` (order of listen()), always the
-   * same while these are the same; `seed`, of 32 bits, makes the choice another. 0 or -errno.
+   * Classic BPF on a SO_REUSEPORT group: connections of one source address go to one slot, always the same while these are the same. `indexes`: by slot (at most 512), the index of its
+   * socket in the group (order of listen()), -1 where it is not to be chosen. `seed`, of 31 bits, makes the choice another. 0 or -errno.
    */
-  steerBySource(fd: number, count: number, slots: number[], seed: number): number;
+  steerBySource(fd: number, indexes: number[], seed: number): number;
   /** Whether the kernel has EPOLLEXCLUSIVE: 0 or -errno. */
   exclusiveWorks(): number;
   /** `board` of the master; `permits` as many as there are for `permit`. */

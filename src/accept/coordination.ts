@@ -32,6 +32,8 @@ export class Coordination {
   /** What the conductor knows the sockets of an address by: slot to id. */
   readonly #conducted = new Map<Bind, Map<number, number>>();
   #steeringSaid = false;
+  /** Addresses of one socket for all. */
+  readonly #unsteered = new WeakSet<Bind>();
   /** The slots that take connections now. */
   serving: readonly number[] = [];
 
@@ -75,10 +77,14 @@ export class Coordination {
     return 0;
   }
 
-  /** Shows new sockets, and who serves, to what steers them. */
-  steer(bind: Bind): void {
-    if (bind.strategy.sockets !== 'per-slot') return;
+  /** Shows new sockets, and who serves, to what steers them. `listening`: slots with a worker that listens there. */
+  steer(bind: Bind, listening: ReadonlySet<number>): void {
     const { emit, steering: choice } = this.#options;
+    if (bind.strategy.sockets !== 'per-slot') {
+      if (choice?.name === 'source' && !this.#unsteered.has(bind)) emit('listen.unsteered', { address: formatBound(bind.address), strategy: bind.strategy.name });
+      this.#unsteered.add(bind);
+      return;
+    }
     let steered = this.#steered.get(bind);
     if (steered === undefined) {
       steered = { steering: this.#openSteering(bind), sockets: 0 };
@@ -86,24 +92,24 @@ export class Coordination {
       if (choice !== undefined && !this.#steeringSaid) emit('listen.steering', { steering: choice.name, reason: choice.reason });
       this.#steeringSaid = true;
     }
-    const errno = this.#addTo(steered, bind);
+    const errno = this.#addTo(steered, bind, listening);
     if (errno >= 0) return;
     this.#steerFailed(bind, errno);
     if (steered.steering.name === 'hash') return;
     // A socket that is missing in the group would make it count wrongly.
     steered.steering.close();
     Object.assign(steered, { steering: steerByHash(), sockets: 0 });
-    this.#addTo(steered, bind);
+    this.#addTo(steered, bind, listening);
   }
 
   /** Sockets that are new, and who serves. 0 or -errno. */
-  #addTo(steered: Steered, bind: Bind): number {
+  #addTo(steered: Steered, bind: Bind, listening: ReadonlySet<number>): number {
     for (const [slot, fd] of [...bind.sockets].slice(steered.sockets)) {
       const errno = steered.steering.add(slot, fd);
       if (errno < 0) return errno;
       steered.sockets += 1;
     }
-    return steered.steering.serving(this.serving);
+    return steered.steering.serving(this.serving.filter((slot) => listening.has(slot)));
   }
 
   #openSteering(bind: Bind): Steering {

@@ -53,8 +53,8 @@ export interface Queue {
 interface Listener {
   readonly key: string;
   readonly binds: readonly Bind[];
-  /** Workers (their rows) of which a server of the app listens here. */
-  readonly users: Set<number>;
+  /** Workers of which a server of the app listens here: row to slot. */
+  readonly users: Map<number, number>;
   /** The app has closed one, and none has been opened since. A worker that dies says nothing of the kind: its successor will want the address. */
   released: boolean;
 }
@@ -106,7 +106,12 @@ export class Listeners {
 
   /** Shows the sockets there are, and who serves, to what steers them. For the first time that takes a millisecond, which the first worker that listens need not wait for. */
   steer(): void {
-    for (const { binds } of this.#listeners.values()) for (const bind of binds) this.#coordination.steer(bind);
+    for (const listener of this.#listeners.values()) this.#steer(listener);
+  }
+
+  #steer({ binds, users }: Listener): void {
+    const listening = new Set(users.values());
+    for (const bind of binds) this.#coordination.steer(bind, listening);
   }
 
   /**
@@ -125,7 +130,7 @@ export class Listeners {
     if (listener === undefined) return;
     listener.users.delete(row);
     listener.released = true;
-    this.#closeUnused(listener);
+    if (!this.#closeUnused(listener)) this.#steer(listener);
   }
 
   /** What was granted has not reached the worker. */
@@ -136,8 +141,7 @@ export class Listeners {
   /** A worker drains: its servers take no connections any more. */
   leave(row: number): void {
     for (const listener of [...this.#listeners.values()]) {
-      listener.users.delete(row);
-      this.#closeUnused(listener);
+      if (listener.users.delete(row) && !this.#closeUnused(listener)) this.#steer(listener);
     }
   }
 
@@ -165,8 +169,11 @@ export class Listeners {
     for (const listener of this.#listeners.values()) listener.users.delete(row);
   }
 
-  #closeUnused({ key, users, released }: Listener): void {
-    if (key !== BIND && released && users.size === 0) this.close([key]);
+  /** Whether it is closed. */
+  #closeUnused({ key, users, released }: Listener): boolean {
+    const unused = key !== BIND && released && users.size === 0;
+    if (unused) this.close([key]);
+    return unused;
   }
 
   /**
@@ -229,11 +236,11 @@ export class Listeners {
         this.#coordination.conduct(bind);
       }
       this.#keepFile(bind);
-      this.#coordination.steer(bind);
       addTo(grants, listener.key, index, bind, owner);
     }
-    listener.users.add(row);
+    listener.users.set(row, slot);
     listener.released = false;
+    this.#steer(listener);
     if (question.ordinal === 0 && question.path === null && !this.#listeners.has(this.#first ?? '')) this.#first = listener.key;
     return { key: listener.key, ...grants };
   }
@@ -333,7 +340,7 @@ export class Listeners {
   }
 
   #add(key: string, binds: readonly Bind[]): Listener {
-    const listener = { key, binds, users: new Set<number>(), released: false };
+    const listener = { key, binds, users: new Map<number, number>(), released: false };
     this.#listeners.set(key, listener);
     for (const { address: bound, strategy, reason, backlog } of binds) {
       const address = formatBound(bound);

@@ -148,7 +148,7 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
   let steering;
   try {
     if (steered && steer === 'source') board.setSticky();
-    if (conductor !== undefined && steered) steering = chooseSteering(steer, { conductor, boardFd, kernelReadable, exclusiveWorks });
+    if (conductor !== undefined && steered) steering = chooseSteering(steer, { conductor, boardFd, kernelReadable });
     // It was given for that alone, and the app's code is not to have it.
     const withheld = steering?.name === 'least' ? native.withholdBpf() : 0;
     if (withheld < 0 && withheld !== -constants.errno.EINVAL) log.emit('master.capability-shared', { error: getSystemErrorName(withheld) });

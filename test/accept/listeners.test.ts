@@ -634,6 +634,36 @@ test('connections are steered to the slots that serve', async (t) => {
   t.deepEqual(events.map(([event]) => event), ['master.listening']);
 });
 
+test('connections are steered past a worker whose app has closed its server there, or that drains', async (t) => {
+  const { listeners } = open(t);
+  const grants = [];
+  for (const slot of [0, 1, 2]) grants.push(await granted(t, listeners, { address: '127.0.0.1' }, slot));
+  const fds = grants.map((grant) => grant.fds[0]!);
+  const port = portOf(listeners.addresses()[0]);
+  const connect = async (n: number): Promise<void> => void (await Promise.all(Array.from({ length: n }, () => reaches(t, { host: '127.0.0.1', port }))));
+  listeners.setServing([0, 1, 2]);
+  listeners.release(grants[1]!.key, 1);
+  await connect(20);
+  t.is(queues(fds)[1], 0);
+  listeners.leave(2);
+  const before = queues(fds);
+  await connect(20);
+  t.deepEqual(queues(fds), [before[0]! + 20, 0, before[2]]);
+  // It listens again.
+  await granted(t, listeners, { address: '127.0.0.1' }, 1);
+  await connect(40);
+  t.true(queues(fds)[1]! > 0);
+});
+
+test('source: an address with one socket for all is told of, once', async (t) => {
+  const steering = { name: 'source' as const, add: () => 0, serving: () => 0, close: () => undefined };
+  const { listeners, events } = open(t, { steering: { name: 'source', reason: 'test', open: () => steering } });
+  const path = join(tempDir(t), 'a.sock');
+  for (const slot of [0, 1]) await granted(t, listeners, { path }, slot);
+  await granted(t, listeners, { address: '127.0.0.1' }, 0);
+  t.deepEqual(events.filter(([event]) => event === 'listen.unsteered').map(([, fields]) => fields['address']), [`unix:${path}`]);
+});
+
 test('close() of a listener closes all its sockets', async (t) => {
   const { listeners } = open(t);
   const { key, fds } = await granted(t, listeners, { address: '127.0.0.1' }, 0);

@@ -22,18 +22,12 @@ export interface SteeringMeans {
   boardFd: number;
   /** Whether programs in the kernel can read the board: 0 or -errno (BoardMemory). */
   kernelReadable: number;
-  /** Whether the kernel has EPOLLEXCLUSIVE: 0 or -errno. */
-  exclusiveWorks: number;
 }
 
-/** Throws ERR_DROVER_VALUE when it has to be `least` or `source` and cannot. */
-export function chooseSteering(wanted: SteeringName, { conductor, boardFd, kernelReadable, exclusiveWorks }: SteeringMeans): SteeringChoice {
+/** Throws ERR_DROVER_VALUE when it has to be `least` and cannot. */
+export function chooseSteering(wanted: SteeringName, { conductor, boardFd, kernelReadable }: SteeringMeans): SteeringChoice {
   if (wanted === 'hash') return { name: 'hash', reason: 'as asked for', open: steerByHash };
   if (wanted === 'source') {
-    if (exclusiveWorks < 0) {
-      const error = getSystemErrorName(exclusiveWorks);
-      throw new DroverError('ERR_DROVER_VALUE', `--steer source is not possible here: the kernel refuses EPOLLEXCLUSIVE (${error})`, 'It takes Linux 4.5 or newer. Use --steer auto.');
-    }
     // One for all addresses: a client has the same worker at each.
     const seed = randomInt(2 ** 31);
     return { name: 'source', reason: 'as asked for', open: () => steerBySource(seed) };

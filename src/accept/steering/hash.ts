@@ -8,5 +8,5 @@ import type { Steering } from './steering.js';
 
 export function steerByHash(): Steering {
   // All serve: the kernel's own hash does what the program would, for less.
-  return steerByIndex('hash', (fd, count, serving) => native.steerAmong(fd, serving.length === count ? [] : serving));
+  return steerByIndex('hash', (fd, slots, serving) => native.steerAmong(fd, serving.length === slots.length ? [] : serving.map((slot) => slots.indexOf(slot))));
 }

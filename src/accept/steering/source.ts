@@ -7,5 +7,8 @@ import { steerByIndex } from './by-index.js';
 import type { Steering } from './steering.js';
 
 export function steerBySource(seed: number): Steering {
-  return steerByIndex('source', (fd, count, serving) => native.steerBySource(fd, count, serving, seed));
+  return steerByIndex('source', (fd, slots, serving) => {
+    const indexes = Array.from({ length: Math.max(...slots) + 1 }, (_, slot) => (serving.includes(slot) ? slots.indexOf(slot) : -1));
+    return native.steerBySource(fd, indexes, seed);
+  });
 }

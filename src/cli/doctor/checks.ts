@@ -131,11 +131,16 @@ function steering({ read, bpf }: Sight, config: Config): Finding[] {
 
 function sources(_sight: Sight, config: Config): Finding[] {
   const { steer, bind, workers } = config as Config & { steer?: string };
+  const name = '--steer source';
   const hosts = bind.flatMap((address) => (address.kind === 'tcp' ? [address.host] : []));
-  if (steer !== 'source' || workers === 1 || hosts.length === 0 || !hosts.every(isLoopback)) return [];
+  if (steer !== 'source' || workers === 1) return [];
+  if (hosts.length < bind.length) {
+    return [{ name, value: 'an address that is not TCP', status: 'warn', meaning: 'unix sockets and inherited descriptors are one socket for all: a client does not keep its worker there', fix: 'Let drover open TCP addresses itself, or run several drovers with -w 1.' }];
+  }
+  if (hosts.length === 0 || !hosts.every(isLoopback)) return [];
   return [
     {
-      name: '--steer source',
+      name,
       value: hosts.join(', '),
       status: 'warn',
       meaning: 'who connects there is of this machine, as a proxy is, and all connections of one address go to one worker',

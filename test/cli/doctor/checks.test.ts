@@ -74,6 +74,7 @@ const CASES: [string, string, object, Record<string, string | undefined>, Partia
   ['no bpf(2), and only a unix socket', 'CAP_BPF', { bind: [{ kind: 'unix', path: '/run/x' }] }, {}, { bpf: -1 }, 'ok', /no TCP/],
   ['no bpf(2), and not needed to steer by address', 'CAP_BPF', { steer: 'source' }, {}, { bpf: -1 }, 'ok', /not needed by --steer source/],
   ['steered by address behind a proxy of this machine', '--steer source', { steer: 'source', bind: [{ kind: 'tcp', host: '127.0.0.1', port: 8000 }] }, {}, {}, 'warn', /all connections of one address go to one worker/],
+  ['steered by address at a unix socket', '--steer source', { steer: 'source', bind: [{ kind: 'unix', path: '/run/x' }] }, {}, {}, 'warn', /one socket for all/],
   ['heartbeats on a disk', 'heartbeat directory', {}, {}, { diskOf: () => 'ext4' }, 'warn', /on a disk/],
   ['heartbeats nowhere', 'heartbeat directory', { workerTmpDir: '/none' }, {}, { diskOf: () => { throw Object.assign(new Error('x'), { code: 'ENOENT' }); } }, 'warn', /ENOENT/],
   ['no heartbeats', 'heartbeat directory', { timeoutMs: 0 }, {}, { diskOf: () => 'ext4' }, 'ok', /off/],
