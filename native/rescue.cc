@@ -85,6 +85,17 @@ bool RescueDuty::ring(uint64_t now, Whom whom) {
   return true;
 }
 
+// Rings for a connection that has waited long enough. Whether anybody was there to be rung. `given`: a wake-up was given up, or a worker has died.
+bool RescueDuty::ringFor(const Socket& socket, uint64_t now, bool given) {
+  // `since` is set at the end of a tick: at the first look nobody has slept through anything.
+  const bool looked = socket.since > 1;
+  // What a slot without a worker has nobody polls there: that others accept elsewhere says nothing of it, nor need who sleeps have the socket.
+  if (conductor_.board().sticky()) return (given || (looked && now - socket.since > stallNs_)) && ring(now, Whom::kAnybody);
+  if (looked && ring(now, Whom::kSlept)) return true;
+  if (given && ring(now, Whom::kIdle)) return true;
+  return (given || (looked && now - std::max(socket.since, acceptedAt_) > stallNs_)) && ring(now, Whom::kAnybody);
+}
+
 int RescueDuty::onTick(uint64_t now, bool traffic) {
   if (sockets_.empty()) return 0;
   Board& board = conductor_.board();
@@ -106,9 +117,7 @@ int RescueDuty::onTick(uint64_t now, bool traffic) {
   const bool waits = readable();
   for (auto& [id, socket] : sockets_) {
     if (socket.since == 0 || (now < socket.rungUntil && !given)) continue;
-    // `since` is set below: at the first look nobody has slept through anything.
-    const bool late = given || (socket.since > 1 && now - std::max(socket.since, acceptedAt_) > stallNs_);
-    if ((socket.since > 1 && ring(now, Whom::kSlept)) || (given && ring(now, Whom::kIdle)) || (late && ring(now, Whom::kAnybody))) socket.rungUntil = now + stallNs_;
+    if (ringFor(socket, now, given)) socket.rungUntil = now + stallNs_;
   }
   for (auto& [id, socket] : sockets_) {
     if (socket.since == 1) socket.since = now;

@@ -40,6 +40,7 @@ class RescueDuty final : public Duty {
   enum class Whom { kSlept, kIdle, kAnybody };
   bool readable();
   bool ring(uint64_t now, Whom whom);
+  bool ringFor(const Socket& socket, uint64_t now, bool given);
 
   Conductor& conductor_;
   const Bells& bells_;

@@ -1,7 +1,7 @@
 // Steering by source address: a classic BPF program (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5, no privilege) that hashes the address a connection comes from, so that all
 // connections of a client go to one slot. A port takes no part: each connection has another.
 //
-// An address has its home among all slots, whether they serve or not, and the same one in every group; where that one does not serve, another hash of it picks among those that do. So who
+// An address has its home among all slots, whether they serve or not, and the same one in every group that has them all; where that one does not serve, another hash of it picks among those that do. So who
 // leaves moves its own clients only, all over the others, and who comes back has its own again. A slot more gives most addresses another home.
 //
 // The hash begins with a seed: who does not know it cannot choose addresses that all hit one worker.

@@ -135,7 +135,8 @@ export class Listeners {
 
   /** What was granted has not reached the worker. */
   withdraw(key: string, row: number): void {
-    this.#listeners.get(key)?.users.delete(row);
+    const listener = this.#listeners.get(key);
+    if (listener?.users.delete(row) === true) this.#steer(listener);
   }
 
   /** A worker drains: its servers take no connections any more. */
@@ -166,7 +167,7 @@ export class Listeners {
 
   /** A worker is gone, whose row another will have. */
   forget(row: number): void {
-    for (const listener of this.#listeners.values()) listener.users.delete(row);
+    for (const listener of this.#listeners.values()) if (listener.users.delete(row)) this.#steer(listener);
   }
 
   /** Whether it is closed. */
@@ -232,7 +233,11 @@ export class Listeners {
       const owner = bind.strategy.sockets === 'per-slot' ? slot : -1;
       if (!bind.sockets.has(owner)) {
         const errno = openSlot(bind, slot);
-        if (errno < 0) return toListenRefusal(formatBound(bind.address), explain(errno, bind.address), question.ordinal);
+        if (errno < 0) {
+          // What the addresses before it have got is in their groups.
+          this.#steer(listener);
+          return toListenRefusal(formatBound(bind.address), explain(errno, bind.address), question.ordinal);
+        }
         this.#coordination.conduct(bind);
       }
       this.#keepFile(bind);

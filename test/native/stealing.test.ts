@@ -253,6 +253,35 @@ test('sticky: a busy owner keeps what waits for it, and is told of it, wherever 
   await workers.children[0]!.next('done');
 });
 
+test('sticky: what a slot without a worker has is taken by siblings that have no moment of peace', async (t) => {
+  const workers = crew(t, 2, { conducted: true });
+  workers.board.setSticky();
+  const own = listen();
+  t.teardown(() => closeSync(own.fd));
+  workers.board.set(0, 'state', State.ready);
+  await workers.tell(0, 'arm', { exclusive: true, slot: 0 });
+  await workers.tell(1, 'arm', { exclusive: true, slot: 0, aside: true });
+  workers.children[1]!.send({ type: 'do', what: 'arm', exclusive: true, slot: 1 }, [own.fd]);
+  await workers.children[1]!.next('done');
+  workers.children[0]!.send({ type: 'do', what: 'block' });
+  await workers.children[0]!.next('blocking');
+  const orphans = Promise.all(Array.from({ length: 40 }, () => ask(workers.port)));
+  await until(() => queueLength(workers.fd) === 40);
+  let over = false;
+  const busy = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (!over) await ask(own.port);
+    }),
+  );
+  // No death that the conductor would see at once: it has left, as by TTOU.
+  workers.board.set(0, 'state', State.draining);
+  t.deepEqual(await orphans, Array.from({ length: 40 }, () => '1'));
+  over = true;
+  await busy;
+  workers.children[0]!.send({ type: 'unblock' });
+  await workers.children[0]!.next('done');
+});
+
 test('a thief with less to carry takes its share of a long queue', async (t) => {
   const workers = crew(t, 2);
   for (const row of [0, 1]) await workers.tell(row, 'arm', { exclusive: true, slot: 0 });

@@ -28,7 +28,7 @@ export interface SteeringMeans {
 export function chooseSteering(wanted: SteeringName, { conductor, boardFd, kernelReadable }: SteeringMeans): SteeringChoice {
   if (wanted === 'hash') return { name: 'hash', reason: 'as asked for', open: steerByHash };
   if (wanted === 'source') {
-    // One for all addresses: a client has the same worker at each.
+    // One for all addresses: a client has the same worker at each where all workers listen.
     const seed = randomInt(2 ** 31);
     return { name: 'source', reason: 'as asked for', open: () => steerBySource(seed) };
   }
