@@ -64,9 +64,11 @@ export class LogDestination {
   reopen(): void {
     if (this.#file === null) return;
     const fd = openFile(this.#file);
+    const [before, after] = [fs.fstatSync(this.#fd), fs.fstatSync(fd)];
     fs.closeSync(this.#fd);
     this.#fd = fd;
-    this.#begun = 0;
+    // Only another file has not got the beginning.
+    if (before.dev !== after.dev || before.ino !== after.ino) this.#begun = 0;
     this.#writeKept();
   }
 
@@ -75,14 +77,14 @@ export class LogDestination {
     try {
       return this.#isSocket ? check('send', native.sendNow(this.#fd, bytes)) : fs.writeSync(this.#fd, bytes);
     } catch (error) {
-      if (this.#isSocket && FILTERED.has((error as NodeJS.ErrnoException).code)) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (this.#isSocket && FILTERED.has(code)) {
         this.#isSocket = false;
         return this.#write(bytes);
       }
-      if (!GONE.has((error as NodeJS.ErrnoException).code)) return 0;
-      if (this.#file === null) return bytes.length;
+      if (this.#file === null && GONE.has(code)) return bytes.length;
       // A FIFO may have a reader again, who has not seen how the line began.
-      this.#begun = 0;
+      if (code === 'EPIPE') this.#begun = 0;
       return 0;
     }
   }
