@@ -142,7 +142,8 @@ export class Listeners {
   /** A worker drains: its servers take no connections any more. */
   leave(row: number): void {
     for (const listener of [...this.#listeners.values()]) {
-      if (listener.users.delete(row) && !this.#closeUnused(listener)) this.#steer(listener);
+      const left = listener.users.delete(row);
+      if (!this.#closeUnused(listener) && left) this.#steer(listener);
     }
   }
 

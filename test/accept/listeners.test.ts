@@ -589,6 +589,16 @@ test("unix: a file that the app has removed before it listens is put back, to th
   t.deepEqual(readdirSync(dirname(path)), [], 'neither name is left');
 });
 
+test('an address that the app has closed goes with the next worker that drains, where the last that listened there has died', async (t) => {
+  const { listeners } = open(t);
+  const { key } = await granted(t, listeners, { address: '127.0.0.1' }, 0);
+  await granted(t, listeners, { address: '127.0.0.1' }, 1);
+  listeners.release(key, 0);
+  listeners.forget(1);
+  listeners.leave(2);
+  t.deepEqual(listeners.addresses(), []);
+});
+
 test('--bind stays when an app closes its server', async (t) => {
   const { listeners } = open(t);
   await listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
