@@ -4,7 +4,10 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
+
 #include "args.h"
+#include "last_error.h"
 #include "result.h"
 
 namespace drover {
