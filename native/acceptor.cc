@@ -49,6 +49,8 @@ struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
   Registration registration;
   bool armed = true;
   LeftToOwner left;
+  // Not polled while it is for its owner (isForOwner).
+  bool reserve = false;
   // A unix socket: its queue has no length that the conductor could ask for.
   bool uncounted = false;
 
@@ -90,6 +92,7 @@ int Acceptor::arm(int fd, const ArmOptions& options) {
   socket->fd.reset(fd);
   QueueLength queue{};
   socket->uncounted = options.granted && queueLength(fd, queue) < 0;
+  socket->reserve = isForOwner(*socket);
   sockets_.push_back(socket);
   ref(ref_);
   if ((options.granted || options.permitted || options.exclusive) && !std::exchange(wakes_, true)) wake_.add(weak_from_this());
@@ -99,7 +102,7 @@ int Acceptor::arm(int fd, const ArmOptions& options) {
 
 bool Acceptor::polls(const Socket& socket) const {
   const ArmOptions& options = socket.options;
-  return !options.granted && !isReserve(socket) && !(options.gate && gate_.isShut()) && !(options.permitted && !wake_.holdsPermit());
+  return !options.granted && !socket.reserve && !(options.gate && gate_.isShut()) && !(options.permitted && !wake_.holdsPermit());
 }
 
 void Acceptor::startPoll(Socket& socket) {
@@ -181,7 +184,7 @@ void Acceptor::acceptLate() {
 
 // Accept one connection and hand it on. After kStop nothing of this socket may be touched.
 Acceptor::Outcome Acceptor::acceptOne(Socket& socket) {
-  if (isReserve(socket) && isServed(board_, socket.options.slot)) return Outcome::kNothing;
+  if (isForOwner(socket) && isServed(board_, socket.options.slot)) return Outcome::kNothing;
   Fd connection(accept4(socket.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!connection.valid()) {
     const int error = errno;
@@ -249,12 +252,20 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
 // One that has not got its place in the row yet, too, but not one that the kernel gives none: it cannot step aside.
 bool Acceptor::isSiblings(const Socket& socket) const {
   const Registration& registration = socket.registration;
-  return (registration.isExclusive() || registration.awaitsSwap()) && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot);
+  return (registration.isExclusive() || registration.awaitsSwap()) && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot) && !isUnattended(socket);
 }
 
-// A sibling's, on a board where a connection is for the slot's owner alone: not polled, and accepted from when we are rung, if nobody serves the slot.
-bool Acceptor::isReserve(const Socket& socket) const {
-  return board_.sticky() && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot);
+// Of what we were told: a successor that has taken the slot over since may listen there.
+bool Acceptor::isUnattended(const Socket& socket) const {
+  if (unattended_.empty() || socket.options.slot < 0) return false;
+  const Post post{socket.options.slot, static_cast<int>(load(board_.slot(socket.options.slot).owner)) - 1};
+  return std::find(unattended_.begin(), unattended_.end(), post) != unattended_.end();
+}
+
+// A sibling's, on a board where a connection is for the slot's owner alone, unless it is known not to listen there: not polled, and accepted from when we are rung,
+// if nobody serves the slot.
+bool Acceptor::isForOwner(const Socket& socket) const {
+  return board_.sticky() && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot) && !isUnattended(socket);
 }
 
 // What waits at our own slot's sockets.
@@ -409,6 +420,22 @@ void Acceptor::recheck() {
   }
 }
 
+void Acceptor::setUnattended(std::vector<Post> posts) {
+  if (closed_) return;
+  unattended_ = std::move(posts);
+  for (const auto& socket : sockets_) {
+    if (socket->reserve == isForOwner(*socket)) continue;
+    socket->reserve = !socket->reserve;
+    if (socket->reserve) {
+      // Its owner is back, and has not been told of what we were woken for.
+      if (isPromised(socket)) wake_.tellOrphaned();
+      stopPoll(*socket);
+    } else if (polling()) {
+      startPoll(*socket);
+    }
+  }
+}
+
 // A holder of a permit is rung when a connection waits that it was not woken for: the wake-up went to another, which is out of descriptors, stopped or dead.
 void Acceptor::rescue(bool holder) {
   const auto sockets = sockets_;
@@ -416,7 +443,7 @@ void Acceptor::rescue(bool holder) {
     if (!polling()) return;
     const ArmOptions& options = socket->options;
     if (!socket->armed || !options.exclusive) continue;
-    if (isReserve(*socket)) {
+    if (socket->reserve) {
       acceptPromised(socket, kPerTurn);
     } else if (!options.permitted || (holder && wake_.confirmPermit())) {
       acceptOne(*socket);

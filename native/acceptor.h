@@ -26,6 +26,14 @@ struct ArmOptions {
   bool permitted = false;
 };
 
+// A slot and the row of its owner, -1 without one.
+struct Post {
+  int slot;
+  int row;
+
+  bool operator==(const Post&) const = default;
+};
+
 // Whom an acceptor hands its connections to.
 class AcceptorListener {
  public:
@@ -47,6 +55,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void hold();
   void release();
   void recheck();
+  // The slots at whose sockets nobody listens, for as long as they have these owners: what waits there is anybody's.
+  void setUnattended(std::vector<Post> posts);
   void close(bool drain);
   // The same at the end of the environment, when there is nobody to hand a connection to: nothing is accepted.
   void abandon();
@@ -82,7 +92,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void swapRegistrations();
   void gateChanged();
   bool isSiblings(const Socket& socket) const;
-  bool isReserve(const Socket& socket) const;
+  bool isForOwner(const Socket& socket) const;
+  bool isUnattended(const Socket& socket) const;
   bool mayTake(Socket& socket, uint64_t now);
   uint32_t ownQueue() const;
   void stepAside(Socket& socket);
@@ -108,6 +119,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   GateWatch gate_;
   Exhaustion exhaustion_;
   LoopHandle<uv_timer_t> asideTimer_;
+  std::vector<Post> unattended_;
   size_t nextGranted_ = 0;
   bool ref_ = true;
   bool wakes_ = false;

@@ -22,7 +22,8 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
                        {InstanceMethod<&AcceptorObject::arm>("arm"), InstanceMethod<&AcceptorObject::disarm>("disarm"),
                         InstanceMethod<&AcceptorObject::pause>("pause"), InstanceMethod<&AcceptorObject::resume>("resume"),
                         InstanceMethod<&AcceptorObject::hold>("hold"), InstanceMethod<&AcceptorObject::release>("release"),
-                        InstanceMethod<&AcceptorObject::recheck>("recheck"), InstanceMethod<&AcceptorObject::close>("close"),
+                        InstanceMethod<&AcceptorObject::recheck>("recheck"),
+                        InstanceMethod<&AcceptorObject::setUnattended>("setUnattended"), InstanceMethod<&AcceptorObject::close>("close"),
                         InstanceMethod<&AcceptorObject::fds>("fds"), InstanceMethod<&AcceptorObject::ref>("ref"),
                         InstanceMethod<&AcceptorObject::unref>("unref")});
   }
@@ -94,6 +95,17 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
     // What the callbacks hold, which is as a rule whoever holds us, would never be collected.
     onConnection_.Reset();
     onError_.Reset();
+  }
+
+  Napi::Value setUnattended(const Napi::CallbackInfo& info) {
+    Args args(info);
+    const std::vector<int> slots = args.integers(0);
+    const std::vector<int> rows = args.integers(1);
+    if (!args.valid() || slots.size() != rows.size()) return result(info.Env(), -EINVAL);
+    std::vector<Post> posts;
+    for (size_t i = 0; i < slots.size(); i++) posts.push_back({slots[i], rows[i]});
+    acceptor_->setUnattended(std::move(posts));
+    return result(info.Env(), 0);
   }
 
   Napi::Value fds(const Napi::CallbackInfo& info) {

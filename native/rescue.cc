@@ -9,7 +9,7 @@
 //   tells us as it learns of it.
 //
 // Who is rung looks at all its sockets, in the row or not. Ringing in vain costs a look; so one worker is rung, and has --stall-ms to come before another is.
-// With more than FULL slots (src/accept/cover.ts) not everybody has the socket, and on a sticky board nobody polls a sibling's: all of them are rung, which for so rare a thing is good enough.
+// With more than FULL slots (src/accept/cover.ts) not everybody has the socket, and on a sticky board a sibling's is polled only by who knows that nobody listens there: all of them are rung, which for so rare a thing is good enough.
 #include "rescue.h"
 
 #include <poll.h>

@@ -5,7 +5,8 @@
 // waits behind a busy owner while somebody is idle and as light, nor behind a stalled one at all, and a queue that was skipped is looked at until it is empty.
 //
 // On a board that is sticky (--steer source) nothing is taken from an owner that serves, however long it takes: what its clients come back for is there and nowhere else. Siblings do
-// not even poll: the owner would not be told of what they were woken for. What a dead owner has left is rescued (rescue.cc).
+// not even poll: the owner would not be told of what they were woken for. Where nobody of the slot listens any more they do (Acceptor::setUnattended), and until they have been told
+// so what is left is rescued (rescue.cc).
 #include "theft.h"
 
 #include <algorithm>

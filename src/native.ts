@@ -102,6 +102,11 @@ export interface NativeAcceptor {
    * it, and the connection waits for the next one to come: siblings recheck when a worker has died.
    */
   recheck(): void;
+  /**
+   * The slots at whose sockets no worker listens, and the row of each one's owner (-1: nobody), who may serve elsewhere. What waits there is anybody's, until
+   * told otherwise or until the slot has another owner. 0 or -errno.
+   */
+  setUnattended(slots: readonly number[], owners: readonly number[]): number;
   /** With `drain`, accepts all that is queued first. Closes every armed descriptor. Idempotent. */
   close(drain: boolean): void;
   /** Descriptors armed now. */

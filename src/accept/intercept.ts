@@ -12,7 +12,7 @@ import { resolve } from 'node:path';
 import { constants } from 'node:os';
 import { closeFd } from '../native.js';
 import { rowOffset } from '../ipc/board.js';
-import type { ListenQuestion, ListenRefusal } from '../ipc/messages.js';
+import type { ListenQuestion, ListenRefusal, Unattended } from '../ipc/messages.js';
 import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import { refuseSentServers } from './sent-servers.js';
@@ -43,6 +43,8 @@ export interface InterceptOptions {
 export interface Intercept {
   /** Sockets of other slots, to accept from when their owners cannot. Owned from here on; those nobody needs are closed. */
   siblings(sockets: readonly HandedSocket[]): void;
+  /** The slots of which no worker listens at a listener. */
+  setUnattended(key: string, unattended: Unattended): void;
   /** Take no more connections. The listeners in `close` accept what they have queued first: nobody else will. */
   drain(close: 'all' | readonly string[]): void;
   /** Servers at a port of the app's own choice that no other worker has (port 0, exclusive): as a rule only the app itself asks them, and drain() leaves them open. */
@@ -191,6 +193,9 @@ export function installIntercept(options: InterceptOptions): Intercept {
         if (listener === undefined) for (const { fd } of members) closeFd(fd);
         else listener.join(members);
       }
+    },
+    setUnattended(key, unattended) {
+      for (const listener of [...open.keys()]) if (listener.key === key) listener.setUnattended(unattended);
     },
     drain(close) {
       draining = true;

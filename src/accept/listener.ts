@@ -9,7 +9,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { chmodSync, statSync } from 'node:fs';
 import { native, closeFd, type NativeAcceptor, type ProxyHeader } from '../native.js';
-import type { BoundAddress } from '../ipc/messages.js';
+import type { BoundAddress, Unattended } from '../ipc/messages.js';
 import { STRATEGIES } from './strategies.js';
 import { nameByProxy } from './peer.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
@@ -66,6 +66,7 @@ export class Listener {
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
   #referenced = true;
   #isHeld = false;
+  #unattended: Unattended = { slots: [], owners: [] };
 
   /** `sockets`: our own, one per bind; owned from here on. */
   constructor(sockets: readonly HandedSocket[], options: ListenerOptions) {
@@ -131,6 +132,12 @@ export class Listener {
     if (this.#isOpen()) this.#state = 'drained';
   }
 
+  /** The slots of which no worker listens here. */
+  setUnattended(unattended: Unattended): void {
+    this.#unattended = unattended;
+    for (const { acceptor } of this.#groups) acceptor.setUnattended(unattended.slots, unattended.owners);
+  }
+
   /** Look at the queues again: a sibling that was woken for a connection may have died before it took it. */
   recheck(): void {
     for (const { acceptor } of [...this.#groups]) acceptor.recheck();
@@ -145,7 +152,7 @@ export class Listener {
     }
   }
 
-  /** Called by Node for server.close(), and after a listen() that failed. What is queued stays for the siblings and for the next worker. */
+  /** Called by Node for server.close(), and after a listen() that failed. What is queued is for the siblings, whom the master tells that nobody is here now, or for the next worker. */
   close(callback?: () => void): void {
     if (callback !== undefined) setImmediate(callback);
     if (this.#state === 'closing' || this.#state === 'closed') return;
@@ -209,6 +216,7 @@ export class Listener {
     const acceptor = OUTSIDE.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => this.#accepted(kind, fd), onAcceptError));
     if (!this.#referenced) acceptor.unref();
     if (this.#isHeld) acceptor.hold();
+    acceptor.setUnattended(this.#unattended.slots, this.#unattended.owners);
     const group = { strategy, kind, acceptor };
     this.#groups.push(group);
     return group;

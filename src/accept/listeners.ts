@@ -194,6 +194,23 @@ export class Listeners {
     return grants;
   }
 
+  /** The slots that have sockets at the addresses where the worker of `row` listens, and no worker that listens there: by listener. */
+  unattended(row: number): Map<string, number[]> {
+    const byKey = new Map<string, number[]>();
+    for (const { key, binds, users } of this.#listeners.values()) {
+      if (!users.has(row)) continue;
+      const listening = new Set(users.values());
+      const slots = new Set(binds.flatMap(({ sockets }) => [...sockets.keys()]).filter((slot) => slot >= 0 && !listening.has(slot)));
+      byKey.set(key, [...slots].sort((a, b) => a - b));
+    }
+    return byKey;
+  }
+
+  /** Where the worker of `row` listens, and no other of its slot. */
+  notTakenOver(row: number): string[] {
+    return [...this.#listeners.values()].filter(({ users }) => users.has(row) && ![...users].some(([other, slot]) => other !== row && slot === users.get(row))).map(({ key }) => key);
+  }
+
   /** The slots that take connections now. */
   setServing(slots: readonly number[]): void {
     if (this.#coordination.setServing(slots)) this.steer();

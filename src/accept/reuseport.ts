@@ -4,7 +4,7 @@
  *
  * Stealing: every worker waits with EPOLLEXCLUSIVE on every slot's socket, the owner first. The kernel wakes the first waiter that
  * is idle: the owner, else at once a sibling. Neither registration rotates: the owner has to stay first, and the acceptor itself moves
- * a thief behind the owner after a theft. With `--steer source` siblings do not poll: they look when the conductor rings (native/rescue.cc).
+ * a thief behind the owner after a theft. With `--steer source` siblings poll only where nobody of the slot listens.
  */
 import { arm } from './arm.js';
 import type { Strategy } from './strategy.js';

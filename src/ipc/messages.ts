@@ -23,6 +23,13 @@ export interface SocketGrant {
   strategy: Exclude<AcceptStrategyName, 'auto'>;
 }
 
+/** Slots that have sockets where no worker of theirs listens: what waits there is their siblings', unless they get another owner. Index by index. */
+export interface Unattended {
+  slots: number[];
+  /** Row of the worker that serves the slot, elsewhere; -1: nobody. */
+  owners: number[];
+}
+
 /** Where a worker's `net.Server` asks to listen; what Node has made of the arguments of listen(). */
 export interface ListenQuestion {
   /** The n-th listen() of this worker, from 0: the first one takes the place of --bind. */
@@ -75,6 +82,8 @@ export type MasterMessage =
   | ({ type: 'listen-failed'; id: number } & ListenRefusal)
   /** Sockets of other slots, to accept from behind their owners. Sent when ready, and when a slot is added. */
   | { type: 'siblings'; sockets: SocketGrant[] }
+  /** Of a listener; none until said. */
+  | ({ type: 'unattended'; key: string } & Unattended)
   /** Bells of other workers, by row, to hand them a permit (strategies lock and semaphore). A row keeps its bell for good. */
   | { type: 'bells'; rows: number[] }
   /** A worker has died: a connection for which the kernel had woken it waits for somebody. Look at all queues. */

@@ -90,7 +90,7 @@ export class Pool {
 
     for (const worker of this.workers) {
       if (worker.slot >= slots) this.retire(worker, slots === 0 ? 'all workers are retired' : 'there are fewer workers now', now);
-      else if (worker.state === 'ready' && this.#hasSuccessor(worker)) this.retire(worker, worker.recycle ? 'its successor is ready' : 'reloaded', now);
+      else if (worker.state === 'ready' && this.#hasSuccessor(worker)) this.retire(worker, worker.recycle ? 'its successor is ready' : 'reloaded', now, this.#context.listeners.notTakenOver(worker.row));
     }
   }
 
@@ -99,7 +99,7 @@ export class Pool {
     return serving.at(-1) !== worker;
   }
 
-  /** Let a worker go that is not needed any more; `all`: nor any other. */
+  /** Let a worker go that is not needed any more. `close`: where nobody of its slot listens after it; `all`: nobody serves at all. */
   retire(worker: WorkerHandle, reason: string, now: number, close: 'all' | string[] = []): void {
     if (worker.killed !== undefined) return;
     if (worker.asked) return close === 'all' ? worker.drainAlone(reason, now) : undefined;

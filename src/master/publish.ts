@@ -41,6 +41,7 @@ export class Publisher {
   /** The app of a worker has closed a listener, and with it its siblings' sockets: it wants them again when it listens there again. */
   forget(worker: WorkerHandle, key: string): void {
     for (const name of worker.introduced) if (name.startsWith(`${key} `)) worker.introduced.delete(name);
+    worker.unattended.delete(key);
   }
 
   /** When publish() will want to be called again without any event. */
@@ -52,10 +53,12 @@ export class Publisher {
     // By worker, not by slot: a successor has to be introduced to its siblings although the slots are the same.
     const ready = this.#pool.inState('ready');
     const serving = ready.map((worker) => worker.pid).join(' ');
-    if (serving === this.#serving && now < this.#heldUntil) return;
+    const changed = serving !== this.#serving;
+    if (changed) this.#setOwners(ready);
+    this.#tellUnattended(ready);
+    if (!changed && now < this.#heldUntil) return;
     this.#serving = serving;
     const slots = this.#pool.servingSlots();
-    this.#setOwners(ready);
     this.#context.listeners.setServing(slots);
     // Also where the slots are the same, and a successor serves one of them.
     this.#context.conductor?.boardChanged();
@@ -102,6 +105,21 @@ export class Publisher {
         if (status >= 0) for (const { grant } of part) worker.introduced.add(nameOf(grant));
         // Too much is under way: at the next turn of the loop again. A worker that is gone is told nothing.
         else if (status !== EPIPE) this.#serving = '';
+      }
+    }
+  }
+
+  /**
+   * What waits at a socket where nobody of its slot listens (the worker has died, has closed that server, or does not open it, as its predecessor did) is for
+   * whoever does: with `--steer source` nobody else would take it.
+   */
+  #tellUnattended(ready: readonly WorkerHandle[]): void {
+    for (const worker of ready) {
+      for (const [key, slots] of this.#context.listeners.unattended(worker.row)) {
+        const owners = slots.map((slot) => this.#owners.get(slot)?.row ?? -1);
+        const news = slots.map((slot, i) => `${slot}:${owners[i]!}`).join(' ');
+        if ((worker.unattended.get(key) ?? '') === news) continue;
+        if (worker.send({ type: 'unattended', key, slots, owners }) >= 0) worker.unattended.set(key, news);
       }
     }
   }

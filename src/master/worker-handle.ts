@@ -92,6 +92,8 @@ export class WorkerHandle {
   fatal: Extract<WorkerMessage, { type: 'fatal' }> | undefined;
   /** Sockets of siblings it has been sent already, as `key bind slot`. */
   readonly introduced = new Set<string>();
+  /** What it was told last of the slots of which nobody listens, by listener. */
+  readonly unattended = new Map<string, string>();
   /** Rows whose bells it has been sent. */
   readonly bells = new Set<number>();
   #child: ChildProcess | undefined;

@@ -28,7 +28,7 @@ import { watchExceptions } from './exceptions.js';
 import { Worker, type Init } from './worker.js';
 
 const CHANNEL_FD = 3;
-const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'bells', 'recheck', 'drain', 'quit', 'reopen-logs', 'ticket-keys'] as const satisfies readonly MasterMessage['type'][];
+const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'unattended', 'bells', 'recheck', 'drain', 'quit', 'reopen-logs', 'ticket-keys'] as const satisfies readonly MasterMessage['type'][];
 type Missing = Exclude<MasterMessage['type'], (typeof MASTER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;

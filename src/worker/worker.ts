@@ -227,6 +227,8 @@ export class Worker {
         const sockets = handed(message.sockets, fds);
         return sockets === undefined ? this.#couldNotTake() : this.#intercept.siblings(sockets);
       }
+      case 'unattended':
+        return this.#intercept.setUnattended(message.key, message);
       case 'bells':
         if (fds.length < message.rows.length) return this.#couldNotTake();
         return message.rows.forEach((row, i) => void native.setWakePeer(row, fds[i]!));

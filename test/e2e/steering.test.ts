@@ -256,3 +256,39 @@ test.serial("source: a killed worker's clients are answered by others meanwhile,
   await poll('the kernel steers to the new worker', async () => ((await workerOf(t, address, clients[0]!)) === String(worker) ? true : undefined));
   t.deepEqual(await Promise.all(clients.map((client) => workerOf(t, address, client))), before.map((pid) => (pid === victim ? String(worker) : pid)));
 });
+
+for (const [steer, workers, how] of [
+  ['source', 3, 'closed'],
+  ['source', 3, 'not opened by its successor'],
+  ['hash', 1, 'not opened by its successor'],
+] as const) {
+  test.serial(`${steer}, ${workers} workers: what waits at an address that one worker has ${how} is answered`, async (t) => {
+    const closed = join(scratch(t), 'closed');
+    const d = await start(t, ['closes-second.cjs', '-w', String(workers), '-b', '127.0.0.1:0', '--steer', steer], { env: how === 'closed' ? {} : { CLOSED: closed } }).ready();
+    const [first, second] = [await d.address(0), await d.address(1)];
+    const clients = Array.from({ length: 24 }, (_, i) => `127.1.0.${i + 1}`);
+    const homes = await Promise.all(clients.map(async (localAddress) => (await get(second, '/', { localAddress })).body));
+    const file = join(scratch(t), 'blocked');
+    writeFileSync(file, '');
+    const { blocked, ended } = await block(first, file);
+    // More than a worker takes of a socket that it leaves.
+    const waiting = clients.filter((_, i) => steer !== 'source' || homes[i] === blocked).flatMap((client) => Array.from({ length: 10 }, () => client));
+    let connected = 0;
+    const answers = waiting.map((localAddress) => get(second, '/', { localAddress, onConnected: () => (connected += 1) }));
+    await poll('the connections', () => (connected === waiting.length ? true : undefined));
+    if (how !== 'closed') {
+      writeFileSync(closed, '');
+      d.signal('SIGHUP');
+      const { slot } = d.records.find((record) => record.event === 'worker.ready' && String(record['worker']) === blocked)!;
+      await d.event('worker.draining', { slot });
+    }
+    rmSync(file);
+    await ended;
+    const pids = (await Promise.all(answers)).map(({ body }) => body);
+    if (how !== 'closed') return t.is(pids.length, waiting.length);
+    t.true(pids.some((pid) => pid !== blocked));
+    const after = await Promise.all(clients.map(async (localAddress) => (await get(second, '/', { localAddress })).body));
+    t.deepEqual(after.filter((_, i) => homes[i] !== blocked), homes.filter((home) => home !== blocked));
+    t.false(after.includes(blocked));
+  });
+}

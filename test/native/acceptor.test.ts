@@ -325,13 +325,15 @@ test('a callback that throws goes to uncaughtException, and later connections ar
   t.is(await ask(port), 'uncaught 2');
 });
 
-test("an acceptor keeps the process alive, paused or not; unref'd it does not", async (t) => {
+test("an acceptor keeps the process alive, paused or not; unref'd, or without a socket, it does not", async (t) => {
   const { fd: boardFd } = createBoard(t);
   const { fd } = listen();
   t.teardown(() => closeSync(fd));
-  const unref = startChild(t, 'lingering', { args: ['unref'] });
-  unref.send({ type: 'board' }, [boardFd, fd]);
-  t.is(await unref.exit, 0);
+  for (const how of ['unref', 'refused']) {
+    const child = startChild(t, 'lingering', { args: [how] });
+    child.send({ type: 'board' }, [boardFd, fd]);
+    t.is(await child.exit, 0);
+  }
   for (const how of ['armed', 'paused']) {
     const child = startChild(t, 'lingering', { args: [how] });
     child.send({ type: 'board' }, [boardFd, fd]);

@@ -22,6 +22,8 @@ interface Crew {
 interface CrewOptions {
   /** Watches the socket, and rings who could take what waits. */
   conducted?: boolean;
+  /** --stall-ms of the conductor. */
+  stallMs?: number;
   before?: string;
 }
 
@@ -29,7 +31,7 @@ function crew(t: ExecutionContext, count: number, options: CrewOptions = {}): Cr
   const { board, fd: boardFd } = createBoard(t);
   const { fd, port } = listen();
   t.teardown(() => closeSync(fd));
-  const conductor = options.conducted === true ? conduct(t, board, fd) : undefined;
+  const conductor = options.conducted === true ? conduct(t, board, fd, options.stallMs) : undefined;
   const children = Array.from({ length: count }, () => startChild(t, 'accepting', options.before === undefined ? {} : { before: options.before }));
   children.forEach((child, row) => {
     board.set(row, 'slot', row);
@@ -56,8 +58,8 @@ function crew(t: ExecutionContext, count: number, options: CrewOptions = {}): Cr
   };
 }
 
-function conduct(t: ExecutionContext, board: Board, fd: number): NativeConductor {
-  const conductor = new native.Conductor(board.buffer, 20, 0);
+function conduct(t: ExecutionContext, board: Board, fd: number, stallMs = 20): NativeConductor {
+  const conductor = new native.Conductor(board.buffer, stallMs, 0);
   t.is(conductor.start(), 0);
   t.teardown(() => conductor.stop());
   const id = check<number>('rescue', conductor.rescue(fd));
@@ -283,6 +285,53 @@ test('sticky: what a slot without a worker has is taken by siblings that have no
   t.true(accepted < 4000, `${accepted}`);
   workers.children[0]!.send({ type: 'unblock' });
   await workers.children[0]!.next('done');
+});
+
+test('sticky: of a slot whose worker does not listen there siblings take what comes, until the slot has another owner', async (t) => {
+  // Two siblings, and the owner, which has nothing to do with the socket until it arms it.
+  const workers = crew(t, 3, { conducted: true });
+  workers.board.setSticky();
+  const STRANGER = 5;
+  workers.board.set(STRANGER, 'state', State.ready);
+  workers.board.setOwner(0, STRANGER);
+  for (const row of [1, 2]) await workers.tell(row, 'arm', { exclusive: true, slot: 0, aside: true });
+  const waiting = Array.from({ length: 20 }, () => ask(workers.port));
+  await until(() => queueLength(workers.fd) === 20);
+  for (const row of [1, 2]) await workers.tell(row, 'unattended', { slots: [7, 0], owners: [-1, STRANGER] });
+  t.true((await Promise.all(waiting)).every((row) => row !== '0'));
+  for (let n = 0; n < 5; n++) t.not(await ask(workers.port), '0');
+
+  // Its successor listens there: nobody has told the siblings yet, whom the kernel wakes.
+  workers.board.setOwner(0, 0);
+  workers.board.set(0, 'state', State.ready);
+  const answers = Array.from({ length: 5 }, () => ask(workers.port));
+  await until(() => queueLength(workers.fd) === 5);
+  const woken = workers.sum('emptyWakeups');
+  await until(() => workers.sum('emptyWakeups') > woken);
+  t.is(queueLength(workers.fd), 5);
+  for (const row of [1, 2]) await workers.tell(row, 'unattended', { slots: [], owners: [] });
+  await workers.idle([1, 2]);
+  await workers.tell(0, 'arm', { exclusive: true, slot: 0 });
+  t.deepEqual(await Promise.all(answers), Array.from({ length: 5 }, () => '0'));
+  for (let n = 0; n < 5; n++) t.is(await ask(workers.port), '0');
+});
+
+test('sticky: the owner that is back learns of what a sibling was woken for', async (t) => {
+  // So nobody is rung for anything but a wake-up given up.
+  const workers = crew(t, 2, { conducted: true, stallMs: 600_000 });
+  workers.board.setSticky();
+  const STRANGER = 5;
+  workers.board.setOwner(0, STRANGER);
+  await workers.tell(1, 'arm', { exclusive: true, slot: 0, aside: true });
+  await workers.tell(1, 'unattended', { slots: [0], owners: [STRANGER] });
+  await workers.idle([1]);
+  workers.board.setOwner(0, 0);
+  await workers.tell(0, 'arm', { exclusive: true, slot: 0 });
+  await workers.idle([0]);
+  const answer = ask(workers.port);
+  await until(() => workers.board.get(1, 'emptyWakeups') > 0);
+  await workers.tell(1, 'unattended', { slots: [], owners: [] });
+  t.is(await answer, '0');
 });
 
 test('a thief with less to carry takes its share of a long queue', async (t) => {

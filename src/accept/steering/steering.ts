@@ -1,7 +1,7 @@
 /**
  * The contract of steering: to which slot of one SO_REUSEPORT group (the sockets of one address) the kernel gives a new connection. One small file
  * per way, with the same verbs. In the master; choose.ts says which one is used. Siblings take what a steered connection's slot cannot (with source.ts: only what
- * no worker serves), so no way of steering loses a connection, and none has to be right always.
+ * comes to a slot of which no worker listens there), so no way of steering loses a connection, and none has to be right always.
  */
 import type { SteeringName } from '../../config/options.js';
 

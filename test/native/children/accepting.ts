@@ -57,6 +57,9 @@ for (;;) {
     case 'recheck':
       acceptor.recheck();
       break;
+    case 'unattended':
+      check('setUnattended', acceptor.setUnattended(message['slots'] as number[], message['owners'] as number[]));
+      break;
     case 'close':
       acceptor.close(false);
       break;
