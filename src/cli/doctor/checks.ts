@@ -21,7 +21,8 @@ export interface Finding {
   fix?: string;
 }
 
-export type Check = (sight: Sight, config: Config) => Finding[];
+/** `bindGiven`: --bind is; without it a script is served where it listens itself, which nobody knows yet. */
+export type Check = (sight: Sight, config: Config, bindGiven: boolean) => Finding[];
 
 const MIB = 2 ** 20;
 /** Descriptors a process needs beside its connections: files, sockets to databases, Node's own. */
@@ -129,11 +130,11 @@ function steering({ read, bpf }: Sight, config: Config): Finding[] {
   return [{ name, value, status: config.workers === 1 ? 'ok' : 'warn', meaning: 'without it connections are spread by weights (steering weighted); with it, by the load at that moment', ...(config.workers === 1 ? {} : { fix }) }];
 }
 
-function sources(_sight: Sight, config: Config): Finding[] {
+function sources(_sight: Sight, config: Config, bindGiven: boolean): Finding[] {
   const { steer, bind, workers } = config as Config & { steer?: string };
   const name = '--steer source';
   const hosts = bind.flatMap((address) => (address.kind === 'tcp' ? [address.host] : []));
-  if (steer !== 'source' || workers === 1) return [];
+  if (steer !== 'source' || workers === 1 || !bindGiven) return [];
   if (hosts.length < bind.length) {
     return [{ name, value: 'an address that is not TCP', status: 'warn', meaning: 'unix sockets and inherited descriptors are one socket for all: a client does not keep its worker there', fix: 'Let drover open TCP addresses itself, or run several drovers with -w 1.' }];
   }

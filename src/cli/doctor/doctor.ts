@@ -15,7 +15,7 @@ export interface Report {
 /** `columns`: of the terminal; undefined: not a terminal, nothing is wrapped or coloured. */
 export async function examine(loaded: LoadedConfig, json: boolean, columns: number | undefined): Promise<Report> {
   const sight = look();
-  const findings = CHECKS.flatMap((check) => check(sight, loaded.config));
+  const findings = CHECKS.flatMap((check) => check(sight, loaded.config, loaded.bindGiven));
   if (loaded.config.app !== '') findings.push(await app(loaded));
   const status = worst(findings);
   return {

@@ -29,12 +29,12 @@ const CONFIG = {
   bind: [{ kind: 'tcp', host: '127.0.0.1', port: 8000 }], workerTmpDir: null, timeoutMs: 30_000,
 } as unknown as Config;
 
-function examine(config: object = {}, files: Record<string, string | undefined> = {}, facts: Partial<Sight> = {}): Map<string, Finding> {
+function examine(config: object = {}, files: Record<string, string | undefined> = {}, facts: Partial<Sight> = {}, bindGiven = true): Map<string, Finding> {
   const all = { ...FILES, ...files };
   const sight: Sight = {
     read: (path) => all[path], cpus: 4, memory: { limit: undefined, totalBytes: 8 * GIB }, node: '24.1.0', bpf: 0, defaultTmpDir: '/dev/shm', diskOf: () => undefined, ...facts,
   };
-  return new Map(CHECKS.flatMap((check) => check(sight, { ...CONFIG, ...config })).map((finding) => [finding.name, finding]));
+  return new Map(CHECKS.flatMap((check) => check(sight, { ...CONFIG, ...config }, bindGiven)).map((finding) => [finding.name, finding]));
 }
 
 test('all is well', (t) => {
@@ -92,6 +92,12 @@ for (const [title, name, config, files, facts, status, meaning] of CASES) {
     t.is(finding.fix === undefined, status === 'ok');
   });
 }
+
+test('where a script listens itself nobody knows before it does', (t) => {
+  const config: Partial<Config> = { steer: 'source', bind: [{ kind: 'tcp', host: '127.0.0.1', port: 8000 }] };
+  t.true(examine(config).has('--steer source'));
+  t.false(examine(config, {}, {}, false).has('--steer source'));
+});
 
 test('one worker is one worker', (t) => {
   const findings = examine({ workers: 1, workerConnections: 1 });
