@@ -67,6 +67,8 @@ export class Listener {
   #referenced = true;
   #isHeld = false;
   #unattended: Unattended = { slots: [], owners: [] };
+  /** In the turn of listen(). */
+  #isNew = false;
 
   /** `sockets`: our own, one per bind; owned from here on. */
   constructor(sockets: readonly HandedSocket[], options: ListenerOptions) {
@@ -95,13 +97,25 @@ export class Listener {
     return this.#state === 'open' ? this.#sockets[0]!.fd : -1;
   }
 
-  /** Called by Node once `onconnection` is set. The backlog has gone to the master with the request. 0 or -errno. */
+  /**
+   * Called by Node once `onconnection` is set. The backlog has gone to the master with the request. 0 or -errno.
+   *
+   * Connections are taken from the next turn on. Some may wait at a socket that the master has had open before, and as a rule a worker is ready at the end of this turn: it
+   * shall not be so only when the first of them has been through code that is still to be compiled.
+   */
   listen(_backlog: number): number {
     if (this.#state !== 'new') return 0;
     this.#state = 'open';
+    this.#isNew = true;
     const result = this.#arm(this.#sockets, 'open');
     if (result < 0) this.close();
+    else setImmediate(() => this.#begin());
     return result;
+  }
+
+  #begin(): void {
+    this.#isNew = false;
+    if (!this.#isHeld) for (const { acceptor } of this.#groups) acceptor.release();
   }
 
   /** Sockets of other slots, to accept from when their owners cannot; owned from here on. */
@@ -148,7 +162,7 @@ export class Listener {
     this.#isHeld = on;
     for (const { acceptor } of this.#groups) {
       if (on) acceptor.hold();
-      else acceptor.release();
+      else if (!this.#isNew) acceptor.release();
     }
   }
 
@@ -215,8 +229,8 @@ export class Listener {
     const { board, rowOffset, onAcceptError } = this.#options;
     const acceptor = OUTSIDE.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => this.#accepted(kind, fd), onAcceptError));
     if (!this.#referenced) acceptor.unref();
-    if (this.#isHeld) acceptor.hold();
     acceptor.setUnattended(this.#unattended.slots, this.#unattended.owners);
+    if (this.#isHeld || this.#isNew) acceptor.hold();
     const group = { strategy, kind, acceptor };
     this.#groups.push(group);
     return group;

@@ -131,3 +131,22 @@ test('told to quit while it asks for its sockets: it takes no connection with it
   t.is((await master.exited).code, 0);
   t.like(native.queueLength(master.sockets.get(0)!.fd), { length: 1 });
 });
+
+test('is ready before it takes what has waited at its socket', async (t) => {
+  let client: Socket | undefined;
+  t.teardown(() => client?.destroy());
+  const master = start(t, {
+    app: 'tells-when-connected.cjs',
+    async beforeListening(_, { address }) {
+      client = connect(address as { port: number; address: string });
+      await once(client, 'connect');
+      await new Promise((resolve) => client!.write('GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n', resolve));
+    },
+  });
+  await master.ready();
+  let answer = '';
+  for await (const text of client!.setEncoding('utf8')) answer += text;
+  const { bootMs } = await master.message('ready');
+  const takenMs = Number(answer.split('\r\n\r\n')[1]);
+  t.true(bootMs < takenMs, `ready at ${bootMs} ms, taken at ${takenMs} ms`);
+});
