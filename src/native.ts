@@ -5,7 +5,6 @@
  * whose kernel feature is absent is still there and answers `-ENOSYS`, so no caller asks for the platform.
  * Descriptors cross this border as plain integers: the receiver owns them and closes them with `closeFd`.
  */
-import { createRequire } from 'node:module';
 import { closeSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
@@ -348,7 +347,10 @@ export const ADDON = process.env['DROVER_ADDON'] ?? join(import.meta.dirname, '.
 
 function load(): Addon {
   try {
-    return createRequire(import.meta.filename)(ADDON) as Addon;
+    // As require() does it in the end. Looking for the file, which takes that twice as long, is for those who do not know where it is.
+    const module = { exports: {} };
+    process.dlopen(module, ADDON);
+    return module.exports as Addon;
   } catch (thrown) {
     const error = thrown as NodeJS.ErrnoException;
     // dlopen(3) begins with the path, as a rule.

@@ -39,7 +39,8 @@ const RUNS_NODE = /^\s*exec node\b.* "\$basedir\/([^"]+)" +"\$@"$/m;
 /** A command in node_modules/.bin is a link for npm, for pnpm a shell script that runs the file: both stand for it. */
 function fromFile(target: string, file: string, path: string, cwd: string): AppFile {
   const source = /^(?:|\.(?:ba)?sh)$/.test(extname(file)) && isReadable(file) ? readFileSync(file, 'utf8') : '';
-  if (!SHELL_SCRIPT.test(source)) return { file, argv1: path, command: undefined };
+  // V8 compiles a pattern at its first use.
+  if (source === '' || !SHELL_SCRIPT.test(source)) return { file, argv1: path, command: undefined };
   const runs = RUNS_NODE.exec(source)?.[1];
   const argv1 = runs === undefined ? undefined : join(dirname(file), runs);
   const behind = argv1 === undefined ? undefined : fromPath(argv1, cwd);
