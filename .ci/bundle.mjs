@@ -18,7 +18,7 @@ const source = join(root, 'dist', 'src');
 
 const worker = await bundle('worker', {
   // With what it needs with default options (src/http/open-edge.ts): another file costs half a millisecond.
-  worker: ['worker/main', 'http/screen', 'http/server-limits', 'http/stalled-clients', 'http/files/pipe'],
+  worker: ['worker/start', 'http/screen', 'http/server-limits', 'http/stalled-clients', 'http/files/pipe'],
 });
 // What a master knows its workers' code by (src/master/worker-code.ts).
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -64,11 +64,15 @@ async function bundle(name, files) {
               return null;
           }
         },
+        // The master compiles these files for the workers, and what is compiled so has no import() (src/ipc/compiled-code.ts): a module that Node loads has it for them.
+        renderDynamicImport: ({ targetModuleId }) => (name === 'worker' && !targetModuleId?.startsWith(source) ? { left: "require('./import.cjs')(", right: ')' } : null),
         renderChunk: ascii,
       },
     ],
   });
   rmSync(target, { recursive: true, force: true });
+  // An app, or a config file, that looks through require.cache finds its own modules, as under plain node. Where a loader hook hands over the source there is none.
+  const intro = 'if (require.cache?.[__filename]) Object.defineProperty(require.cache, __filename, { enumerable: false });';
   const { output } = await rolled.write({
     dir: target,
     format: 'cjs',
@@ -78,12 +82,12 @@ async function bundle(name, files) {
       if (id === main) return undefined;
       return Object.keys(files).find((file) => reachable(files[file].map((module) => join(source, `${module}.js`)), getModuleInfo).has(id));
     },
-    // An app, or a config file, that looks through require.cache finds its own modules, as under plain node. Where a loader hook hands over the source there is none.
-    intro: 'if (require.cache?.[__filename]) Object.defineProperty(require.cache, __filename, { enumerable: false });',
+    intro,
     // As node's own import does it.
     interop: (id) => (id?.startsWith('node:') ? 'default' : 'auto'),
   });
   await rolled.close();
+  if (name === 'worker') writeFileSync(join(target, 'import.cjs'), `'use strict';\n\n${intro}\n\nmodule.exports = (specifier) => import(specifier);\n`);
   return output;
 }
 

@@ -33,7 +33,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       worker.spawn(
-        { loaded, reportFd: undefined, reportDir: null, boardFd, inflightFd, heartbeat: undefined, ticketKeys: new TicketKeys().keys, wake: undefined },
+        { loaded, reportFd: undefined, reportDir: null, boardFd, inflightFd, heartbeat: undefined, ticketKeys: new TicketKeys().keys, compiledCode: undefined, wake: undefined },
         {
           message(_, message) {
             switch (message.type) {

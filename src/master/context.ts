@@ -5,6 +5,7 @@ import type { LoadedConfig } from '../config/load.js';
 import type { Board } from '../ipc/board.js';
 import type { Logger } from '../log/logger.js';
 import type { Bells } from './bells.js';
+import type { CompiledCode } from './compiled-code.js';
 import type { Heartbeats } from './heartbeat.js';
 import type { NativeConductor } from '../native.js';
 import type { Reports } from './report.js';
@@ -27,6 +28,7 @@ export interface Context {
   listeners: Listeners;
   reports: Reports;
   ticketKeys: TicketKeys;
+  compiledCode: CompiledCode;
   /** Monotonic milliseconds. */
   now: () => number;
 }

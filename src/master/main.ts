@@ -20,6 +20,7 @@ import { Logger } from '../log/logger.js';
 import { check, native } from '../native.js';
 import type { CallHook, Context } from './context.js';
 import { Bells } from './bells.js';
+import { CompiledCode } from './compiled-code.js';
 import { hookCaller } from './call-hook.js';
 import { Heartbeats } from './heartbeat.js';
 import { checkAccessLogFile, checkLogFile } from './log-files.js';
@@ -176,6 +177,7 @@ function openContext({ config }: LoadedConfig, log: Logger, reports: Reports): C
     }),
     reports,
     ticketKeys: new TicketKeys(),
+    compiledCode: new CompiledCode(),
     now: () => performance.now(),
   };
 }

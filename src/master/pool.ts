@@ -136,12 +136,12 @@ export class Pool {
 
   /** The second half of spawning. */
   start(worker: WorkerHandle, heartbeat: Heartbeat | undefined, events: WorkerEvents, now: number): void {
-    const { log, board, boardFd, inflightFd, heartbeats, reports, bells, ticketKeys } = this.#context;
+    const { log, board, boardFd, inflightFd, heartbeats, reports, bells, ticketKeys, compiledCode } = this.#context;
     if (!this.workers.has(worker)) {
       if (heartbeat !== undefined) heartbeats.close(heartbeat);
       return;
     }
-    worker.spawn({ loaded: worker.loaded, reportFd: reports.open(), reportDir: reports.dir, boardFd, inflightFd, heartbeat, ticketKeys: ticketKeys.keys, wake: bells?.forWorker(worker.row) }, events, now);
+    worker.spawn({ loaded: worker.loaded, reportFd: reports.open(), reportDir: reports.dir, boardFd, inflightFd, heartbeat, ticketKeys: ticketKeys.keys, compiledCode, wake: bells?.forWorker(worker.row) }, events, now);
     worker.deadline = { at: now + worker.loaded.config.bootTimeoutMs, then: 'boot-timeout' };
     // It could not be started: its exit follows, and says why.
     if (worker.pid === 0) return;

@@ -12,6 +12,8 @@ import { ADDON } from '../native.js';
 
 /** Of the bundle that .ci/bundle.mjs makes of src/worker/main.ts. */
 export const WORKER_MAIN = fileURLToPath(new URL('../../worker/main.cjs', import.meta.url));
+/** What it requires: all the rest. */
+export const WORKER_CODE = fileURLToPath(new URL('../../worker/worker.cjs', import.meta.url));
 /** Version and fingerprint, with a space between. */
 const BUILD = fileURLToPath(new URL('../../worker/build', import.meta.url));
 

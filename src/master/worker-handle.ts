@@ -10,9 +10,11 @@ import type { LoadedConfig } from '../config/load.js';
 import { workerConfig } from '../config/load.js';
 import type { WorkerInfo } from '../config/hooks.js';
 import { Channel } from '../ipc/channel.js';
+import { COMPILED_FD } from '../ipc/compiled-code.js';
 import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
 import { closeFd, native, systemError } from '../native.js';
 import { sealCertificates } from './certificates.js';
+import type { CompiledCode } from './compiled-code.js';
 import type { MemoryCgroup } from './cgroup.js';
 import type { Deadline } from './deadline.js';
 import type { KillReason } from './death.js';
@@ -51,6 +53,8 @@ export interface SpawnOptions {
   inflightFd: number;
   heartbeat: Heartbeat | undefined;
   ticketKeys: string[];
+  /** Undefined: it compiles drover's code for itself. */
+  compiledCode: CompiledCode | undefined;
   /** Its bell and the conductor's, where a strategy in use needs them; -errno when there is no descriptor for them. */
   wake: { bell: number; conductor: number } | number | undefined;
 }
@@ -144,12 +148,15 @@ export class WorkerHandle {
     const channel = new Channel<WorkerMessage, MasterMessage>(ours, WORKER_MESSAGES);
     this.#channel = channel;
     let child: ChildProcess;
+    const env: NodeJS.ProcessEnv = { ...process.env, ...NOT_HANDED_ON, ...config.env };
+    const compiledFd = options.compiledCode?.forWorker(config.nodeArgs, env);
     try {
       // The inspector's address would otherwise be printed among the app's own output when the stack of a stuck worker is taken.
-      child = spawn(process.execPath, ['--inspect-publish-uid=http', ...config.nodeArgs, WORKER_MAIN], {
+      child = spawn(process.execPath, ['--inspect-publish-uid=http', ...config.nodeArgs, WORKER_MAIN, ...(compiledFd === undefined ? [] : [String(COMPILED_FD)])], {
         cwd: config.chdir,
-        env: { ...process.env, ...NOT_HANDED_ON, ...config.env },
-        stdio: ['inherit', 'inherit', 'inherit', theirs],
+        env,
+        // By number: the channel's is 3, COMPILED_FD comes after it.
+        stdio: ['inherit', 'inherit', 'inherit', theirs, ...(compiledFd === undefined ? [] : [compiledFd])],
       });
     } catch (error) {
       channel.close();

@@ -75,3 +75,14 @@ test.serial('an addon that is gone when a worker is to be started', async (t) =>
   d.signal('SIGHUP');
   t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/drover\.node\): is it being installed\? If its folder is gone for good .*start the new one$/);
 });
+
+test.serial('workers run what the master has compiled, not the file', async (t) => {
+  const dir = scratch(t);
+  install(dir);
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli: join(dir, 'dist/cli/main.cjs'), env: { DROVER_ADDON: undefined } });
+  await d.ready();
+  writeFileSync(join(dir, 'dist/worker/worker.cjs'), "throw new Error('the file');");
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.is((await get(await d.address())).status, 200);
+});

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { WorkerConfig } from '../../src/config/worker-config.js';
 import { Board, BOARD_BYTES } from '../../src/ipc/board.js';
 import { Channel } from '../../src/ipc/channel.js';
+import { COMPILED_FD } from '../../src/ipc/compiled-code.js';
 import { INFLIGHT_BYTES, readInflight } from '../../src/ipc/inflight.js';
 import type { BoundAddress, ListenRequest, MasterMessage, WorkerMessage } from '../../src/ipc/messages.js';
 import { check, closeFd, native } from '../../src/native.js';
@@ -25,6 +26,8 @@ export interface FakeMasterOptions {
   slot?: number;
   /** Answer listen() with this errno instead of a socket. */
   listenErrno?: number;
+  /** A descriptor with the worker's code, compiled (src/ipc/compiled-code.ts). */
+  compiledFd?: number;
   /** Before the answer to listen() with a socket. */
   beforeListening?: (master: FakeMaster, socket: { fd: number; address: BoundAddress }) => Promise<void>;
 }
@@ -61,7 +64,12 @@ export class FakeMaster {
     const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
     // What a test runner leaves behind.
     for (const name of ['PORT', 'HOST', 'NODE_V8_COVERAGE', 'NODE_CHANNEL_FD']) if (options.env?.[name] === undefined) delete env[name];
-    this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), WORKER_MAIN], { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe', theirs] });
+    const { compiledFd } = options;
+    this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), WORKER_MAIN, ...(compiledFd === undefined ? [] : [String(COMPILED_FD)])], {
+      cwd: options.cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', theirs, ...(compiledFd === undefined ? [] : [compiledFd])],
+    });
     closeFd(theirs);
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));

@@ -2,6 +2,8 @@
 import test from 'ava';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { writeCompiled } from '../../src/ipc/compiled-code.js';
+import { check, closeFd, native } from '../../src/native.js';
 import { FakeMaster } from '../helpers/fake-master.js';
 
 const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
@@ -15,9 +17,41 @@ test('the app is the main module, and finds no module of ours in require.cache',
   });
   const { origin } = await master.ready();
   const seen = (await (await fetch(origin, { headers: { connection: 'close' } })).json()) as { cache: string[] };
-  // The addon is there, as any addon that is loaded.
-  seen.cache = seen.cache.filter((path) => !path.endsWith('.node'));
-  t.deepEqual(seen, { main: true, mainModule: true, cache: [`${APPS}looks-around.cjs`], parent: null });
+  t.deepEqual(seen, { main: true, mainModule: true, cache: [`${APPS}looks-around.cjs`], parent: null, held: [] });
+});
+
+test('the same of one that runs the code that the master has compiled', async (t) => {
+  const compiledFd = check('memfd_create', native.createMemory('drover-code', 0));
+  t.teardown(() => closeFd(compiledFd));
+  // Marked, to tell it from that of the file.
+  writeCompiled(compiledFd, Buffer.concat([readFileSync(`${BUNDLE}worker.cjs`), Buffer.from('globalThis.marked = true;\n')]), `${BUNDLE}worker.cjs`);
+  const [cjs, esm] = ['looks-around.cjs', 'esm-main.mjs'].map((app) => new FakeMaster({ cwd: APPS, app, compiledFd })) as [FakeMaster, FakeMaster];
+  for (const master of [cjs, esm]) {
+    t.teardown(async () => {
+      master.kill();
+      await master.exited;
+    });
+  }
+  const { origin } = await cjs.ready();
+  const seen = (await (await fetch(origin, { headers: { connection: 'close' } })).json()) as { cache: string[] };
+  t.deepEqual(seen, { main: true, mainModule: true, cache: [`${APPS}looks-around.cjs`], parent: null, held: [], marked: true });
+  await esm.ready();
+});
+
+test('a worker that starts before the code is compiled compiles it for itself', async (t) => {
+  const compiledFd = check('memfd_create', native.createMemory('drover-code', 0));
+  t.teardown(() => closeFd(compiledFd));
+  const master = new FakeMaster({ cwd: APPS, app: 'looks-around.cjs', compiledFd });
+  t.teardown(async () => {
+    master.kill();
+    await master.exited;
+  });
+  const { origin } = await master.ready();
+  t.like(await (await fetch(origin, { headers: { connection: 'close' } })).json(), { main: true, held: [] });
+});
+
+test('what the master compiles has no import() of its own', (t) => {
+  t.notRegex(readFileSync(`${BUNDLE}worker.cjs`, 'utf8').replace(/\/\*[^]*?\*\/|(?<!:)\/\/.*|(['"`]).*?\1/g, ''), /(?<![.\w])import\(/);
 });
 
 test('a worker starts where a loader hook hands over the sources of CommonJS', async (t) => {

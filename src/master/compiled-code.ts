@@ -1,0 +1,42 @@
+/**
+ * Compiles the worker's code, once, for all workers (ipc/compiled-code.ts). Runs in the master.
+ *
+ * It is done when the first worker has been started, which needs it only after Node itself has started in it. That takes several times as long.
+ */
+import { readFileSync } from 'node:fs';
+import { writeCompiled } from '../ipc/compiled-code.js';
+import { native } from '../native.js';
+import { WORKER_CODE, codeProblem } from './worker-code.js';
+
+export class CompiledCode {
+  readonly #fd = native.createMemory('drover-code', 0);
+  readonly #ownArgs: readonly string[];
+  #begun = false;
+
+  /** `ownArgs`: the flags of the Node that compiles, this one's. */
+  constructor(ownArgs: readonly string[] = process.execArgv) {
+    this.#ownArgs = ownArgs;
+  }
+
+  /**
+   * The descriptor for a worker, which stays ours; undefined: it shall compile for itself. V8 takes nothing that was compiled under other flags than its own, and what Node is made to load
+   * before a program may change how that is loaded.
+   */
+  forWorker(nodeArgs: readonly string[], env: NodeJS.ProcessEnv): number | undefined {
+    const isPlain = nodeArgs.length === 0 && this.#ownArgs.length === 0 && (env['NODE_OPTIONS'] ?? '') === '';
+    if (!isPlain || this.#fd < 0) return undefined;
+    if (!this.#begun) setImmediate(() => this.#compile());
+    this.#begun = true;
+    return this.#fd;
+  }
+
+  #compile(): void {
+    try {
+      const source = readFileSync(WORKER_CODE);
+      // Of files that are being replaced just now nothing is kept.
+      if (codeProblem() === undefined) writeCompiled(this.#fd, source, WORKER_CODE);
+    } catch {
+      // Out of files, or of memory: then each compiles for itself, or finds out why it cannot.
+    }
+  }
+}
