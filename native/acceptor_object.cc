@@ -1,4 +1,8 @@
-// The acceptor as JavaScript has it (NativeAcceptor in src/native.ts): arguments in, numbers out, and the two callbacks.
+// The acceptor as JavaScript has it (NativeAcceptor in src/native.ts): arguments in, numbers out, and the callbacks.
+//
+// With `wrap` a connection is handed over as Node's own accept does it: its handle is made before the callback scope is entered, so that what it belongs to is
+// not the server's async context, and then `onConnection` is called in that, which is the one we were made in. A scope of JavaScript's own inside of ours (AsyncResource) would do,
+// too, but Node takes a slow way out of it: it cost a fortieth of the CPU of a connection.
 #include "acceptor_object.h"
 
 #include <memory>
@@ -29,25 +33,32 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   }
 
   explicit AcceptorObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), environment_(Environment::of(info.Env())), context_(info.Env(), "drover.Acceptor") {
+      : ObjectWrap(info), environment_(Environment::of(info.Env())) {
     Args args(info);
     const Napi::ArrayBuffer buffer = args.buffer(0);
     const int row = args.integer(1);
     const Napi::Function connection = args.function(2);
     const Napi::Function error = args.function(3);
+    const Napi::Function wrap = info[4].IsUndefined() ? Napi::Function() : args.function(4);
     Board board;
     if (args.valid() && row >= 0) {
       board = Board(environment_.mappings.of(buffer), static_cast<size_t>(row));
       onConnection_ = Napi::Persistent(connection);
       onError_ = Napi::Persistent(error);
+      if (!wrap.IsEmpty()) wrap_ = Napi::Persistent(wrap);
     }
+    // With a resource of Node's own making, which holds what the context is known by on Node 20 and 22 for as long as we live.
+    napi_async_init(info.Env(), nullptr, Napi::String::New(info.Env(), "drover.Acceptor"), &context_);
     acceptor_ = std::make_shared<Acceptor>(environment_.handles, environment_.loopStamp, environment_.wake, board, *this);
     // From here on, not from the first socket: an arm() that fails may have opened handles.
     environment_.add(this);
     // No row to count on: an acceptor that is closed from the start.
     if (!board.valid()) acceptor_->abandon();
   }
-  ~AcceptorObject() { shutDown(); }
+  ~AcceptorObject() {
+    shutDown();
+    napi_async_destroy(Env(), context_);
+  }
 
   void shutDown() override {
     acceptor_->abandon();
@@ -95,6 +106,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
     // What the callbacks hold, which is as a rule whoever holds us, would never be collected.
     onConnection_.Reset();
     onError_.Reset();
+    wrap_.Reset();
   }
 
   Napi::Value setUnattended(const Napi::CallbackInfo& info) {
@@ -118,9 +130,38 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   void onConnection(Fd connection, int slot) override {
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
-    const napi_value fd = Napi::Number::New(env, connection.get());
-    const napi_value owner = Napi::Number::New(env, slot);
-    if (callBack(env, context_, Value(), onConnection_.Value(), {fd, owner})) static_cast<void>(connection.release());
+    // Not Napi::Number, which are doubles first.
+    napi_value what = nullptr;
+    napi_value owner = nullptr;
+    napi_create_int32(env, connection.get(), &what);
+    napi_create_int32(env, slot, &owner);
+    napi_value receiver = nullptr;
+    if (wrap_.IsEmpty()) {
+      receiver = Value();
+    } else {
+      receiver = what = wrapped(env, connection, what);
+      if (what == nullptr) return;
+    }
+    // JavaScript may close us, and so drop it.
+    const Napi::Function callback = onConnection_.Value();
+    if (callBack(env, context_, receiver, callback, {what, owner})) static_cast<void>(connection.release());
+  }
+
+  // What `wrap` makes of a connection, which is JavaScript's as soon as that is entered; nullptr: nothing to hand over.
+  napi_value wrapped(Napi::Env env, Fd& connection, napi_value fd) {
+    napi_value made = nullptr;
+    const napi_status status = napi_call_function(env, fd, wrap_.Value(), 1, &fd, &made);
+    bool threw = false;
+    napi_value error = nullptr;
+    napi_valuetype type = napi_undefined;
+    if (status == napi_ok) {
+      static_cast<void>(connection.release());
+      return napi_typeof(env, made, &type) == napi_ok && type == napi_object ? made : nullptr;
+    }
+    if (napi_is_exception_pending(env, &threw) != napi_ok || !threw) return nullptr;
+    static_cast<void>(connection.release());
+    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+    return nullptr;
   }
 
   void onError(int error, int fd) override {
@@ -130,9 +171,11 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   }
 
   Environment& environment_;
-  Napi::AsyncContext context_;
+  napi_async_context context_ = nullptr;
   Napi::FunctionReference onConnection_;
   Napi::FunctionReference onError_;
+  // Empty: onConnection gets the descriptor.
+  Napi::FunctionReference wrap_;
   std::shared_ptr<Acceptor> acceptor_;
   bool held_ = false;
 };

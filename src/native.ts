@@ -253,14 +253,17 @@ export interface Addon {
   Channel: new (fd: number) => NativeChannel;
   /**
    * `acceptor.row` is the byte offset of this worker's row in the board. `onConnection(fd, slot)`: the receiver owns fd.
+   * With `wrap`, which owns fd, onConnection gets what that makes of it, and is not called for null; wrap is called outside of any callback scope where it was the event loop that called us, and
+   * onConnection always in the async context in which the acceptor was made.
    * `onError(errno, fd)`: that listener is broken (it is disarmed) or, for EMFILE, ENFILE, ENOBUFS, ENOMEM, accepting pauses until a descriptor can be had,
    * which is tried every 100 ms, and told again where it is in vain.
    */
-  Acceptor: new (
+  Acceptor: new <Connection extends object | number = number>(
     board: ArrayBuffer,
     row: number,
-    onConnection: (fd: number, slot: number) => void,
+    onConnection: (connection: Connection, slot: number) => void,
     onError: (errno: number, fd: number) => void,
+    ...wrap: Connection extends number ? [] : [(fd: number) => Connection | null]
   ) => NativeAcceptor;
   ProxyReader: new (options: ProxyReaderOptions, onHeader: (fd: number, header: ProxyHeader) => void, onRefused: (fd: number, refusal: ProxyRefusal) => void) => NativeProxyReader;
   /** The parser alone, for its tests: null when there is more to come. `version`: one of PROXY_VERSIONS. */

@@ -60,7 +60,7 @@ export class Listener {
   readonly #held = new Set<string>();
   /**
    * A server hears of its connections in the context of listen(): an AsyncLocalStorage entered around it is there in the handler. The connection itself is made outside of it (OUTSIDE), and so
-   * are its events, as with a handle of Node's own (but for the id that async hooks are told as its trigger: the acceptor's).
+   * are its events, as with a handle of Node's own (but for the ids that async hooks are told: of the trigger, and of what the handler runs in, which is an acceptor that was made in this context).
    */
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
@@ -69,6 +69,8 @@ export class Listener {
   #unattended: Unattended = { slots: [], owners: [] };
   /** In the turn of listen(). */
   #isNew = false;
+  /** While we call an acceptor, which then may accept: connections are not of our caller's context. */
+  #calls = false;
 
   /** `sockets`: our own, one per bind; owned from here on. */
   constructor(sockets: readonly HandedSocket[], options: ListenerOptions) {
@@ -141,7 +143,7 @@ export class Listener {
     }
     if (this.#state !== 'open') return;
     // With `drain` connections are handed over in here.
-    for (const { strategy, acceptor } of [...this.#groups]) strategy.leave(acceptor, drain);
+    this.#call(({ strategy, acceptor }) => strategy.leave(acceptor, drain));
     this.#groups.length = 0;
     if (this.#isOpen()) this.#state = 'drained';
   }
@@ -154,7 +156,7 @@ export class Listener {
 
   /** Look at the queues again: a sibling that was woken for a connection may have died before it took it. */
   recheck(): void {
-    for (const { acceptor } of [...this.#groups]) acceptor.recheck();
+    this.#call(({ acceptor }) => acceptor.recheck());
   }
 
   /** Accept nothing more while the worker is full. */
@@ -174,7 +176,7 @@ export class Listener {
     this.#state = 'closing';
     // The acceptors still hand over what the kernel has woken us, and nobody else, for; the server counts and serves it like the connections
     // that came before.
-    for (const { strategy, acceptor } of [...this.#groups]) strategy.leave(acceptor, false);
+    this.#call(({ strategy, acceptor }) => strategy.leave(acceptor, false));
     this.#groups.length = 0;
     this.#state = 'closed';
     this.#context.emitDestroy();
@@ -204,6 +206,14 @@ export class Listener {
     return this.#state === 'open';
   }
 
+  /** All acceptors, in what may hand connections over. */
+  #call(use: (group: Group) => void): void {
+    const nested = this.#calls;
+    this.#calls = true;
+    for (const group of [...this.#groups]) use(group);
+    this.#calls = nested;
+  }
+
   #arm(sockets: readonly HandedSocket[], verb: 'open' | 'join'): number {
     const byGroup = new Map<Group, HandedSocket[]>();
     for (const socket of sockets) {
@@ -226,8 +236,12 @@ export class Listener {
     const kind: ConnectionKind = grant.address.family === 'unix' ? 'unix' : 'tcp';
     const known = this.#groups.find((group) => group.strategy === strategy && group.kind === kind);
     if (known !== undefined) return known;
-    const { board, rowOffset, onAcceptError } = this.#options;
-    const acceptor = OUTSIDE.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => this.#accepted(kind, fd), onAcceptError));
+    const { board, rowOffset, onAcceptError, proxy } = this.#options;
+    const onError = (errno: number): void => OUTSIDE.runInAsyncScope(onAcceptError, undefined, errno);
+    const acceptor =
+      proxy === undefined
+        ? this.#context.runInAsyncScope(() => new native.Acceptor<ConnectionHandle>(board, rowOffset, (connection) => this.onconnection!(0, connection), onError, (fd) => this.#wrap(kind, fd)))
+        : OUTSIDE.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => proxy.take(kind, fd, (header) => this.#handOn(kind, fd, header)), onError));
     if (!this.#referenced) acceptor.unref();
     acceptor.setUnattended(this.#unattended.slots, this.#unattended.owners);
     if (this.#isHeld || this.#isNew) acceptor.hold();
@@ -236,21 +250,20 @@ export class Listener {
     return group;
   }
 
-  #accepted(kind: ConnectionKind, fd: number): void {
-    const { proxy } = this.#options;
-    if (proxy === undefined) this.#handOn(kind, fd);
-    else proxy.take(kind, fd, (header) => this.#handOn(kind, fd, header));
-  }
-
   /** Also when we have left meanwhile: what was accepted is served, unless the app itself has closed its server. */
-  #handOn(kind: ConnectionKind, fd: number, header?: ProxyHeader): void {
+  #wrap(kind: ConnectionKind, fd: number): ConnectionHandle | null {
     if (this.#state === 'closed') {
       closeFd(fd);
-      return;
+      return null;
     }
-    const connection = wrapConnection(kind, fd);
+    return this.#calls ? OUTSIDE.runInAsyncScope(wrapConnection, undefined, kind, fd) : wrapConnection(kind, fd);
+  }
+
+  /** At once or later, when a PROXY header has been read. */
+  #handOn(kind: ConnectionKind, fd: number, header: ProxyHeader): void {
+    const connection = this.#wrap(kind, fd);
     if (connection === null) return;
-    if (header !== undefined) nameByProxy(connection, header);
+    nameByProxy(connection, header);
     this.#context.runInAsyncScope(this.onconnection!, this, 0, connection);
   }
 }

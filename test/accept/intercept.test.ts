@@ -42,6 +42,6 @@ for (const strategy of ['shared', 'reuseport'] as const) {
   test(`drain takes what is queued, then nothing, and the app may still close: ${strategy}`, async (t) => {
     const outcome = await run({ node, strategy, what: 'drain', alone: true });
     t.like(outcome, { code: 0, stderr: '' });
-    t.deepEqual(JSON.parse(outcome.stdout), { answers: 20, accepted: 0, byHandle: 'ECONNREFUSED', asked: 'own', refused: 'ECONNREFUSED', listening: [true, true], listensOn: true, listeners: 0 });
+    t.deepEqual(JSON.parse(outcome.stdout), { contexts: ['around listen', 'none'], answers: 20, accepted: 0, byHandle: 'ECONNREFUSED', asked: 'own', refused: 'ECONNREFUSED', listening: [true, true], listensOn: true, listeners: 0 });
   });
 }

@@ -1,4 +1,5 @@
 /** The acceptor in this process: what it takes, when it stops, who owns what. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
@@ -251,6 +252,33 @@ test('ticks run after each connection', async (t) => {
   acceptor.arm(fd, SHARED);
   await until(() => order.length === 4);
   t.deepEqual(order, ['connection', 'tick', 'connection', 'tick']);
+});
+
+test('with `wrap`, a connection is what that makes of it, heard of in the context the acceptor was made in; of null nothing is heard', async (t) => {
+  const { board } = createBoard(t);
+  const { fd, port } = listen();
+  const storage = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const acceptor = storage.run('made', () => {
+    const wrap = (connection: number): { connection: number } | null => {
+      seen.push(['wrap', storage.getStore()]);
+      if (seen.length > 1) return { connection };
+      closeSync(connection);
+      return null;
+    };
+    const onConnection = ({ connection }: { connection: number }, slot: number): void => {
+      seen.push(['heard', storage.getStore(), slot]);
+      process.nextTick(() => seen.push('tick'));
+      closeSync(connection);
+    };
+    return new native.Acceptor<{ connection: number }>(board.buffer, rowOffset(0), onConnection, () => t.fail(), wrap);
+  });
+  t.teardown(() => acceptor.close(false));
+  acceptor.arm(fd, { ...SHARED, slot: 3 });
+  await connect(t, port);
+  await connect(t, port);
+  await until(() => seen.length === 4);
+  t.deepEqual(seen, [['wrap', undefined], ['wrap', undefined], ['heard', 'made', 3], 'tick']);
 });
 
 test('a socket that stops listening is disarmed and reported', async (t) => {

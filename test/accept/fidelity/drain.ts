@@ -1,4 +1,5 @@
 /** In the child of intercept.test.ts: what drain() leaves of the servers. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import net from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -10,7 +11,14 @@ async function code(where: net.NetConnectOpts): Promise<string> {
 }
 
 export async function drain(intercept: Intercept): Promise<unknown> {
-  const server = net.createServer((socket) => socket.end('served')).listen(0, '127.0.0.1');
+  const storage = new AsyncLocalStorage<string>();
+  const stores = { atConnection: new Set<string | undefined>(), atClose: new Set<string | undefined>() };
+  const server = net.createServer((socket) => {
+    stores.atConnection.add(storage.getStore());
+    socket.on('close', () => stores.atClose.add(storage.getStore()));
+    socket.resume().end('served');
+  });
+  storage.run('around listen', () => server.listen(0, '127.0.0.1'));
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
   const own = net.createServer((socket) => socket.end('own')).listen({ port: 0, host: '127.0.0.1', exclusive: true });
@@ -24,7 +32,7 @@ export async function drain(intercept: Intercept): Promise<unknown> {
   // Queued: connected, and our loop has not turned since.
   const queued = Array.from({ length: 20 }, () => net.connect({ port, host: '127.0.0.1' }));
   await Promise.all(queued.map((socket) => once(socket, 'connect')));
-  intercept.drain('all');
+  storage.run('around drain', () => intercept.drain('all'));
   const answers = await Promise.all(queued.map(text));
 
   const late = net.connect({ port, host: '127.0.0.1' });
@@ -43,5 +51,6 @@ export async function drain(intercept: Intercept): Promise<unknown> {
     await once(closing, 'close');
   }
   late.destroy();
-  return { answers: answers.filter((answer) => answer === 'served').length, accepted, byHandle, asked, refused, listening, listensOn, listeners: intercept.listeners };
+  const contexts = [...stores.atConnection, ...stores.atClose].map((store) => store ?? 'none');
+  return { contexts, answers: answers.filter((answer) => answer === 'served').length, accepted, byHandle, asked, refused, listening, listensOn, listeners: intercept.listeners };
 }
