@@ -4,6 +4,8 @@
 // The thread is the point: a file system that hangs for half a minute holds up this thread, and no request. It cannot be joined
 // while it hangs; it shares ownership of all it touches and is let go of instead. (The library is linked `nodelete`, so its code stays.)
 //
+// Whether the loop has turned the thread reads off the board, where the loop stamp counts; a handle of our own for it, called every turn, is there only without.
+//
 // Thread and loop have a clock each and never wait for, or wake, each other: an idle worker wakes once per beat for the one and once per turn for the
 // other. (The loop waking the thread cost two more: woken under the lock, it went to sleep again on the lock.)
 #include "heartbeat.h"
@@ -17,6 +19,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <utility>
 
 #include "args.h"
 #include "environment.h"
@@ -30,13 +33,21 @@ struct Heartbeat::Shared {
   Fd fd;
   std::chrono::milliseconds period{0};
   uint64_t faultMs = 0;
-  std::atomic<bool> turned = true;  // the loop sets, the thread clears
+  // The loop counts, whichever it is; only the thread looks. Not valid: it is `ownTurns`.
+  Board board;
+  std::atomic<uint64_t> ownTurns = 1;
+  uint64_t turnsSeen = 0;
 
   mutable std::mutex mutex;
   std::condition_variable stop;
   bool stopping = false;  // the loop sets
   bool beating = false;   // the thread is in the system call
   HeartbeatStats stats;
+
+  bool hasTurned() {
+    const uint64_t turns = board.valid() ? load(board.own().loopTurns) + 1 : ownTurns.load(std::memory_order_relaxed);
+    return std::exchange(turnsSeen, turns) != turns;
+  }
 
   void beat(mode_t mode) const {
     // Fault injection for tests: a disk that takes this long.
@@ -51,7 +62,7 @@ struct Heartbeat::Shared {
   void run() {
     std::unique_lock lock(mutex);
     for (mode_t mode = 0;;) {
-      if (turned.exchange(false, std::memory_order_relaxed)) {
+      if (hasTurned()) {
         beating = true;
         lock.unlock();
         const uint64_t begin = uv_hrtime();
@@ -68,7 +79,7 @@ struct Heartbeat::Shared {
   }
 };
 
-int Heartbeat::start(LoopHandles& handles, int fd, const HeartbeatOptions& options) {
+int Heartbeat::start(LoopHandles& handles, const LoopStamp& loopStamp, int fd, const HeartbeatOptions& options) {
   if (options.beatMs <= 0 || options.turnMs <= 0 || options.graceMs < 0) return -EINVAL;
   if (shared_ != nullptr) return -EALREADY;
   if (struct stat status; fd >= 0 && fstat(fd, &status) != 0) return lastError();
@@ -92,7 +103,8 @@ int Heartbeat::start(LoopHandles& handles, int fd, const HeartbeatOptions& optio
   if (fd < 0) return 0;
   shared_->fd.reset(fd);
   shared_->period = std::chrono::milliseconds(options.beatMs);
-  uv_check_start(check_.get(), [](uv_check_t* check) { static_cast<Heartbeat*>(check->data)->shared_->turned.store(true, std::memory_order_relaxed); });
+  shared_->board = loopStamp.board();
+  if (!shared_->board.valid()) uv_check_start(check_.get(), [](uv_check_t* check) { static_cast<Heartbeat*>(check->data)->shared_->ownTurns.fetch_add(1, std::memory_order_relaxed); });
   const int status = thread_.start("drover:beat", [shared = shared_] { shared->run(); });
   if (status == 0) return 0;
   // The caller's again.
@@ -133,7 +145,7 @@ Napi::Value StartHeartbeat(const Napi::CallbackInfo& info) {
   const HeartbeatOptions options{.beatMs = args.integer(1), .turnMs = args.integer(2), .parentPid = args.integer(3), .graceMs = args.integer(4), .exitCode = args.integer(5)};
   if (!args.valid()) return result(info.Env(), -EINVAL);
   Environment& environment = Environment::of(info.Env());
-  return result(info.Env(), environment.heartbeat.start(environment.handles, fd, options));
+  return result(info.Env(), environment.heartbeat.start(environment.handles, environment.loopStamp, fd, options));
 }
 
 Napi::Value GetHeartbeatStats(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "loop_handle.h"
+#include "loop_stamp.h"
 #include "parent_watch.h"
 #include "thread.h"
 
@@ -31,7 +32,7 @@ class Heartbeat {
   Heartbeat() = default;
   ~Heartbeat() { stop(); }
   // Owns `fd`, if it is one, from a start that succeeded.
-  int start(LoopHandles& handles, int fd, const HeartbeatOptions& options);
+  int start(LoopHandles& handles, const LoopStamp& loopStamp, int fd, const HeartbeatOptions& options);
   void stop();
   HeartbeatStats stats() const;
 

@@ -71,7 +71,8 @@ void LoopStamp::renew() {
   store(board_.own().loopStamp, now);
 }
 
-bool LoopStamp::blockedLately() const { return board_.valid() && wasBlockedLately(board_.own(), uv_hrtime()); }
+// Mostly it never was, and then the clock is not asked.
+bool LoopStamp::blockedLately() const { return board_.valid() && load(board_.own().blockedAt) != 0 && wasBlockedLately(board_.own(), uv_hrtime()); }
 
 Napi::Value StartLoopStamp(const Napi::CallbackInfo& info) {
   Args args(info);

@@ -16,6 +16,8 @@ class LoopStamp {
  public:
   int start(LoopHandles& handles, Board board);
   void stop();
+  // Where it counts this loop's turns; not valid before start().
+  const Board& board() const { return board_; }
   // Out of poll: from now on this loop is not idle.
   void leftPoll();
   // As if it had left poll only now: it has been busy for long, and can take connections again.
