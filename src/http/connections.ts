@@ -4,6 +4,7 @@
  * In the worker. Counts them on the board. Works per connection, never per request: what a connection is doing is read off its socket when
  * a drain asks.
  */
+import { EventEmitter } from 'node:events';
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
@@ -39,6 +40,8 @@ interface Patience {
   since: number;
   ms: number;
 }
+
+const { on } = EventEmitter.prototype;
 
 const kConnection = Symbol('drover.connection');
 
@@ -206,7 +209,8 @@ export class Connections {
     this.#connections[this.#count++] = connection;
     this.#publish();
     this.#admission?.opened(socket, owes);
-    socket.on('close', this.#onSocketClose);
+    // Not the on() of a stream, which looks at each event for those that make it flow.
+    on.call(socket, 'close', this.#onSocketClose);
   }
 
   #closed(connection: Connection): void {

@@ -72,13 +72,18 @@ export class Edge {
       for (const policy of requests) if (policy(request, response)) return true;
       return false;
     };
-    // Plain parameters and `arguments`: every event of the server comes by here, and a rest parameter is an array each time.
+    // Plain parameters and `arguments`: every event of the server comes by here, and a rest parameter is an array each time. The two events that each connection has are handed on
+    // as they are, which compiled code can look through.
     (server as { emit: Emit }).emit = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown, fourth?: unknown) {
       switch (event) {
         case 'request':
           if (isRefused((first as IncomingMessage).socket)) return true;
-          if (asked?.has(first as object) === true || !ask(first as IncomingMessage, second as ServerResponse)) break;
-          return true;
+          if (asked?.has(first as object) !== true && ask(first as IncomingMessage, second as ServerResponse)) return true;
+          if (arguments.length === 3) return emit.call(this, event, first, second);
+          break;
+        case 'connection':
+          if (arguments.length === 2) return emit.call(this, event, first);
+          break;
         case 'checkContinue':
         case 'checkExpectation':
           if (isRefused((first as IncomingMessage).socket)) return true;

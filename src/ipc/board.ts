@@ -9,6 +9,7 @@
  *
  * Rank 2. In the master and in the workers.
  */
+import { performance } from 'node:perf_hooks';
 
 /** Bytes of a row: four cache lines, so that no two workers share one. */
 export const ROW_BYTES = 256;
@@ -123,7 +124,7 @@ export class Board {
    * What a worker calls when its JavaScript begins to work: libuv runs the handlers of ready descriptors inside its poll phase, so the first of them
    * has to say that the loop has left poll. Some 100 ns then, and one load when it is said already. Native code takes the stamp back (loop_stamp.cc).
    *
-   * The field is a u64, and BigInts cost more than they are worth here: read as a double it is 0 when it is 0, and the bits are put together in a double,
+   * (The global `performance` is a getter, which costs as much again.) The field is a u64, and BigInts cost more than they are worth here: read as a double it is 0 when it is 0, and the bits are put together in a double,
    * which is stored at once, as a reader of the word requires.
    */
   stamper(row: number): () => void {
