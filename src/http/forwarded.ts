@@ -75,6 +75,8 @@ export function clientOf(nodes: readonly (string | undefined)[], trusts: (addres
 
 /** The same of the text of X-Forwarded-For, and only the address: what a line of the access log asks for. */
 export function clientIn(text: string, trusts: (address: string) => boolean): string | undefined {
+  // Most proxies send one address.
+  if (ipv4Of(text) !== undefined) return text;
   let found: string | undefined;
   for (let end = text.length; ; ) {
     const comma = end === 0 ? -1 : text.lastIndexOf(',', end - 1);

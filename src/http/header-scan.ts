@@ -2,13 +2,36 @@
  * One pass over the header fields of a request: finds all that the edge asks about. In the worker; the hot path.
  *
  * Node's `req.headers` is made of these fields when it is first read, which costs more than all of this; so the fields are looked at as they
- * came. Most names are told apart by their length and first letter. The result stands in the scan itself until the next one.
+ * came. What a name is is found out once: clients send the same few names, in the same spelling, again and again. The result stands in the scan itself
+ * until the next one.
  */
 
 /** Names that only proxies should send, beside those that begin with x-forwarded-. */
 const FORWARDED = 'forwarded';
 const REAL_IP = 'x-real-ip';
-const FORWARDED_FOR = 'x-forwarded-for';
+const X_FORWARDED = 'x-forwarded-';
+
+// What a name is: the sum of these.
+const HOST = 1;
+const CONTENT_LENGTH = 2;
+const TRANSFER_ENCODING = 4;
+const AUTHORITY = 8;
+const FORWARDING = 16;
+const FORWARDED_FOR = 32;
+const RFC7239 = 64;
+const SCHEME = 128;
+const REQUEST_ID = 256;
+const UNDERSCORE = 512;
+
+const KINDS: readonly (readonly [name: string, kind: number])[] = [
+  ['host', HOST],
+  ['content-length', CONTENT_LENGTH],
+  ['transfer-encoding', TRANSFER_ENCODING],
+  [':authority', AUTHORITY],
+  [FORWARDED, FORWARDING | RFC7239],
+  [REAL_IP, FORWARDING],
+  ['x-forwarded-for', FORWARDING | FORWARDED_FOR],
+];
 
 export class HeaderScan {
   // Indices into rawHeaders of the value of the last such field, -1: none; and how many there are.
@@ -36,107 +59,101 @@ export class HeaderScan {
   /** Of all fields, likewise. */
   bytes = 0;
 
-  /** By length: names that are not found by rule. */
-  readonly #extra: readonly (readonly Extra[] | undefined)[];
+  /** What is asked about, in lower case. */
+  readonly #kinds = new Map(KINDS);
+  /** Names as they have come, and what they are, where `slotOf` says or shortly behind. Bounded, whatever clients send: one that finds no place takes another's. */
+  readonly #seen: string[] = Array<string>(SLOTS).fill('');
+  readonly #seenKinds = new Uint16Array(SLOTS);
 
   /** Names in lower case. `schemeHeaders`: those that tell the scheme. */
   constructor(schemeHeaders: readonly string[], requestId: string) {
-    const extra: (Extra[] | undefined)[] = Array<Extra[] | undefined>(MAX_NAME).fill(undefined);
-    for (const name of new Set([...schemeHeaders, requestId])) {
-      if (name.length < MAX_NAME) (extra[name.length] ??= []).push({ name, first: name.charCodeAt(0) | 0x20, isId: name === requestId, isScheme: schemeHeaders.includes(name), isForwarded: name.startsWith(X_FORWARDED) });
-    }
-    this.#extra = extra;
+    const add = (name: string, kind: number): void => void this.#kinds.set(name, (this.#kinds.get(name) ?? 0) | kind);
+    for (const name of schemeHeaders) add(name, FORWARDING | SCHEME);
+    add(requestId, requestId.startsWith(X_FORWARDED) ? REQUEST_ID | FORWARDING : REQUEST_ID);
   }
 
   run(fields: readonly string[]): void {
     this.host = this.contentLength = this.transferEncoding = this.requestId = this.authority = this.forwardedFor = -1;
     this.hosts = this.codings = this.requestIds = this.forwarding = this.forwardedFors = this.schemes = this.rfc7239 = this.underscores = 0;
+    const seen = this.#seen;
     let largest = 0;
     let bytes = 0;
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
-      const length = name.length;
-      const size = length + fields[at + 1]!.length;
+      const size = name.length + fields[at + 1]!.length;
       if (size > largest) largest = size;
       bytes += size + FIELD_FRAME;
-      const first = name.charCodeAt(0) | 0x20;
-      switch (length) {
-        case 4:
-          if (first === H && is(name, 'host')) {
-            this.host = at + 1;
-            this.hosts++;
-          }
-          break;
-        case 9:
-          if ((first === F && is(name, FORWARDED)) || (first === X && is(name, REAL_IP))) {
-            this.forwarding++;
-            if (first === F) this.rfc7239++;
-          }
-          break;
-        case 10:
-          if (first === COLON && name === ':authority') this.authority = at + 1;
-          break;
-        case 14:
-          if (first === C && is(name, 'content-length')) this.contentLength = at + 1;
-          break;
-        case 17:
-          if (first === T && is(name, 'transfer-encoding')) {
-            this.transferEncoding = at + 1;
-            this.codings++;
-          }
-          break;
-      }
-      if (first === X && length > 12 && (name.charCodeAt(2) | 0x20) === F && beginsForwarded(name)) {
-        this.forwarding++;
-        if (length === 15 && is(name, FORWARDED_FOR)) {
-          this.forwardedFor = at + 1;
-          this.forwardedFors++;
-        }
-      }
-      if (name.includes('_')) this.underscores++;
-      const extra = this.#extra[length];
-      if (extra !== undefined) this.#look(extra, name, first, at);
+      const slot = slotOf(name);
+      const kind = seen[slot] === name ? this.#seenKinds[slot]! : this.#kindOf(name, slot);
+      // Most are nothing to us.
+      if (kind !== 0) this.#note(kind, at + 1);
     }
     this.largest = largest + FIELD_FRAME;
     this.bytes = bytes;
   }
 
-  #look(extra: readonly Extra[], name: string, first: number, at: number): void {
-    for (let i = 0; i < extra.length; i++) {
-      const candidate = extra[i]!;
-      if (candidate.first !== first || !is(name, candidate.name)) continue;
-      if (candidate.isId) {
-        this.requestId = at + 1;
-        this.requestIds++;
-      }
-      if (candidate.isScheme) {
-        if (!candidate.isForwarded) this.forwarding++;
-        this.schemes++;
-      }
+  #note(kind: number, at: number): void {
+    if ((kind & HOST) !== 0) {
+      this.host = at;
+      this.hosts++;
     }
+    if ((kind & FORWARDING) !== 0) {
+      this.forwarding++;
+      if ((kind & FORWARDED_FOR) !== 0) {
+        this.forwardedFor = at;
+        this.forwardedFors++;
+      }
+      if ((kind & SCHEME) !== 0) this.schemes++;
+      if ((kind & RFC7239) !== 0) this.rfc7239++;
+    }
+    if ((kind & CONTENT_LENGTH) !== 0) this.contentLength = at;
+    if ((kind & TRANSFER_ENCODING) !== 0) {
+      this.transferEncoding = at;
+      this.codings++;
+    }
+    if ((kind & AUTHORITY) !== 0) this.authority = at;
+    if ((kind & REQUEST_ID) !== 0) {
+      this.requestId = at;
+      this.requestIds++;
+    }
+    if ((kind & UNDERSCORE) !== 0) this.underscores++;
   }
-}
 
-/** A name that an option gives. */
-interface Extra {
-  name: string;
-  first: number;
-  isId: boolean;
-  isScheme: boolean;
-  isForwarded: boolean;
+  /** Of a name that is not in its own slot. */
+  #kindOf(name: string, home: number): number {
+    let free = home;
+    for (let slot = home; slot < home + NEIGHBOURS; slot++) {
+      if (this.#seen[slot] === name) return this.#seenKinds[slot]!;
+      if (this.#seen[slot] !== '') continue;
+      free = slot;
+      break;
+    }
+    const lower = name.toLowerCase();
+    const known = this.#kinds.get(lower) ?? (lower.length > X_FORWARDED.length && lower.startsWith(X_FORWARDED) ? FORWARDING : 0);
+    const kind = name.includes('_') ? known | UNDERSCORE : known;
+    if (name.length <= LONGEST_SEEN) {
+      this.#seen[free] = name;
+      this.#seenKinds[free] = kind;
+    }
+    return kind;
+  }
 }
 
 /** ": " and CRLF. */
 const FIELD_FRAME = 4;
-/** Longer names than any that is asked about. */
-const MAX_NAME = 128;
-const X_FORWARDED = 'x-forwarded-';
-const H = 'h'.charCodeAt(0);
-const F = 'f'.charCodeAt(0);
+/** Many times the names that a server meets. */
+const HOMES = 512;
+const NEIGHBOURS = 4;
+const SLOTS = HOMES + NEIGHBOURS;
+/** Longer ones are rare. */
+const LONGEST_SEEN = 64;
 const X = 'x'.charCodeAt(0);
-const C = 'c'.charCodeAt(0);
-const T = 't'.charCodeAt(0);
-const COLON = ':'.charCodeAt(0);
+
+/** Where a name is looked for. Names of a family (sec-fetch-, x-forwarded-) differ near their ends. */
+function slotOf(name: string): number {
+  const { length } = name;
+  return (length * 31 + name.charCodeAt(0) * 7 + name.charCodeAt(length > 2 ? length - 3 : 0) * 101) & (HOMES - 1);
+}
 
 /**
  * Whether a name of the same length is this one, in any case. Names are tokens, of which bit 5 tells but the case of letters (and ^ from ~). Not by toLowerCase: that

@@ -49,3 +49,27 @@ test('names that only proxies should send', (t) => {
   for (const name of ['Forwarded', 'X-Real-IP', 'X-Forwarded-Anything', 'x-forwarded-']) t.true(isForwardingName(name), name);
   for (const name of ['Forwarder', 'X-Real-I', 'X-Forwarded', 'Y-Forwarded-For', 'Host', '']) t.false(isForwardingName(name), name);
 });
+
+test('what a name is does not hang on the names that came before it', (t) => {
+  const scan = new HeaderScan(['x-forwarded-proto', 'front-end-https'], 'x-request-id');
+  // More than it keeps, of all lengths, many with the place of another.
+  const others = Array.from({ length: 5000 }, (_, i) => `${'abchtfx'[i % 7]!}-${i.toString(36)}${'z'.repeat(i % 80)}${i % 11 === 0 ? '_' : ''}${'rto'[i % 3]!}st`);
+  const known = ['Host', 'a', 'hOsT', 'b', 'x-forwarded-for', 'c', 'X-Forwarded-Proto', 'd', 'X-FORWARDED-PROTO', 'e', `X-Forwarded-${'y'.repeat(100)}`, 'f', 'Content-Length', '1', 'X-Request-Id', 'g', 'S_N', 'h'];
+  for (let at = 0; at < others.length; at += 50) {
+    const some = others.slice(at, at + 50);
+    for (let times = 0; times < 2; times++) {
+      scan.run([...some.flatMap((name) => [name, '']), ...known]);
+      t.deepEqual(
+        [scan.hosts, scan.forwarding, scan.schemes, scan.forwardedFors, scan.requestIds, scan.codings, scan.rfc7239, scan.underscores],
+        [2, 4, 2, 1, 1, 0, 0, 1 + some.filter((name) => name.includes('_')).length],
+      );
+      t.deepEqual([scan.host, scan.forwardedFor, scan.contentLength, scan.requestId, scan.authority], [103, 105, 113, 115, -1]);
+    }
+  }
+});
+
+test('a name is what each option says of it', (t) => {
+  const scan = new HeaderScan(['x-forwarded-id', 'x-id'], 'x-forwarded-id');
+  scan.run(['X-Forwarded-Id', 'a', 'X-Id', 'b', ':authority', 'c', '', 'd']);
+  t.deepEqual([scan.forwarding, scan.schemes, scan.requestIds, scan.requestId, scan.authority], [2, 2, 1, 1, 5]);
+});
