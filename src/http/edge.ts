@@ -31,7 +31,7 @@ export class Edge {
   /** In the order in which they are asked. */
   constructor(policies: readonly Policy[]) {
     this.#policies = policies;
-    this.#requests = policies.flatMap((policy) => (policy.request === undefined ? [] : [policy.request.bind(policy)]));
+    this.#requests = policies.flatMap((policy) => (policy.request === undefined ? [] : [(request, response) => policy.request!(request, response)]));
     this.#streams = policies.flatMap((policy) => (policy.stream === undefined ? [] : [policy.stream.bind(policy)]));
     this.#upgrades = policies.flatMap((policy) => (policy.upgrade === undefined ? [] : [policy.upgrade.bind(policy)]));
     this.#errors = policies.flatMap((policy) => (policy.clientError === undefined ? [] : [policy.clientError.bind(policy)]));

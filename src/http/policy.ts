@@ -57,6 +57,8 @@ export interface PolicyContext {
   origin: { pid: number; slot: number };
   /** What is open on the app's servers now; under TLS the TLS sockets. */
   openSockets: () => readonly Socket[];
+  /** The listener is called for every HTTP/1 request as Node makes it, also for those that Node or a policy answers. One listener. */
+  onRequestBegin: (listener: (request: IncomingMessage, response: ServerResponse, socket: Socket) => void) => void;
   /** The listener is called once for every HTTP/1 response that is out, or whose connection has closed. One listener. */
   onResponseEnd: (listener: (response: ServerResponse) => void) => void;
 }

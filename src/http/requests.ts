@@ -38,6 +38,8 @@ const ENDED = -2;
 export class Requests {
   /** Answer with `Connection: close` from now on: while the worker drains (worker/drain.ts), and always in the class `sync`. */
   closing = false;
+  /** Called when an HTTP/1 request has been counted in. A second subscriber of the channel would cost more than the call. */
+  onBegin: ((request: IncomingMessage, response: ServerResponse, socket: Socket) => void) | undefined;
   /** Called when an HTTP/1 response is out, or its connection has closed. */
   onEnd: ((response: ServerResponse) => void) | undefined;
 
@@ -88,14 +90,17 @@ export class Requests {
       const { request, response, socket } = message as RequestStart;
       response[kEntry] = begin(request.method!, request.url!, socket);
       if (this.closing) response.shouldKeepAlive = false;
-      if (!socket._httpMessage) return void response.on('close', onResponseClose);
-      // A pipelined request: its response has no socket yet, and never emits `close` when the connection dies before its turn.
-      if (socket[kPipelined] === undefined) {
-        socket[kPipelined] = new Set();
-        socket.once('close', onSocketClose);
+      if (!socket._httpMessage) response.on('close', onResponseClose);
+      else {
+        // A pipelined request: its response has no socket yet, and never emits `close` when the connection dies before its turn.
+        if (socket[kPipelined] === undefined) {
+          socket[kPipelined] = new Set();
+          socket.once('close', onSocketClose);
+        }
+        socket[kPipelined].add(response);
+        response.on('close', onPipelinedClose);
       }
-      socket[kPipelined].add(response);
-      response.on('close', onPipelinedClose);
+      requests.onBegin?.(request, response, socket);
     });
   }
 

@@ -44,6 +44,7 @@ export class AppServers {
       countRefused,
       origin: { pid: process.pid, slot },
       openSockets: () => connections.sockets(),
+      onRequestBegin: (listener) => void (requests.onBegin = listener),
       onResponseEnd: (listener) => void (requests.onEnd = listener),
     };
     this.#edge = await openEdge(config, context, hooks);

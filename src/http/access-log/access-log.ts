@@ -1,11 +1,10 @@
 /**
  * The access log: a line for every request that has been answered, refused or given up. A policy of the edge, in the worker.
  *
- * It sees HTTP/1 requests where Node makes them (diagnostics channel), so also those that Node or another policy answers; their end it is told of by
- * Requests, which listens for it anyhow. HTTP/2 streams it watches itself. An upgrade is logged when it is answered, what could not be read as a
+ * It sees HTTP/1 requests where Node makes them, so also those that Node or another policy answers; of their begin and their end it is told by
+ * Requests, which listens for both anyhow. HTTP/2 streams it watches itself. An upgrade is logged when it is answered, what could not be read as a
  * request when drover refuses it (`refused`). What a line says is atoms.ts's and json.ts's, how it gets out is writer.ts's.
  */
-import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
@@ -23,12 +22,14 @@ import { LogClock } from './clock.js';
 import { bodyBytes, countBodyBytes, countStreamBytes, streamBytes, type CountedStream, type NodeResponse } from './count-bytes.js';
 import { openDestination } from './destination.js';
 import { escapeWord } from './escape.js';
-import { CLIENT_CLOSED, Exchange, peerOf, type AnyRequest } from './exchange.js';
+import { addressOf, CLIENT_CLOSED, Exchange, peerOf, type AnyRequest } from './exchange.js';
 import { watchFirstAnswer } from './first-answer.js';
 import { compileJson } from './json.js';
 import { LogWriter } from './writer.js';
 
 const kExchange = Symbol('drover.exchange');
+/** The global of that name is a getter. */
+const monotonic = performance;
 
 interface LoggedResponse extends NodeResponse {
   [kExchange]?: Exchange;
@@ -43,12 +44,6 @@ interface UpgradedSocket extends Duplex {
   [kExchange]?: Exchange;
 }
 
-interface RequestStart {
-  request: IncomingMessage;
-  response: LoggedResponse;
-  socket: Socket;
-}
-
 export class AccessLog implements Policy {
   readonly #format: Formatter;
   /** Whether a line has to know when its request began: to look at a clock is no small part of what a line costs. */
@@ -57,7 +52,7 @@ export class AccessLog implements Policy {
   readonly #usual: boolean;
   readonly #writer: LogWriter;
 
-  constructor({ file, format }: AccessLogConfig, { log, origin, onResponseEnd }: PolicyContext) {
+  constructor({ file, format }: AccessLogConfig, { log, origin, onRequestBegin, onResponseEnd }: PolicyContext) {
     ({ formatter: this.#format, timed: this.#timed, usual: this.#usual } = compile(format, origin, new LogClock()));
     let destination;
     try {
@@ -68,8 +63,7 @@ export class AccessLog implements Policy {
     }
     this.#writer = new LogWriter({ destination, log });
     countBodyBytes();
-    subscribe('http.server.request.start', (message) => {
-      const { request, response, socket } = message as RequestStart;
+    onRequestBegin((request, response: LoggedResponse, socket) => {
       response[kExchange] = this.#begin(request, socket);
     });
     onResponseEnd((response) => this.#onResponseEnd(response));
@@ -123,9 +117,9 @@ export class AccessLog implements Policy {
       return;
     }
     const [, method = '', url = '', protocol = ''] = /^([!#$%&'*+.^_`|~\w-]+) (\S+) (HTTP\/\d\.\d)$/.exec(requestLine) ?? [];
-    const exchange = new Exchange(performance.now(), method, url, protocol);
+    const exchange = new Exchange(monotonic.now(), method, url, protocol);
     exchange.line = requestLine;
-    exchange.client = peerOf(socket as Socket);
+    exchange.client = addressOf(socket as Socket);
     exchange.status = status;
     exchange.refusal = reason;
     exchange.bytes = bytes;
@@ -165,9 +159,9 @@ export class AccessLog implements Policy {
   #onStream(stream: LoggedStream, headers: Record<string, string | undefined>): void {
     if (stream[kExchange] !== undefined) return;
     const method = escapeWord(headers[':method'] ?? '');
-    const exchange = new Exchange(performance.now(), method, headers[':path'] ?? headers[':authority'] ?? '', 'HTTP/2.0');
+    const exchange = new Exchange(monotonic.now(), method, headers[':path'] ?? headers[':authority'] ?? '', 'HTTP/2.0');
     exchange.headers = headers;
-    exchange.client = peerOf(stream.session?.socket);
+    exchange.client = addressOf(stream.session?.socket);
     stream[kExchange] = exchange;
     countStreamBytes(stream);
     stream.once('close', () => this.#onStreamEnd(stream, exchange));
@@ -185,7 +179,7 @@ export class AccessLog implements Policy {
   }
 
   #begin(request: IncomingMessage, socket: Socket): Exchange {
-    const exchange = new Exchange(this.#timed ? performance.now() : 0, request.method!, request.url!, request.httpVersionMinor === 1 ? 'HTTP/1.1' : 'HTTP/1.0');
+    const exchange = new Exchange(this.#timed ? monotonic.now() : 0, request.method!, request.url!, request.httpVersionMinor === 1 ? 'HTTP/1.1' : 'HTTP/1.0');
     exchange.request = request as AnyRequest;
     // Made when first read: of HTTP/1.1 Node reads it next, whoever asks. Apps write to it.
     if (this.#usual) {
@@ -193,12 +187,13 @@ export class AccessLog implements Policy {
       exchange.headers = { authorization, host, referer, 'user-agent': agent };
     }
     // Now: once the connection has gone nobody knows any more.
-    exchange.client = peerOf(socket);
+    exchange.peer = peerOf(socket);
+    exchange.client = exchange.peer.address;
     return exchange;
   }
 
   #finish(exchange: Exchange): void {
-    exchange.endMs = performance.now();
+    exchange.endMs = monotonic.now();
     this.#writer.add(this.#format(exchange));
   }
 }

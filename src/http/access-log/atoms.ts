@@ -20,28 +20,77 @@ export interface Origin {
 
 /** The line, with its end. */
 export function compileFormat(pieces: readonly Piece[], origin: Origin, clock: LogClock): Formatter {
-  /** What stands before each atom, and after the last. */
-  const texts: string[] = [''];
-  const atoms: Formatter[] = [];
-  for (const piece of pieces) {
-    if (typeof piece === 'string') {
-      texts[atoms.length] += Buffer.from(piece, 'utf8').toString('latin1');
-      continue;
-    }
-    const atom = 'atom' in piece ? atomNamed(piece.atom, origin, clock) : named(piece.kind, piece.name);
+  const parts: Part[] = [{ cause: undefined, atoms: [], texts: [''] }];
+  for (const piece of [...pieces, '\n']) {
+    const atom = typeof piece === 'string' ? Buffer.from(piece, 'utf8').toString('latin1') : 'atom' in piece ? atomNamed(piece.atom, origin, clock) : named(piece.kind, piece.name);
+    const last = parts.at(-1)!;
     if (typeof atom === 'string') {
-      texts[atoms.length] += atom;
+      last.texts[last.texts.length - 1] += atom;
       continue;
     }
-    atoms.push(atom);
-    texts[atoms.length] = '';
+    const cause = typeof piece === 'object' && 'atom' in piece ? CAUSES[piece.atom] : undefined;
+    if (cause !== undefined && last.cause === cause) {
+      last.atoms.push(atom);
+      last.texts.push('');
+      continue;
+    }
+    // A text belongs to the side that is not put together for every line.
+    const takes = cause !== undefined && last.cause === undefined;
+    parts.push({ cause, atoms: [atom], texts: [takes ? last.texts.pop()! : '', ''] });
+    if (takes) last.texts.push('');
   }
-  texts[atoms.length] += '\n';
-  const [first = ''] = texts;
+  const steps = parts.flatMap(compilePart);
   return (exchange) => {
-    let line = first;
-    for (let i = 0; i < atoms.length; i++) line += atoms[i]!(exchange) + texts[i + 1]!;
+    let line = '';
+    for (let i = 0; i < steps.length; i++) line += steps[i]!(exchange);
     return line;
+  };
+}
+
+/** Atoms that often print what they did in the line before, by what changes them: neighbours are put together when one changes, and not for every line. */
+const CAUSES: Partial<Record<AtomName, 'client' | 'answer'>> = { u: 'client', t: 'client', m: 'client', H: 'client', f: 'client', a: 'client', s: 'answer', B: 'answer', b: 'answer' };
+
+/** A part of a line. */
+interface Part {
+  /** undefined: it is one atom, that prints something else in most lines, or only a text. */
+  cause: 'client' | 'answer' | undefined;
+  atoms: Formatter[];
+  /** Before the first, and behind each. */
+  texts: string[];
+}
+
+function compilePart({ cause, atoms, texts }: Part): Formatter[] {
+  const [before = '', behind = ''] = texts;
+  const [atom] = atoms;
+  if (atom === undefined) return before === '' ? [] : [() => before];
+  if (cause !== undefined) return [repeating(atoms, texts)];
+  return [behind === '' ? atom : (exchange) => atom(exchange) + behind];
+}
+
+/** So many times the same, and it will be so again. */
+const OFTEN = 8;
+
+function repeating(atoms: readonly Formatter[], [before = '', ...texts]: readonly string[]): Formatter {
+  const values = atoms.map(() => '');
+  let whole = before + texts.join('');
+  let repeats = 0;
+  return (exchange) => {
+    let changed = false;
+    for (let i = 0; i < atoms.length; i++) {
+      const value = atoms[i]!(exchange);
+      if (value === values[i]) continue;
+      values[i] = value;
+      changed = true;
+    }
+    if (changed) {
+      whole = before;
+      for (let i = 0; i < atoms.length; i++) whole += values[i]! + texts[i]!;
+      repeats = 0;
+    } else if (repeats < OFTEN && ++repeats === OFTEN) {
+      // In one piece: V8 keeps a sum of strings as a tree of them, and would go through it for every line.
+      whole = [before, ...values.map((value, i) => value + texts[i]!)].join('');
+    }
+    return whole;
   };
 }
 
@@ -65,7 +114,7 @@ function atomNamed(name: AtomName, { pid, slot }: Origin, clock: LogClock): Form
   switch (name) {
     case 'h': {
       const escaped = remembering(escapeWord);
-      return ({ client }) => (client === '' ? '-' : escaped(client));
+      return ({ client, peer }) => (client === peer.address ? peer.word : escaped(client) || '-');
     }
     case 'l':
       return '-';
@@ -73,8 +122,17 @@ function atomNamed(name: AtomName, { pid, slot }: Origin, clock: LogClock): Form
       return ({ headers }) => (headers.authorization === undefined ? '-' : escapeWord(userOf(headers.authorization)) || '-');
     case 't':
       return ({ endMs }) => clock.common(endMs);
-    case 'r':
-      return ({ line, method, url, protocol }) => (line === null ? `${method} ${escapeText(url)} ${protocol}` : escapeText(line) || '-');
+    case 'r': {
+      let [lastMethod, lastUrl, lastProtocol, text] = ['', '', '', '  '];
+      return ({ line, method, url, protocol }) => {
+        if (line !== null) return escapeText(line) || '-';
+        if (url !== lastUrl || method !== lastMethod || protocol !== lastProtocol) {
+          [lastMethod, lastUrl, lastProtocol] = [method, url, protocol];
+          text = `${method} ${escapeText(url)} ${protocol}`;
+        }
+        return text;
+      };
+    }
     case 'm':
       return ({ method }) => method || '-';
     case 'U':

@@ -1,8 +1,9 @@
+import type { Socket } from 'node:net';
 import test from 'ava';
 import { ATOMS, parseLogFormat, type AtomName } from '../../../src/config/access-log-format.js';
 import { compileFormat } from '../../../src/http/access-log/atoms.js';
 import { LogClock } from '../../../src/http/access-log/clock.js';
-import type { Exchange } from '../../../src/http/access-log/exchange.js';
+import { peerOf, type Exchange } from '../../../src/http/access-log/exchange.js';
 import { kCarriesId } from '../../../src/http/request-info.js';
 import { bytesOf, exchangeOf, requestOf, type Given } from './support.js';
 
@@ -98,6 +99,45 @@ test('%({NAME}e)s is a variable of the request as WSGI names it, else one of the
     format(names.map((name) => `%({${name}}e)s`).join(' '), exchange),
     `10.0.0.9 5 ann GET /a/b?x=1 /a/b?x=1 /a/b x=1 HTTP/1.1 a.example 81 text/x 5 c - ${bytesOf('grün')} \\"x\\" -\n`,
   );
+});
+
+test('a line says what its own request does, whatever the lines before it said', (t) => {
+  const text = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(m)s%(H)s%(B)s %(U)s';
+  const pieces = parseLogFormat(text);
+  if (!Array.isArray(pieces)) throw new Error(pieces.what);
+  const compiled = compileFormat(pieces, origin, new LogClock(() => Date.UTC(2026, 10, 24, 10, 0, 35)));
+  const peer = { address: '10.0.0.9', word: '10.0.0.9' };
+  const kinds: Given[] = [
+    { peer },
+    { peer, client: '203.0.113.7' },
+    { client: '' },
+    { peer, method: 'POST', url: '/"', headers: { authorization: basic('ann:x') } },
+    { peer, status: 404, bytes: 0 },
+    { peer, status: 404, bytes: -1, protocol: 'HTTP/1.0' },
+    { peer, line: 'GET  /', status: 400 },
+    { peer, headers: { referer: 'a', 'user-agent': 'b' } },
+    { peer, headers: { referer: 'b', 'user-agent': 'a' } },
+    { peer, headers: { referer: '', 'user-agent': '-' } },
+  ];
+  // Each after each, and each so often in a row that it is kept as one piece.
+  for (const one of kinds) for (const other of kinds) for (const given of [...Array<Given>(10).fill(one), other]) t.is(compiled(exchangeOf(given)), format(text, exchangeOf(given)));
+});
+
+test('the address of a peer is made fit for a line once for its connection', (t) => {
+  let asked = 0;
+  const socket = {
+    get remoteAddress() {
+      asked++;
+      return 'fe80::1%a "b';
+    },
+  } as unknown as Socket;
+  const peer = peerOf(socket);
+  t.is(peerOf(socket), peer);
+  t.is(asked, 1);
+  t.is(format('%(h)s', exchangeOf({ peer, client: peer.address })), 'fe80::1%a\\x20\\"b\n');
+  t.is(format('%(h)s', exchangeOf({ peer, client: '192.0.2.1' })), '192.0.2.1\n');
+  const unix = peerOf({} as Socket);
+  t.is(format('%(h)s', exchangeOf({ peer: unix, client: unix.address })), '-\n');
 });
 
 test('the text of a format goes out as it is, in UTF-8', (t) => {
