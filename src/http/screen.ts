@@ -27,7 +27,7 @@ import { Trust } from './trust.js';
 import { headIsComplete, openingOf, watchLine } from './unfinished-line.js';
 
 /** What a mounted request has beside its url, as Express users know it. */
-type Mounted = IncomingMessage & { baseUrl?: string; originalUrl?: string; [kMount]?: string; [kForwarded]?: string | true; [kCarriesId]?: true };
+type Mounted = IncomingMessage & { baseUrl?: string; originalUrl?: string; [kMount]?: string; [kForwarded]?: string | true | undefined; [kCarriesId]?: true };
 
 /** `incoming`: the latest request whose head has come, until it has come whole and its answer is out. */
 type ParsedSocket = Socket & { parser?: { incoming?: IncomingMessage | null } | null };
@@ -81,7 +81,10 @@ export class Screen implements Policy {
     if (speaksHttp1(server)) {
       const { lenient } = limitHead(server, this.#config);
       if (lenient) this.#log('edge.lenient-parser', {});
-      server.on('setTicketKeys' in server ? 'secureConnection' : 'connection', watchLine);
+      server.on('setTicketKeys' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
+        watchLine(socket);
+        this.#trust.expect(socket);
+      });
     }
     const ofHttp2 = /^Http2/.test(server.constructor.name);
     // Where nobody listens, node:http ends the connection without a word.
@@ -161,6 +164,8 @@ export class Screen implements Policy {
       }
     }
     if (scan.requestIds > 0) request[kCarriesId] = true;
+    // On every request, as on every socket (trust.ts): else there would be two kinds of requests.
+    request[kForwarded] = undefined;
     if (scan.forwarding > 0) {
       const problem = this.#trust.trusts(request.socket) ? this.#believe(request) : this.#config.dropUntrusted && this.#dropForged(request);
       if (problem) return problem;

@@ -20,7 +20,7 @@ export interface Told {
 }
 
 const kTrusted = Symbol('drover.trusted');
-type Judged = Socket & { [kTrusted]?: boolean };
+type Judged = Socket & { [kTrusted]?: boolean | undefined };
 
 export class Trust {
   readonly #peers: AddressSet;
@@ -31,6 +31,14 @@ export class Trust {
     this.#peers = new AddressSet(allowIps);
     this.#schemes = secureSchemeHeaders;
     this.#trusts = (address) => this.#peers.matches(address);
+  }
+
+  /**
+   * For every socket, before its first request. If only some had the property, there would be two kinds of sockets for V8, and all of Node's code that handles
+   * them would have to tell them apart.
+   */
+  expect(socket: Judged): void {
+    socket[kTrusted] = undefined;
   }
 
   /** Whether the other end of a socket is trusted. */
