@@ -96,10 +96,13 @@ export class Drover {
       this.child.once('error', reject);
       // 'close' would wait for the workers, which inherit stderr; after 'exit' give the pipe's last lines a turn.
       this.child.once('exit', (code, signal) => {
+        // And it does get one, however late that timer is: timers run before what is ready is read.
         setTimeout(() => {
-          this.exit = { code, signal };
-          this.#wake();
-          resolve(this.exit);
+          setImmediate(() => {
+            this.exit = { code, signal };
+            this.#wake();
+            resolve(this.exit);
+          });
         }, 50);
       });
     });
