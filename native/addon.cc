@@ -43,6 +43,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("boardLayout", Napi::Function::New<BoardLayout>(env, "boardLayout"));
   exports.Set("createBoardMap", Napi::Function::New<CreateBoardMap>(env, "createBoardMap"));
   exports.Set("createMemory", Napi::Function::New<CreateMemory>(env, "createMemory"));
+  exports.Set("sealMemory", Napi::Function::New<SealMemory>(env, "sealMemory"));
   exports.Set("createSocketMap", Napi::Function::New<CreateSocketMap>(env, "createSocketMap"));
   exports.Set("descriptorLimit", Napi::Function::New<DescriptorLimit>(env, "descriptorLimit"));
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));

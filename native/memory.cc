@@ -71,6 +71,13 @@ Napi::Value CreateMemory(const Napi::CallbackInfo& info) {
   return result(info.Env(), args.valid() ? createMemory(name, bytes) : -EINVAL);
 }
 
+Napi::Value SealMemory(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int fd = args.integer(0);
+  if (!args.valid()) return result(info.Env(), -EINVAL);
+  return result(info.Env(), fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0 ? 0 : lastError());
+}
+
 Napi::Value MapMemory(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Args args(info);

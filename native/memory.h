@@ -27,6 +27,7 @@ class Mappings {
 };
 
 Napi::Value CreateMemory(const Napi::CallbackInfo& info);
+Napi::Value SealMemory(const Napi::CallbackInfo& info);
 Napi::Value MapMemory(const Napi::CallbackInfo& info);
 
 }  // namespace drover

@@ -270,6 +270,8 @@ export interface Addon {
   parseProxyHeader(bytes: ArrayBuffer, version: number): (ProxyHeader & { length: number }) | ProxyRefusal | null;
   /** Anonymous shared memory (memfd, sealed against resizing), zeroed, CLOEXEC: descriptor or -errno. 0 bytes: a file in memory, which grows as it is written. */
   createMemory(name: string, bytes: number): number;
+  /** Of a file in memory: nobody can change it from now on, whoever has it open. 0 or -errno. */
+  sealMemory(fd: number): number;
   /**
    * Map the whole of a descriptor made by createMemory, or the first `bytes` of one made by createBoardMap (a map does not tell its size), shared and writable; each call is a mapping of its own, unmapped when its buffer is
    * collected. The descriptor stays the caller's and may be closed at once. -errno when it can't be (-ENOTSUP: this Node allows no external buffers).

@@ -38,5 +38,7 @@ export class CompiledCode {
     } catch {
       // Out of files, or of memory: then each compiles for itself, or finds out why it cannot.
     }
+    // It is code that workers run, in the reach of all that runs in one.
+    native.sealMemory(this.#fd);
   }
 }

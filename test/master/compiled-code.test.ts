@@ -1,4 +1,5 @@
 import test from 'ava';
+import { ftruncateSync, writeSync } from 'node:fs';
 import { readCompiled } from '../../src/ipc/compiled-code.js';
 import { CompiledCode } from '../../src/master/compiled-code.js';
 import { WORKER_CODE } from '../../src/master/worker-code.js';
@@ -10,6 +11,8 @@ test('it is compiled once the first worker has been started, for all', async (t)
   await new Promise((resolve) => setImmediate(resolve));
   t.is((readCompiled(fd, WORKER_CODE) as { cachedDataRejected?: boolean } | undefined)?.cachedDataRejected, false);
   t.is(code.forWorker([], {}), fd);
+  t.throws(() => writeSync(fd, 'x', 8), { code: 'EPERM' });
+  t.throws(() => ftruncateSync(fd, 0), { code: 'EPERM' });
 });
 
 test("not for a Node of other flags than the master's, or with modules that come first", (t) => {
