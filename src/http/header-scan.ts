@@ -148,6 +148,8 @@ const SLOTS = HOMES + NEIGHBOURS;
 /** Longer ones are rare. */
 const LONGEST_SEEN = 64;
 const X = 'x'.charCodeAt(0);
+/** With bit 5 it is ~, which is another name's. */
+const CARET = '^'.charCodeAt(0);
 
 /** Where a name is looked for. Names of a family (sec-fetch-, x-forwarded-) differ near their ends. */
 function slotOf(name: string): number {
@@ -156,14 +158,14 @@ function slotOf(name: string): number {
 }
 
 /**
- * Whether a name of the same length is this one, in any case. Names are tokens, of which bit 5 tells but the case of letters (and ^ from ~). Not by toLowerCase: that
+ * Whether a name of the same length is this one, in any case. Names are tokens, of which bit 5 tells the case of letters. Not by toLowerCase: that
  * calls out of compiled code and makes a string, for names that are often as long as another.
  */
 function is(name: string, lower: string): boolean {
   for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at);
     const wanted = lower.charCodeAt(at);
-    if (code !== wanted && (code | 0x20) !== wanted) return false;
+    if (code !== wanted && ((code | 0x20) !== wanted || code === CARET)) return false;
   }
   return true;
 }

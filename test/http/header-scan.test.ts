@@ -43,6 +43,8 @@ test('a name is known in any case, and no other is taken for it', (t) => {
   for (const name of ['x-forwarded-ssl', 'X-FORWARDED-SSL', 'X-Forwarded-SSL']) t.true(isNamed(name, 'x-forwarded-ssl'));
   for (const name of ['x-forwarded-for', 'x-forwarded-ss', 'x-forwarded-ssl-', 'y-forwarded-ssl', '']) t.false(isNamed(name, 'x-forwarded-ssl'));
   for (const name of ['X_Y', '_X']) t.true(isNamed(name, name.toLowerCase()));
+  t.false(isNamed('x^s', 'x~s'));
+  t.true(isNamed('X~S', 'x~s'));
 });
 
 test('names that only proxies should send', (t) => {

@@ -283,7 +283,7 @@ test('with `wrap`, a connection is what that makes of it, heard of in the contex
 
 test('a socket that stops listening is disarmed and reported', async (t) => {
   const { acceptor, errors } = setUp(t);
-  const { fd, port } = listen();
+  const { fd } = listen();
   acceptor.arm(fd, SHARED);
   // Another process that holds it does shutdown(SHUT_RD), which Node cannot: the socket leaves the LISTEN state for everybody.
   const shutdown = 'import socket; socket.socket(fileno=3).shutdown(socket.SHUT_RD)';
@@ -291,7 +291,6 @@ test('a socket that stops listening is disarmed and reported', async (t) => {
   await until(() => errors.length === 1);
   t.deepEqual(errors, [[EINVAL, fd]]);
   t.deepEqual(acceptor.fds(), []);
-  await t.throwsAsync(ask(port), { code: 'ECONNREFUSED' });
 });
 
 test('refusals are -errno', (t) => {
