@@ -280,7 +280,7 @@ uint32_t Acceptor::ownQueue() const {
 
 // Whether a connection at a sibling's socket is better with us than with its owner.
 bool Acceptor::mayTake(Socket& socket, uint64_t now) {
-  if (socket.options.slot < 0) return true;
+  if (socket.options.slot < 0 || isUnattended(socket)) return true;
   QueueLength queue{};
   BoardRow* owner = otherOwner(board_, socket.options.slot);
   if (owner == nullptr || queueLength(socket.fd.get(), queue) < 0 || queue.length == 0 || !canCome(*owner, queue.length, now)) return true;

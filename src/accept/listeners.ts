@@ -194,21 +194,23 @@ export class Listeners {
     return grants;
   }
 
-  /** The slots that have sockets at the addresses where the worker of `row` listens, and no worker that listens there: by listener. */
-  unattended(row: number): Map<string, number[]> {
-    const byKey = new Map<string, number[]>();
-    for (const { key, binds, users } of this.#listeners.values()) {
-      if (!users.has(row)) continue;
+  /** By listener: the slots that have sockets there and no worker that listens there; and the rows of the workers that do. */
+  unattended(): { key: string; slots: number[]; rows: number[] }[] {
+    return [...this.#listeners.values()].map(({ key, binds, users }) => {
       const listening = new Set(users.values());
       const slots = new Set(binds.flatMap(({ sockets }) => [...sockets.keys()]).filter((slot) => slot >= 0 && !listening.has(slot)));
-      byKey.set(key, [...slots].sort((a, b) => a - b));
-    }
-    return byKey;
+      return { key, slots: [...slots].sort((a, b) => a - b), rows: [...users.keys()] };
+    });
   }
 
-  /** Where the worker of `row` listens, and no other of its slot. */
+  /** Where the worker of `row` listens, and nobody after it: at sockets of its slot no other of that, at those that all share nobody else. */
   notTakenOver(row: number): string[] {
-    return [...this.#listeners.values()].filter(({ users }) => users.has(row) && ![...users].some(([other, slot]) => other !== row && slot === users.get(row))).map(({ key }) => key);
+    return [...this.#listeners.values()]
+      .filter(({ binds, users }) => {
+        const isShared = binds.every(({ strategy }) => strategy.sockets === 'shared');
+        return users.has(row) && ![...users].some(([other, slot]) => other !== row && (isShared || slot === users.get(row)));
+      })
+      .map(({ key }) => key);
   }
 
   /** The slots that take connections now. */

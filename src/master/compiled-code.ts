@@ -5,13 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { writeCompiled } from '../ipc/compiled-code.js';
-import { native } from '../native.js';
+import { closeFd, native } from '../native.js';
 import { WORKER_CODE, codeProblem } from './worker-code.js';
 
 export class CompiledCode {
-  readonly #fd = native.createMemory('drover-code', 0);
+  /** -1: there is none, nor will there be. */
+  #fd: number | undefined;
   readonly #ownArgs: readonly string[];
-  #begun = false;
 
   /** `ownArgs`: the flags of the Node that compiles, this one's. */
   constructor(ownArgs: readonly string[] = process.execArgv) {
@@ -24,21 +24,26 @@ export class CompiledCode {
    */
   forWorker(nodeArgs: readonly string[], env: NodeJS.ProcessEnv): number | undefined {
     const isPlain = nodeArgs.length === 0 && this.#ownArgs.length === 0 && (env['NODE_OPTIONS'] ?? '') === '';
-    if (!isPlain || this.#fd < 0) return undefined;
-    if (!this.#begun) setImmediate(() => this.#compile());
-    this.#begun = true;
-    return this.#fd;
+    if (!isPlain) return undefined;
+    if (this.#fd === undefined) {
+      const fd = native.createMemory('drover-code', 0);
+      this.#fd = fd;
+      if (fd >= 0) setImmediate(() => this.#compile(fd));
+    }
+    return this.#fd < 0 ? undefined : this.#fd;
   }
 
-  #compile(): void {
+  #compile(fd: number): void {
     try {
       const source = readFileSync(WORKER_CODE);
       // Of files that are being replaced just now nothing is kept.
-      if (codeProblem() === undefined) writeCompiled(this.#fd, source, WORKER_CODE);
+      if (codeProblem() === undefined) writeCompiled(fd, source, WORKER_CODE);
     } catch {
       // Out of files, or of memory: then each compiles for itself, or finds out why it cannot.
     }
-    // It is code that workers run, in the reach of all that runs in one.
-    native.sealMemory(this.#fd);
+    // It is code that workers run, in the reach of all that runs in one: where it cannot be sealed no other gets it.
+    if (native.sealMemory(fd) === 0) return;
+    closeFd(fd);
+    this.#fd = -1;
   }
 }

@@ -114,11 +114,13 @@ export class Publisher {
    * whoever does: with `--steer source` nobody else would take it.
    */
   #tellUnattended(ready: readonly WorkerHandle[]): void {
-    for (const worker of ready) {
-      for (const [key, slots] of this.#context.listeners.unattended(worker.row)) {
-        const owners = slots.map((slot) => this.#owners.get(slot)?.row ?? -1);
-        const news = slots.map((slot, i) => `${slot}:${owners[i]!}`).join(' ');
-        if ((worker.unattended.get(key) ?? '') === news) continue;
+    const byRow = new Map(ready.map((worker) => [worker.row, worker]));
+    for (const { key, slots, rows } of this.#context.listeners.unattended()) {
+      const owners = slots.map((slot) => this.#owners.get(slot)?.row ?? -1);
+      const news = slots.map((slot, i) => `${slot}:${owners[i]!}`).join(' ');
+      for (const row of rows) {
+        const worker = byRow.get(row);
+        if (worker === undefined || (worker.unattended.get(key) ?? '') === news) continue;
         if (worker.send({ type: 'unattended', key, slots, owners }) >= 0) worker.unattended.set(key, news);
       }
     }

@@ -9,12 +9,14 @@ import type { ListenQuestion, MasterMessage, SocketGrant } from '../ipc/messages
 import type { MasterChannel } from './last-words.js';
 import { RAISE_OPEN_FILES } from '../errors.js';
 
+/** Ours, whatever an app puts in its place (fake timers). */
+const nextTurn = setImmediate;
 /** The master retries a port that is in use for 5 s. */
 const LISTEN_TIMEOUT_MS = 60_000;
 
 export interface AskOptions {
   channel: MasterChannel;
-  /** A message that came while listen() waited, one turn later. */
+  /** Of what came while listen() waited, one turn later, and of all else, in the order in which it came. */
   onMessage: (message: MasterMessage, fds: number[]) => void;
   /** One of these is `quit`, and the turn in between may accept. */
   onQuit: () => void;
@@ -46,8 +48,14 @@ export class Asker {
       }
       if (message.type === 'listen-failed' && message.id === id) return message;
       if (message.type === 'quit') onQuit();
-      if (this.#deferred.push({ message, fds }) === 1) setImmediate(() => this.#handleDeferred());
+      if (this.#deferred.push({ message, fds }) === 1) nextTurn(() => this.#handleDeferred());
     }
+  }
+
+  /** A message that the loop has found: after those that have waited for it to turn. */
+  receive(message: MasterMessage, fds: number[]): void {
+    this.#handleDeferred();
+    this.#options.onMessage(message, fds);
   }
 
   #handleDeferred(): void {

@@ -121,7 +121,7 @@ export class Worker {
     const { channel } = this.#parts;
     this.#intercept = intercept;
     channel.start({
-      onMessage: (message, fds) => this.#onMessage(message, fds),
+      onMessage: (message, fds) => this.#asker.receive(message, fds),
       onClose: () => this.#onMasterGone(),
       onNonsense: (why) => {
         throw new Error(`the master sent ${why}`);

@@ -125,25 +125,33 @@ test('several --bind are one listener; the second listen() of a worker has an ad
 test('where nobody of a slot listens, and what the next worker of a slot does not take over', async (t) => {
   const { listeners } = open(t);
   await listeners.openBinds([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+  const unattended = (): unknown => Object.fromEntries(listeners.unattended().map(({ key, slots, rows }) => [key, [slots, rows]]));
   const other = { ordinal: 1, address: '127.0.0.1' };
   // The socket that reserves the address is slot 0's.
   await granted(t, listeners, {}, 1, true);
-  t.deepEqual(listeners.unattended(1), new Map([['bind', [0]]]));
+  t.deepEqual(unattended(), { bind: [[0], [1]] });
   for (const slot of [0, 2]) await granted(t, listeners, {}, slot, true);
-  for (const slot of [0, 1, 2]) await granted(t, listeners, other, slot, true);
-  const { key } = await granted(t, listeners, {}, 3, true);
-  t.is(key, 'bind');
-  const second = listeners.siblings(0, 0).sockets.map((socket) => socket.key).find((name) => name !== 'bind')!;
-  t.deepEqual(listeners.unattended(0), new Map([['bind', []], [second, []]]));
-  t.deepEqual(listeners.unattended(3), new Map([['bind', []]]), 'where it does not listen itself it can do nothing');
-  listeners.release(second, 2);
+  const { key } = await granted(t, listeners, other, 0, true);
+  for (const slot of [1, 2]) await granted(t, listeners, other, slot, true);
+  t.deepEqual(unattended(), { bind: [[], [1, 0, 2]], [key]: [[], [0, 1, 2]] });
+  listeners.release(key, 2);
   listeners.forget(1);
-  t.deepEqual(listeners.unattended(0), new Map([['bind', [1]], [second, [1, 2]]]));
+  t.deepEqual(unattended(), { bind: [[1], [0, 2]], [key]: [[1, 2], [0]] });
   // Its successor, which has not opened the second.
   await granted(t, listeners, {}, 0, true, 10);
-  t.deepEqual(listeners.notTakenOver(0), [second]);
+  t.deepEqual(listeners.notTakenOver(0), [key]);
   t.deepEqual(listeners.notTakenOver(10), []);
   t.deepEqual(listeners.notTakenOver(2), ['bind']);
+});
+
+test('a socket that all share is taken over by whoever listens there', async (t) => {
+  const { listeners } = open(t, { strategy: 'shared' });
+  const asked = { address: '127.0.0.1' };
+  const { key } = await granted(t, listeners, asked, 0, false);
+  await granted(t, listeners, asked, 1, false);
+  t.deepEqual(listeners.notTakenOver(0), []);
+  listeners.leave(1);
+  t.deepEqual(listeners.notTakenOver(0), [key]);
 });
 
 test('without --bind: the same listen() in another worker gets the same address', async (t) => {
