@@ -86,8 +86,9 @@ test('weighted: what the emptier ones lack comes first', async (t) => {
   board.set(0, 'connections', 60);
   board.set(1, 'connections', 30);
   await looked(conductor);
-  await connect(t, group.port, 20);
-  t.deepEqual(group.lengths(), [0, 0, 20]);
+  // With those that it expects (12 at least) still fewer than the second has.
+  await connect(t, group.port, 10);
+  t.deepEqual(group.lengths(), [0, 0, 10]);
 });
 
 test('an idle conductor does not tick', async (t) => {
