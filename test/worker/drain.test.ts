@@ -30,6 +30,8 @@ class Client {
     socket.setEncoding('latin1').on('data', (text: string) => (this.text += text));
     socket.on('error', () => {});
     this.closed = once(socket, 'close');
+    // Whoever waits for it learns that it was reset; nobody has to.
+    this.closed.catch(() => {});
   }
   send(path: string, ...headers: string[]): void {
     this.socket.write([`GET ${path} HTTP/1.1`, 'Host: x', ...headers, '', ''].join('\r\n'));
