@@ -283,7 +283,9 @@ test('with `wrap`, a connection is what that makes of it, heard of in the contex
 
 test('a socket that stops listening is disarmed and reported', async (t) => {
   const { acceptor, errors } = setUp(t);
-  const { fd } = listen();
+  // An address that nobody else asks for: another program may have the port in a moment.
+  const host = '127.0.0.77';
+  const { fd, port } = listen({ host });
   acceptor.arm(fd, SHARED);
   // Another process that holds it does shutdown(SHUT_RD), which Node cannot: the socket leaves the LISTEN state for everybody.
   const shutdown = 'import socket; socket.socket(fileno=3).shutdown(socket.SHUT_RD)';
@@ -291,6 +293,7 @@ test('a socket that stops listening is disarmed and reported', async (t) => {
   await until(() => errors.length === 1);
   t.deepEqual(errors, [[EINVAL, fd]]);
   t.deepEqual(acceptor.fds(), []);
+  await t.throwsAsync(ask(port, host), { code: 'ECONNREFUSED' });
 });
 
 test('refusals are -errno', (t) => {

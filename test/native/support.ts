@@ -29,7 +29,7 @@ export function createBoard(t: ExecutionContext): { board: Board; fd: number } {
 }
 
 /** A listening socket on loopback: whoever calls owns the descriptor. */
-export function listen(options: { port?: number; backlog?: number; reusePort?: boolean } = {}): { fd: number; port: number } {
+export function listen(options: { host?: string; port?: number; backlog?: number; reusePort?: boolean } = {}): { fd: number; port: number } {
   const fd = check('listen', native.listenTcp({ host: '127.0.0.1', port: 0, backlog: 128, reusePort: false, ipv6Only: false, ...options }));
   const address = check('getsockname', native.localAddress(fd));
   if (address.family === 'unix') throw new Error('not TCP');
@@ -55,8 +55,8 @@ export async function connectUnseen(t: ExecutionContext, port: number, fd: numbe
 }
 
 /** What the server says before it closes; rejects when it resets. */
-export async function ask(port: number): Promise<string> {
-  const socket = net.connect(port, '127.0.0.1');
+export async function ask(port: number, host = '127.0.0.1'): Promise<string> {
+  const socket = net.connect(port, host);
   let text = '';
   socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   await once(socket, 'close');
