@@ -30,7 +30,7 @@ class Client {
     socket.setEncoding('latin1').on('data', (text: string) => (this.text += text));
     socket.on('error', () => {});
     this.closed = once(socket, 'close');
-    // Whoever waits for it learns that it was reset; nobody has to.
+    // Whoever waits for it learns that it was reset. Nobody does of those that waited in the queue of a port of the app's own when that was closed.
     this.closed.catch(() => {});
   }
   send(path: string, ...headers: string[]): void {
