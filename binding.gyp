@@ -24,6 +24,7 @@
         'native/accept_errno.cc',
         'native/acceptor.cc',
         'native/acceptor_object.cc',
+        'native/acceptor_siblings.cc',
         'native/accounts.cc',
         'native/addon.cc',
         'native/address.cc',

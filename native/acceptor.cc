@@ -27,11 +27,10 @@
 #include <array>
 
 #include "accept_errno.h"
+#include "acceptor_socket.h"
 #include "clock.h"
 #include "gate.h"
 #include "queue.h"
-#include "registration.h"
-#include "theft.h"
 
 namespace drover {
 
@@ -40,22 +39,6 @@ constexpr int kPerTurn = 8;
 // A drain ends when the queue is empty; against a flood, here.
 constexpr int kDrainLimit = 65536;
 }  // namespace
-
-struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
-  Acceptor& acceptor;
-  Fd fd;
-  ArmOptions options;
-  LoopHandle<uv_poll_t> poll;
-  Registration registration;
-  bool armed = true;
-  LeftToOwner left;
-  // Not polled while it is for its owner (isForOwner).
-  bool reserve = false;
-  // A unix socket: its queue has no length that the conductor could ask for.
-  bool uncounted = false;
-
-  Socket(Acceptor& owner, const ArmOptions& how) : acceptor(owner), options(how) {}
-};
 
 Acceptor::Acceptor(LoopHandles& handles, LoopStamp& loopStamp, Wake& wake, Board board, AcceptorListener& listener)
     : handles_(handles), loopStamp_(loopStamp), wake_(wake), board_(board), listener_(listener), gate_(board, [this] { gateChanged(); }), exhaustion_(board, [this] { triedDescriptor(); }) {}
@@ -215,7 +198,7 @@ Acceptor::Outcome Acceptor::acceptOne(Socket& socket) {
   if (socket.options.permitted) wake_.passPermit(false);
   if (socket.options.gate) gate_.accepted();
   if (socket.options.slot >= 0) std::atomic_ref<uint32_t>(board_.slot(socket.options.slot).accepted).fetch_add(1, std::memory_order_relaxed);
-  const bool stolen = socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(row.slot);
+  const bool stolen = isOfOtherSlot(socket);
   if (stolen) increment(row.stolen);
   // Before JavaScript runs, which may take its time or close us.
   if (stolen || socket.options.rotate) {
@@ -234,10 +217,10 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
     return;
   }
   bool first = true;
-  const bool siblings = isSiblings(*socket);
-  const uint64_t now = siblings || socket->options.gate ? monotonicNow() : 0;
+  const bool asks = mustAsk(*socket);
+  const uint64_t now = asks || socket->options.gate ? monotonicNow() : 0;
   for (int i = 0; i < kPerTurn; i++) {
-    if (siblings && !mayTake(*socket, now)) return stepAside(*socket);
+    if (asks && !mayTake(*socket, now)) return stepAside(*socket);
     // Who is woken alone finds, as a rule, the connection that it was woken for.
     const bool certain = first && socket->registration.isExclusive();
     const Outcome outcome = certain || isWaiting(socket->fd.get()) ? acceptOne(*socket) : Outcome::kNothing;
@@ -247,68 +230,6 @@ void Acceptor::acceptSome(const std::shared_ptr<Socket>& socket) {
     if (!polling()) return;
     if (outcome == Outcome::kAccepted && (board_.siblingIdle() || (socket->options.gate && aboveAverage(board_, now)))) return;
   }
-}
-
-// One that has not got its place in the row yet, too, but not one that the kernel gives none: it cannot step aside.
-bool Acceptor::isSiblings(const Socket& socket) const {
-  const Registration& registration = socket.registration;
-  return (registration.isExclusive() || registration.awaitsSwap()) && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot) && !isUnattended(socket);
-}
-
-// Of what we were told: a successor that has taken the slot over since may listen there.
-bool Acceptor::isUnattended(const Socket& socket) const {
-  if (unattended_.empty() || socket.options.slot < 0) return false;
-  const Post post{socket.options.slot, static_cast<int>(load(board_.slot(socket.options.slot).owner)) - 1};
-  return std::find(unattended_.begin(), unattended_.end(), post) != unattended_.end();
-}
-
-// A sibling's, on a board where a connection is for the slot's owner alone, unless it is known not to listen there: not polled, and accepted from when we are rung,
-// if nobody serves the slot.
-bool Acceptor::isForOwner(const Socket& socket) const {
-  return board_.sticky() && socket.options.slot >= 0 && static_cast<uint32_t>(socket.options.slot) != load(board_.own().slot) && !isUnattended(socket);
-}
-
-// What waits at our own slot's sockets.
-uint32_t Acceptor::ownQueue() const {
-  uint32_t sum = 0;
-  for (const auto& socket : sockets_) {
-    QueueLength queue{};
-    if (socket->options.slot >= 0 && static_cast<uint32_t>(socket->options.slot) == load(board_.own().slot) && queueLength(socket->fd.get(), queue) == 0) sum += queue.length;
-  }
-  return sum;
-}
-
-// Whether a connection at a sibling's socket is better with us than with its owner.
-bool Acceptor::mayTake(Socket& socket, uint64_t now) {
-  if (socket.options.slot < 0 || isUnattended(socket)) return true;
-  QueueLength queue{};
-  BoardRow* owner = otherOwner(board_, socket.options.slot);
-  if (owner == nullptr || queueLength(socket.fd.get(), queue) < 0 || queue.length == 0 || !canCome(*owner, queue.length, now)) return true;
-  return isBetterWithUs(board_, socket.options.slot, *owner, queue.length, ownQueue(), now, socket.left);
-}
-
-void Acceptor::stepAside(Socket& socket) {
-  if (socket.registration.stepAside(epoll(), socket.fd.get())) watchAside();
-}
-
-void Acceptor::watchAside() {
-  if (uv_is_active(asideTimer_.generic())) return;
-  uv_timer_start(asideTimer_.get(), [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->lookAside(); }, kAsideMs, kAsideMs);
-}
-
-// Back into the row where nothing waits or we may take it: adding a registration looks at the queue.
-void Acceptor::lookAside() {
-  bool aside = false;
-  const uint64_t now = monotonicNow();
-  for (const auto& socket : sockets_) {
-    if (!socket->registration.isAside()) continue;
-    // The decision is made where the connection is accepted; here it is only asked for, and what it has noted must not be used up.
-    const LeftToOwner before = socket->left;
-    const bool back = mayTake(*socket, now);
-    if (back) socket->left = before;
-    aside |= !back || !socket->registration.comeBack(epoll(), socket->fd.get());
-  }
-  if (!aside) uv_timer_stop(asideTimer_.get());
 }
 
 // What is waiting, before we stop polling.
@@ -417,22 +338,6 @@ void Acceptor::recheck() {
   for (const auto& socket : sockets) {
     if (!polling()) return;
     if (socket->armed && (polls(*socket) || isPromised(socket))) acceptPromised(socket, kPerTurn);
-  }
-}
-
-void Acceptor::setUnattended(std::vector<Post> posts) {
-  if (closed_) return;
-  unattended_ = std::move(posts);
-  for (const auto& socket : sockets_) {
-    if (socket->reserve == isForOwner(*socket)) continue;
-    socket->reserve = !socket->reserve;
-    if (socket->reserve) {
-      // Its owner is back, and has not been told of what we were woken for.
-      if (isPromised(socket)) wake_.tellOrphaned();
-      stopPoll(*socket);
-    } else if (polling()) {
-      startPoll(*socket);
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-// Accepting connections from any number of listening sockets. See acceptor.cc.
+// Accepting connections from any number of listening sockets. See acceptor.cc, and acceptor_siblings.cc for those of other slots.
 #pragma once
 
 #include <memory>
@@ -91,7 +91,9 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);
   void swapRegistrations();
   void gateChanged();
+  bool isOfOtherSlot(const Socket& socket) const;
   bool isSiblings(const Socket& socket) const;
+  bool mustAsk(const Socket& socket) const;
   bool isForOwner(const Socket& socket) const;
   bool isUnattended(const Socket& socket) const;
   bool mayTake(Socket& socket, uint64_t now);
