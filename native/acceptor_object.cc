@@ -130,6 +130,8 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   void onConnection(Fd connection, int slot) override {
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
+    // JavaScript, which begins with `wrap`, may close us, and so drop it.
+    const Napi::Function callback = onConnection_.Value();
     // Not Napi::Number, which are doubles first.
     napi_value what = nullptr;
     napi_value owner = nullptr;
@@ -142,8 +144,6 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
       receiver = what = wrapped(env, connection, what);
       if (what == nullptr) return;
     }
-    // JavaScript may close us, and so drop it.
-    const Napi::Function callback = onConnection_.Value();
     if (callBack(env, context_, receiver, callback, {what, owner})) static_cast<void>(connection.release());
   }
 
