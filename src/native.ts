@@ -6,7 +6,7 @@
  * Descriptors cross this border as plain integers: the receiver owns them and closes them with `closeFd`.
  */
 import { closeSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { DroverError, RAISE_OPEN_FILES } from './errors.js';
 
@@ -348,7 +348,7 @@ export const FILE_STAT_NUMBERS = 8;
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
 /** Its path. */
-export const ADDON = process.env['DROVER_ADDON'] ?? join(import.meta.dirname, '../../build/Release/drover.node');
+export const ADDON = process.env['DROVER_ADDON'] !== undefined ? resolve(process.env['DROVER_ADDON']) : join(import.meta.dirname, '../../build/Release/drover.node');
 
 function load(): Addon {
   try {
@@ -371,6 +371,8 @@ function remedyOf({ code, message }: NodeJS.ErrnoException): string {
   }
   if (message.includes('Too many open files')) return RAISE_OPEN_FILES;
   if (process.env['DROVER_ADDON'] !== undefined) return 'The environment variable DROVER_ADDON names it: leave that out.';
+  // EPERM of mmap(2).
+  if (message.includes('failed to map segment')) return 'The file system that it is on is mounted with noexec, it seems: install drover on another, or mount that one without.';
   if (message.includes('Permission denied')) return 'Let the user that drover runs as read it.';
   // What only a clone has.
   if (existsSync(join(import.meta.dirname, '../../.ci/ready.mjs'))) return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';

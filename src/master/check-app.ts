@@ -55,7 +55,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
           exit(_, code, signal) {
             if (isReady) return resolve();
             const { bootFailed, killed, fatal, spawnFailure } = worker;
-            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, nodeArgs: loaded.config.nodeArgs, bootFailed, fatal, heap: undefined, cgroup: undefined });
+            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, nodeArgs: loaded.config.nodeArgs, nodeOptions: worker.nodeOptions, bootFailed, fatal, heap: undefined, cgroup: undefined });
             reject(bootFailure(worker, death.cause));
           },
         },

@@ -8,6 +8,8 @@ import { writeCompiled } from '../ipc/compiled-code.js';
 import { closeFd, native } from '../native.js';
 import { WORKER_CODE, codeProblem } from './worker-code.js';
 
+const CHANGES_LOADING = ['NODE_OPTIONS', 'NODE_PRESERVE_SYMLINKS', 'NODE_PRESERVE_SYMLINKS_MAIN'] as const;
+
 export class CompiledCode {
   /** -1: there is none, nor will there be. */
   #fd: number | undefined;
@@ -23,7 +25,7 @@ export class CompiledCode {
    * before a program may change how that is loaded.
    */
   forWorker(nodeArgs: readonly string[], env: NodeJS.ProcessEnv): number | undefined {
-    const isPlain = nodeArgs.length === 0 && this.#ownArgs.length === 0 && (env['NODE_OPTIONS'] ?? '') === '';
+    const isPlain = nodeArgs.length === 0 && this.#ownArgs.length === 0 && CHANGES_LOADING.every((name) => (env[name] ?? '') === '');
     if (!isPlain) return undefined;
     if (this.#fd === undefined) {
       const fd = native.createMemory('drover-code', 0);

@@ -24,6 +24,8 @@ export interface Evidence {
   spawnFailure: SpawnFailure | undefined;
   /** --node-args. */
   nodeArgs: readonly string[];
+  /** NODE_OPTIONS as the worker has it; '': none. */
+  nodeOptions: string;
   bootFailed: { message: string; stack?: string | undefined } | undefined;
   /** See the message of that name. */
   fatal: { origin: 'uncaughtException' | 'unhandledRejection'; agoMs: number; message: string; stack: string } | undefined;
@@ -89,13 +91,18 @@ export function explainDeath(evidence: Evidence): Death {
   if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);
   if (fatal !== undefined && code !== 0) return death('uncaught', `it exited by itself with code ${String(code)}, ${fatal.agoMs} ms after the app's handler took an ${thrown}: ${fatal.message}`, fatal.stack);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
-  // A worker that has begun says so itself when it exits (bootFailed). One that has not, and exits with 9, is a node that took offence at its own options.
-  if (phase === 'starting' && code === BAD_OPTION) {
-    const given = evidence.nodeArgs.length === 0 ? 'NODE_OPTIONS, as there are no --node-args' : `--node-args ${JSON.stringify(evidence.nodeArgs.join(' '))}`;
-    return death('boot', `node did not take its options and exited with code ${BAD_OPTION} before the app was begun: look at ${given}`);
+  // A worker that has begun says so itself when it exits (bootFailed). In one that has not it was Node, or what Node had been told to do first.
+  if (phase === 'starting') {
+    const given = givenToNode(evidence);
+    if (given === '') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
+    const did = code === BAD_OPTION ? 'did not take its options and exited' : 'exited';
+    return death('boot', `node ${did} with code ${String(code)} before the app was begun: look at ${given}`);
   }
-  if (phase === 'starting') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
   return death('exit', `it exited by itself with code ${String(code)}`);
+}
+
+function givenToNode({ nodeArgs, nodeOptions }: Evidence): string {
+  return [nodeArgs.length === 0 ? '' : `--node-args ${JSON.stringify(nodeArgs.join(' '))}`, nodeOptions === '' ? '' : `NODE_OPTIONS ${JSON.stringify(nodeOptions)}`].filter(Boolean).join(' and ');
 }
 
 function megabytes(bytes: number): string {

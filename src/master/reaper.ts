@@ -67,6 +67,7 @@ export class Reaper {
       killed: worker.killed,
       spawnFailure: worker.spawnFailure,
       nodeArgs: worker.loaded.config.nodeArgs,
+      nodeOptions: worker.nodeOptions,
       bootFailed: worker.bootFailed,
       fatal: worker.fatal,
       heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid, worker.reportFd),

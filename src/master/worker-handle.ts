@@ -119,6 +119,11 @@ export class WorkerHandle {
     return { pid: this.pid, slot: this.slot, generation: this.generation, state: this.state };
   }
 
+  /** Its NODE_OPTIONS; '': none. */
+  get nodeOptions(): string {
+    return this.#env()['NODE_OPTIONS'] ?? '';
+  }
+
   spawn(options: SpawnOptions, events: WorkerEvents, now: number): void {
     this.spawnedAt = now;
     this.heartbeat = options.heartbeat;
@@ -148,7 +153,7 @@ export class WorkerHandle {
     const channel = new Channel<WorkerMessage, MasterMessage>(ours, WORKER_MESSAGES);
     this.#channel = channel;
     let child: ChildProcess;
-    const env: NodeJS.ProcessEnv = { ...process.env, ...NOT_HANDED_ON, ...config.env };
+    const env = this.#env();
     const compiledFd = options.compiledCode?.forWorker(config.nodeArgs, env);
     try {
       // The inspector's address would otherwise be printed among the app's own output when the stack of a stuck worker is taken.
@@ -209,6 +214,10 @@ export class WorkerHandle {
     const { slot, row, generation } = this;
     this.send({ type: 'init', slot, row, generation, config: workerConfig(options.loaded, options.reportDir), ticketKeys: options.ticketKeys, fds: names }, fds);
     if (certificatesFd !== undefined) closeFd(certificatesFd);
+  }
+
+  #env(): NodeJS.ProcessEnv {
+    return { ...process.env, ...NOT_HANDED_ON, ...this.loaded.config.env };
   }
 
   #drainChannel(events: WorkerEvents): void {

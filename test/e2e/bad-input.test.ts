@@ -194,6 +194,8 @@ test.serial('app that neither exports anything usable nor listens: what was foun
 
 test.serial('an option that node does not take: --node-args', (t) => fails(t, 'boot', [app, '-b', '127.0.0.1:0', '--node-args=--bogus'], [/could not boot: node did not take its options.*--node-args "--bogus"/], { nodeWrites: /bad option: --bogus/ }).then(() => undefined));
 
+test.serial('a module that node cannot load before the worker: NODE_OPTIONS', (t) => fails(t, 'boot', [app, '-b', '127.0.0.1:0', '-e', 'NODE_OPTIONS=-r ./none.cjs'], [/could not boot: node exited with code 1 before the app was begun: look at NODE_OPTIONS "-r \.\/none\.cjs"/], { nodeWrites: /Cannot find module '\.\/none\.cjs'/ }).then(() => undefined));
+
 test.serial('app file that cannot be read', async (t) => {
   const dir = scratch(t);
   const file = join(dir, 'app.cjs');

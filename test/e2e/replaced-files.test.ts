@@ -62,6 +62,7 @@ test.serial('an addon that is missing or damaged: what to do, installed and in a
   rmSync(addon);
   t.regex(await complaint(), /: there is no such file\n {2}It comes with the package: install drover again\./);
   t.regex(await complaint({ DROVER_ADDON: '/none' }), /from \/none: there is no such file\n {2}.*DROVER_ADDON/);
+  t.regex(await complaint({ DROVER_ADDON: 'none.node' }), /from \/\S+\/none\.node: there is no such file\n/, 'of the working directory, as any path is');
   mkdirSync(join(dir, '.ci'));
   writeFileSync(join(dir, '.ci/ready.mjs'), '');
   t.regex(await complaint(), /: there is no such file\n {2}Build it with `npm run build`/);

@@ -80,7 +80,7 @@ With 0, every user of the machine may connect, as with Gunicorn. Files that the 
     section: 'listening',
     reload: 'restart',
     help: `milliseconds out of poll after which a worker gets no new connections.
-A worker whose event loop has been busy for so long is passed over until it waits for events again. Whatever is in its queue already is taken by its siblings, but not with --steer source.`,
+A worker whose event loop has been busy for so long is passed over until it waits for events again, and its siblings take what is in its queue. --steer hash sends it connections all the same, which its siblings take; with --steer source they wait for it.`,
   },
   {
     name: 'proxyProtocol',
