@@ -24,6 +24,7 @@ import { servedByCluster } from './app-cluster.js';
 import { AppServers } from './app-servers.js';
 import { Asker, handed } from './ask.js';
 import { listenRefused, toBootError } from './boot-error.js';
+import { BootTime } from './boot-time.js';
 import { startDrain } from './drain.js';
 import { WorkerHooks } from './hooks.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
@@ -56,8 +57,6 @@ interface DrainOrder {
 const TERM_WAIT_MS = 250;
 /** An app that closed its last server may be about to open another. */
 const CLOSED_WAIT_MS = 1_000;
-/** Who comes so much later than it had wanted to has been away. */
-const AWAY_MS = 1_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
@@ -76,6 +75,7 @@ export class Worker {
     () => this.#intercept.listeners > 0,
     (why) => this.#log('worker.waiting', { app: this.#parts.init.config.app, why: this.#intercept.refused?.message ?? why }),
   );
+  readonly #bootTime: BootTime;
   #order: DrainOrder | undefined;
   #saidBootFailed = false;
   readonly #acceptErrors = new AcceptErrors({
@@ -93,6 +93,7 @@ export class Worker {
       onQuit: () => this.#intercept.drain([]),
     });
     const { init, requests, connections, certificatesFd } = parts;
+    this.#bootTime = new BootTime(init.config.bootTimeoutMs, (error) => this.bootFailed(error));
     this.#servers = new AppServers({
       config: init.config.edge,
       slot: init.slot,
@@ -134,8 +135,8 @@ export class Worker {
   async boot(): Promise<void> {
     const { config } = this.#parts.init;
     try {
-      await this.#inTime(this.#hooks.load(config.configFile));
-      await this.#inTime(this.#hooks.run('postSpawn'));
+      await this.#hooksInTime(this.#hooks.load(config.configFile));
+      await this.#hooksInTime(this.#hooks.run('postSpawn'));
       await this.#servers.open(this.#hooks.ofConfigFile);
       this.#class = await loadWorkerClass(this.#parts.init);
       this.#app = await loadApp(config, {
@@ -144,7 +145,7 @@ export class Worker {
         refused: () => this.#intercept.refused,
       });
       await this.#untilListens(this.#app);
-      await this.#inTime(this.#hooks.run('postWorkerInit'));
+      await this.#hooksInTime(this.#hooks.run('postWorkerInit'));
       if (this.#state !== 'booting') return;
       this.#state = 'ready';
       this.#parts.board.set(this.#parts.init.row, 'state', State.ready);
@@ -371,40 +372,17 @@ export class Worker {
 
   // Small things.
 
-  /** When --boot-timeout has nearly passed we end it ourselves, for we know what is waited for, while the master's KILL could only tell that it took too long. `why`: undefined, and it goes on. */
-  #shortlyBeforeTimeout(why: () => DroverError | undefined): NodeJS.Timeout {
-    const { bootTimeoutMs } = this.#parts.init.config;
-    const leftMs = bootTimeoutMs - momentOf(bootTimeoutMs) - performance.now();
-    let due = performance.now() + leftMs;
-    const timer = setTimeout(() => {
-      // Stopped meanwhile (SIGSTOP, a frozen container): what it waits for may be there, unread.
-      if (performance.now() - due > AWAY_MS) {
-        due = Infinity;
-        timer.refresh();
-        return;
-      }
-      const error = why();
-      if (error !== undefined) this.bootFailed(error);
-    }, leftMs).unref();
-    return timer;
-  }
-
   /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */
-  async #inTime(done: Promise<void>): Promise<void> {
-    const { bootTimeoutMs } = this.#parts.init.config;
-    // What begins so late shall not be blamed for it.
-    if (performance.now() > bootTimeoutMs - 2 * momentOf(bootTimeoutMs)) return done;
-    const timer = this.#shortlyBeforeTimeout(() => new DroverError('ERR_DROVER_BOOT_TIMEOUT', `${this.#hooks.waitsFor} was not done within ${bootTimeoutMs} ms (--boot-timeout)`, 'It is not the app: look for what that waits for in a worker, or raise --boot-timeout.'));
-    await done;
-    clearTimeout(timer);
+  #hooksInTime(done: Promise<void>): Promise<void> {
+    return this.#bootTime.bound(done, () => this.#hooks.waitsFor);
   }
 
   /** An app that something keeps alive may listen yet. */
   async #untilListens(app: App): Promise<void> {
     // This worker, or the master whose answer listen() waits for, may have been stopped until now.
-    const timer = this.#shortlyBeforeTimeout(() => (this.#listening.now() ? undefined : app.unusable()));
+    const stop = this.#bootTime.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : app.unusable()));
     const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
-    clearTimeout(timer);
+    stop();
     if (!listens) throw app.unusable();
   }
 
@@ -425,8 +403,3 @@ export class Worker {
 
 /** So that the exit comes before the master's KILL. */
 const LAST_MOMENT_MS = 100;
-
-/** So long before --boot-timeout is over a worker ends by itself. */
-function momentOf(bootTimeoutMs: number): number {
-  return Math.min(Math.max(bootTimeoutMs / 10, 250), 2_000);
-}
