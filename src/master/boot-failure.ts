@@ -2,11 +2,11 @@
 import { DroverError, ERRORS, type ErrorCode } from '../errors.js';
 import type { WorkerHandle } from './worker-handle.js';
 
-/** The error code of a boot that failed. */
+/** The error code of a boot that failed. What a worker has said itself goes before what it was killed for meanwhile. */
 export function bootErrorCode(worker: Pick<WorkerHandle, 'killed' | 'bootFailed'>): ErrorCode {
-  if (worker.killed?.reason === 'boot-timeout') return 'ERR_DROVER_BOOT_TIMEOUT';
   const code = worker.bootFailed?.code;
-  return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'ERR_DROVER_WORKER_EXITED';
+  if (code !== undefined && Object.hasOwn(ERRORS, code)) return code as ErrorCode;
+  return worker.bootFailed === undefined && worker.killed?.reason === 'boot-timeout' ? 'ERR_DROVER_BOOT_TIMEOUT' : 'ERR_DROVER_WORKER_EXITED';
 }
 
 /** `cause`: as death.ts tells it. */

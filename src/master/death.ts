@@ -58,7 +58,8 @@ export function explainDeath(evidence: Evidence): Death {
   if (killed !== undefined && signal !== null && killed.signals.includes(signal)) {
     const by = `killed by drover (${signal}): ${killed.detail}`;
     if (killed.reason === 'stuck') return death('timeout', by);
-    if (killed.reason === 'boot-timeout') return death('boot', by);
+    // It may have said why just before.
+    if (killed.reason === 'boot-timeout') return death('boot', evidence.bootFailed?.message ?? by, evidence.bootFailed?.stack);
     if (killed.reason === 'nonsense') return death('signal', by);
     return death('signal', by, undefined, true);
   }
