@@ -348,7 +348,11 @@ export const FILE_STAT_NUMBERS = 8;
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
 /** Its path. */
-export const ADDON = process.env['DROVER_ADDON'] !== undefined ? resolve(process.env['DROVER_ADDON']) : join(import.meta.dirname, '../../build/Release/drover.node');
+export const ADDON = isNamed() ? resolve(process.env['DROVER_ADDON']!) : join(import.meta.dirname, '../../build/Release/drover.node');
+
+function isNamed(): boolean {
+  return (process.env['DROVER_ADDON'] ?? '') !== '';
+}
 
 function load(): Addon {
   try {
@@ -370,7 +374,7 @@ function remedyOf({ code, message }: NodeJS.ErrnoException): string {
     return 'permission' in process ? 'Node is to have --allow-addons beside its permission flag; for workers: --node-args=--allow-addons.' : 'Leave --no-addons out of what Node is started with.';
   }
   if (message.includes('Too many open files')) return RAISE_OPEN_FILES;
-  if (process.env['DROVER_ADDON'] !== undefined) return 'The environment variable DROVER_ADDON names it: leave that out.';
+  if (isNamed()) return 'The environment variable DROVER_ADDON names it: leave that out.';
   // EPERM of mmap(2).
   if (message.includes('failed to map segment')) return 'The file system that it is on is mounted with noexec, it seems: install drover on another, or mount that one without.';
   if (message.includes('Permission denied')) return 'Let the user that drover runs as read it.';

@@ -135,6 +135,11 @@ export class Board {
     };
   }
 
+  /** Whether a worker's own code has run since the row was cleared: the first thing it does is to say that its loop is not in poll. */
+  hasBegun(row: number): boolean {
+    return this.get(row, 'loopStamp') !== 0 || this.get(row, 'loopTurns') !== 0;
+  }
+
   /** Master: --stall-ms, for the workers. */
   setStallMs(stallMs: number): void {
     this.#u64[HEADER_FIELDS.stallNs[0] >> 3] = BigInt(stallMs) * 1_000_000n;

@@ -15,7 +15,7 @@ import { WorkerHandle } from './worker-handle.js';
 
 /** Resolves when the app has loaded; else rejects with the DroverError that serving would end with. */
 export async function checkApp(loaded: LoadedConfig): Promise<void> {
-  const { fd: boardFd, kernelReadable } = createBoard();
+  const { board, fd: boardFd, kernelReadable } = createBoard();
   const inflightFd = createSharedMemory('inflight', INFLIGHT_BYTES);
   const worker = new WorkerHandle({ slot: 0, row: 0, generation: 1 }, loaded);
   const { acceptStrategy, bootTimeoutMs, steer } = loaded.config;
@@ -55,7 +55,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
           exit(_, code, signal) {
             if (isReady) return resolve();
             const { bootFailed, killed, fatal, spawnFailure } = worker;
-            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, nodeArgs: loaded.config.nodeArgs, nodeOptions: worker.nodeOptions, bootFailed, fatal, heap: undefined, cgroup: undefined });
+            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, begun: board.hasBegun(worker.row), nodeArgs: loaded.config.nodeArgs, nodeOptions: worker.nodeOptions, bootFailed, fatal, heap: undefined, cgroup: undefined });
             reject(bootFailure(worker, death.cause));
           },
         },

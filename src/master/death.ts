@@ -22,6 +22,8 @@ export interface Evidence {
   killed: { reason: KillReason; signals: readonly NodeJS.Signals[]; detail: string } | undefined;
   /** The process could not even be started. */
   spawnFailure: SpawnFailure | undefined;
+  /** Drover's own code in it had begun. */
+  begun: boolean;
   /** --node-args. */
   nodeArgs: readonly string[];
   /** NODE_OPTIONS as the worker has it; '': none. */
@@ -92,9 +94,9 @@ export function explainDeath(evidence: Evidence): Death {
   if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);
   if (fatal !== undefined && code !== 0) return death('uncaught', `it exited by itself with code ${String(code)}, ${fatal.agoMs} ms after the app's handler took an ${thrown}: ${fatal.message}`, fatal.stack);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
-  // A worker that has begun says so itself when it exits (bootFailed). In one that has not it was Node, or what Node had been told to do first.
   if (phase === 'starting') {
-    const given = givenToNode(evidence);
+    // Else it was Node, or what Node had been told to do first.
+    const given = evidence.begun ? '' : givenToNode(evidence);
     if (given === '') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
     const did = code === BAD_OPTION ? 'did not take its options and exited' : 'exited';
     return death('boot', `node ${did} with code ${String(code)} before the app was begun: look at ${given}`);

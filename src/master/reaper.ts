@@ -66,6 +66,7 @@ export class Reaper {
       asked: worker.asked,
       killed: worker.killed,
       spawnFailure: worker.spawnFailure,
+      begun: this.#context.board.hasBegun(worker.row),
       nodeArgs: worker.loaded.config.nodeArgs,
       nodeOptions: worker.nodeOptions,
       bootFailed: worker.bootFailed,

@@ -12,7 +12,7 @@ import type { WorkerInfo } from '../config/hooks.js';
 import { Channel } from '../ipc/channel.js';
 import { COMPILED_FD } from '../ipc/compiled-code.js';
 import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
-import { closeFd, native, systemError } from '../native.js';
+import { ADDON, closeFd, native, systemError } from '../native.js';
 import { sealCertificates } from './certificates.js';
 import type { CompiledCode } from './compiled-code.js';
 import type { MemoryCgroup } from './cgroup.js';
@@ -217,7 +217,10 @@ export class WorkerHandle {
   }
 
   #env(): NodeJS.ProcessEnv {
-    return { ...process.env, ...NOT_HANDED_ON, ...this.loaded.config.env };
+    const env: NodeJS.ProcessEnv = { ...process.env, ...NOT_HANDED_ON, ...this.loaded.config.env };
+    // A relative path is of our working directory, not of the worker's (--chdir).
+    if (env['DROVER_ADDON']) env['DROVER_ADDON'] = ADDON;
+    return env;
   }
 
   #drainChannel(events: WorkerEvents): void {

@@ -1,9 +1,10 @@
 /** drover's own files are replaced under a running master, as `npm ci` does it: nobody is lost, and the log says why no worker comes. */
 import test from 'ava';
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, install, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { EXIT_CODES } from '../../src/errors.js';
+import { ADDON } from '../../src/native.js';
 import { get } from '../helpers/http.js';
 
 test.serial('replaced by another version, by none, and by the same', async (t) => {
@@ -63,6 +64,10 @@ test.serial('an addon that is missing or damaged: what to do, installed and in a
   t.regex(await complaint(), /: there is no such file\n {2}It comes with the package: install drover again\./);
   t.regex(await complaint({ DROVER_ADDON: '/none' }), /from \/none: there is no such file\n {2}.*DROVER_ADDON/);
   t.regex(await complaint({ DROVER_ADDON: 'none.node' }), /from \/\S+\/none\.node: there is no such file\n/, 'of the working directory, as any path is');
+  const named = join(dir, 'named.node');
+  symlinkSync(ADDON, named);
+  await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--chdir', '/'], { cwd: dir, env: { DROVER_ADDON: './named.node' } }).ready();
+  t.regex(await complaint({ DROVER_ADDON: '' }), /: there is no such file\n {2}It comes with the package/, 'an empty one is none');
   mkdirSync(join(dir, '.ci'));
   writeFileSync(join(dir, '.ci/ready.mjs'), '');
   t.regex(await complaint(), /: there is no such file\n {2}Build it with `npm run build`/);
