@@ -126,12 +126,13 @@ function checkReadable(target: string, file: string): void {
   try {
     accessSync(file, constants.R_OK);
   } catch (error) {
-    throw new DroverError(
-      'ERR_DROVER_APP_NOT_FOUND',
-      `app ${target} cannot be read: ${file}: ${(error as NodeJS.ErrnoException).code === 'EACCES' ? 'permission denied' : firstLine(error)}`,
-      'Let the user that drover runs as read it.',
-    );
+    throw unreadable(target, file, error);
   }
+}
+
+function unreadable(target: string, file: string, error: unknown): DroverError {
+  const why = (error as NodeJS.ErrnoException).code === 'EACCES' ? 'permission denied' : firstLine(error);
+  return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} cannot be read: ${file}: ${why}`, 'Let the user that drover runs as read it, and enter the directories above it.');
 }
 
 /** TypeScript on a Node that does not strip types, with nothing loaded that does. */
@@ -155,7 +156,11 @@ export function hasPreloads(): boolean {
 }
 
 async function notFound(target: string, path: string, cwd: string): Promise<DroverError> {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return noMain(target, path);
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return noMain(target, path);
+  } catch (error) {
+    return unreadable(target, path, error);
+  }
   const near = await nearestFile(path, cwd);
   const isPath = isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target) || /\.[cm]?[jt]s$/.test(target);
   return new DroverError(

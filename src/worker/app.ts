@@ -8,10 +8,10 @@ import { DroverError } from '../errors.js';
 import type { ListenRefusal } from '../ipc/messages.js';
 import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
-import { parseAppName } from './app-name.js';
+import { parseAppName, type AppName } from './app-name.js';
 import { listenRefused } from './boot-error.js';
-import { chooseExport, describe, describeExports, namedExport } from './exports.js';
-import { runAsMain } from './run-main.js';
+import { chooseExport, describe, describeExports, isListOfPm2, namedExport, servableExport } from './exports.js';
+import { runAsMain, type MainExports } from './run-main.js';
 
 /** An app that has been loaded. */
 export interface App {
@@ -43,10 +43,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
 
   let found = `it exports ${describeExports(main)}`;
   const unusable = (): DroverError => {
-    const remedy =
-      command === undefined
-        ? 'Export a handler (req, res), a server, a framework\'s app or { fetch }, or a function of no parameters that makes one; or call listen().'
-        : `The package has a command, ${command}; perhaps that is the app: give its path.`;
+    const remedy = command === undefined ? remedyFor(main, name) : `The package has a command, ${command}; perhaps that is the app: give its path.`;
     return listenRefused(app, refused()) ?? new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {
@@ -82,6 +79,13 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   // With --bind the master puts that in its place.
   await servable.listen({ ...place, bindGiven });
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: servable.close?.bind(servable) };
+}
+
+function remedyFor(main: MainExports, { target, exportPath }: AppName): string {
+  if (isListOfPm2(main)) return 'That is a file for PM2: give drover the `script` of the app; its `instances` are `--workers`.';
+  const named = exportPath === null ? servableExport(main) : undefined;
+  const name = named === undefined ? '' : ` Or name what is to be served: ${target}:${named}.`;
+  return `Export a handler (req, res), a server, a framework's app or { fetch }, or a function of no parameters that makes one; or call listen().${name}`;
 }
 
 /** Whether the main file itself calls listen(), comments left out. */

@@ -22,6 +22,16 @@ export function chooseExport(main: MainExports): { value: unknown } | undefined 
   return value === undefined ? undefined : { value };
 }
 
+/** The name of one that could be served if it were named. */
+export function servableExport({ exports }: MainExports): string | undefined {
+  return isObject(exports) && !isFramework(exports) ? Object.keys(exports).find((name) => kindOf(exports[name]) !== undefined) : undefined;
+}
+
+/** ecosystem.config.js. */
+export function isListOfPm2({ exports }: MainExports): boolean {
+  return isObject(exports) && Array.isArray(exports['apps']);
+}
+
 /** The export the user named, called if the user said so. Throws ERR_DROVER_APP_UNUSABLE, and whatever the app throws when called. */
 export async function namedExport(main: MainExports, { target, exportPath, args }: AppName): Promise<{ value: unknown; called: boolean }> {
   const path = exportPath!;

@@ -196,6 +196,12 @@ test.serial('an option that node does not take: --node-args', (t) => fails(t, 'b
 
 test.serial('a module that node cannot load before the worker: NODE_OPTIONS', (t) => fails(t, 'boot', [app, '-b', '127.0.0.1:0', '-e', 'NODE_OPTIONS=-r ./none.cjs'], [/could not boot: node exited with code 1 before the app was begun: look at NODE_OPTIONS "-r \.\/none\.cjs"/], { nodeWrites: /Cannot find module '\.\/none\.cjs'/ }).then(() => undefined));
 
+test.serial('an app that ends its process behind everybody’s back is not said to be options of node’s', async (t) => {
+  const file = join(scratch(t), 'app.cjs');
+  writeFileSync(file, 'process.reallyExit(3);\n');
+  await fails(t, 'boot', [file, '-b', '127.0.0.1:0', '-e', 'NODE_OPTIONS=--max-old-space-size=300'], [/could not boot: it exited by itself with code 3 before it was ready/]);
+});
+
 test.serial('app file that cannot be read', async (t) => {
   const dir = scratch(t);
   const file = join(dir, 'app.cjs');
@@ -204,6 +210,19 @@ test.serial('app file that cannot be read', async (t) => {
   chmodSync(dir, 0o755);
   const prefix = IS_ROOT ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
   await fails(t, 'app', [file, '-b', '127.0.0.1:0'], [/app\.cjs/, /EACCES|may not be read|permission/i], { prefix, cwd: dir });
+});
+
+test.serial('app in a directory that may not be entered, or one that may not be read', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o755);
+  const prefix = IS_ROOT ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+  for (const [mode, target] of [[0o600, 'closed/app.cjs'], [0o311, 'closed']] as const) {
+    mkdirSync(join(dir, 'closed'), { recursive: true });
+    writeFileSync(join(dir, 'closed/app.cjs'), 'module.exports = () => {};\n');
+    chmodSync(join(dir, 'closed'), mode);
+    await fails(t, 'app', [target, '-b', '127.0.0.1:0'], [new RegExp(`app ${target} cannot be read: .*permission denied`), /enter the directories/], { prefix, cwd: dir });
+    chmodSync(join(dir, 'closed'), 0o755);
+  }
 });
 
 test.serial('a link that points nowhere', async (t) => {
