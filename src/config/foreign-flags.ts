@@ -23,6 +23,7 @@ const workers = (value = ''): string => is(`--workers ${/^(?:max|0|-1)$/.test(va
 const node = (flag: string, stands: string, glue = ' ') => (value = stands): string => is(`--node-args "${flag}${glue}${shellWord(value)}"`);
 
 const WATCH = 'drover watches no files: send it HUP for a reload without loss. For developing, a script that listens by itself can be run by `node --watch`.';
+const FOREGROUND = 'drover stays in the foreground by itself: leave it out.';
 const DAEMON = 'drover stays in the foreground: let systemd, Docker or another supervisor run it.';
 const USER = 'drover changes no user: start it as that user, as systemd (User=), Docker (--user) and setpriv do.';
 const THREADS = 'A worker has one thread for JavaScript: give it more processes by `--workers N`, or `--workers auto`.';
@@ -67,6 +68,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--apps': "A config file of drover is one app's: its keys stand at the top.",
   '--args': 'That is `appArgs` in the config file, and `-- ARG...` on the command line.',
   '--raw-env': same('--env', 'NAME=VALUE'),
+  '--update-env': 'Workers have the environment that drover was started with, and what `--env` or the config file adds to it, which a reload reads again.',
   '--interpreter': 'The app runs under the Node that drover runs under: start drover with that one.',
   '--interpreter-args': same('--node-args', 'ARGS'),
   // The processes.
@@ -79,7 +81,8 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--exec-mode': 'drover runs every app in workers that share its sockets; `--workers N` says how many.',
   '--daemon': DAEMON,
   '-D': DAEMON,
-  '--no-daemon': 'drover stays in the foreground by itself: leave it out.',
+  '--no-daemon': FOREGROUND,
+  '--attach': FOREGROUND,
   '--user': USER,
   '-u': USER,
   '--group': USER,
@@ -106,8 +109,10 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--watch': WATCH,
   '--ignore-watch': WATCH,
   '--cron-restart': 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.',
+  '--cron': 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.',
   '--kill-timeout': 'That is `--graceful-timeout TIME`, in seconds or with a unit (1600ms).',
   '--listen-timeout': 'That is `--boot-timeout TIME`, in seconds or with a unit (8000ms).',
+  '--shutdown-with-message': 'An app that listens to SIGTERM is told by that; there is nothing to set.',
   '--wait-ready': 'drover waits by itself until the app listens: leave it out. How long: `--boot-timeout`.',
   '--timeout-keep-alive': same('--keep-alive', 'TIME'),
   // TLS.
@@ -132,6 +137,8 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '-R': OUTPUT,
   '--out-file': OUTPUT,
   '--error-file': OUTPUT,
+  '--error': OUTPUT,
+  '--time': 'Each line of the log has its time: leave it out.',
   '--merge-logs': OUTPUT,
   '--log-syslog': SYSLOG,
   '--log-syslog-to': SYSLOG,
@@ -164,7 +171,8 @@ export const foreignFlags: readonly string[] = Object.keys(HINTS);
 
 /** What to do instead of a flag that drover does not have; `next`: the value it was given, or the word after it. */
 export function hintForFlag(flag: string, next?: string): string | undefined {
-  const hint = Object.hasOwn(HINTS, flag) ? HINTS[flag]! : undefined;
+  const name = flag.replaceAll('_', '-');
+  const hint = Object.hasOwn(HINTS, name) ? HINTS[name]! : undefined;
   if (typeof hint !== 'function') return hint;
   return hint(next === undefined || next === '' || /^-(?!\d)/.test(next) ? undefined : next);
 }

@@ -225,7 +225,8 @@ function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
     for (const item of given as unknown[]) {
       if (typeof item !== 'string') return new Unfit('not a text', remedy, typeof item);
       const cut = item.indexOf('=');
-      if (cut < 1) return new Unfit('not of the form NAME=VALUE', remedy, cut === 0 ? '=...' : item);
+      // As PM2 has it: --env production.
+      if (cut < 1) return new Unfit('not of the form NAME=VALUE', /^[a-z]+$/.test(item) ? `${remedy} For instance NODE_ENV=${item}.` : remedy, cut === 0 ? '=...' : item);
       entries.push([item.slice(0, cut), item.slice(cut + 1)]);
     }
   } else if (isPlainObject(given)) {

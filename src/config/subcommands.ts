@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DroverError } from '../errors.js';
+import { hintForFlag } from './foreign-flags.js';
 import { nearest } from './nearest.js';
 import { shellWord } from './shell-words.js';
 
@@ -13,6 +14,8 @@ import { shellWord } from './shell-words.js';
 export const DOCTOR = 'doctor';
 
 const serve = (rest: string): string => `drover serves the app that it is given: \`drover ${rest === '' ? 'APP' : rest}\`.`;
+const SCRIPT = 'Give the file that the script in package.json runs: `drover app.js`.';
+const SUPERVISOR = 'drover stays in the foreground, and keeps no list of apps: let systemd, Docker or another supervisor start it.';
 const STOP = 'Send TERM to the master: `kill PID`. Its process id is in the first line of the log, and in --pidfile.';
 const RELOAD = 'Send HUP to the master: `kill -HUP PID`. Its process id is in the first line of the log, and in --pidfile.';
 const LOOK = "The log tells it: it is on standard error, or in --log-file.";
@@ -20,9 +23,12 @@ const check = (rest: string): string => `That is \`drover --check-config${rest =
 
 const HINTS: Readonly<Record<string, string | ((rest: string) => string)>> = {
   start: serve, serve, run: serve, up: serve, launch: serve, web: serve, exec: serve, cluster: serve, dev: serve, prod: serve,
+  node: serve, nodejs: serve, npx: serve, tsx: serve,
+  npm: SCRIPT, yarn: SCRIPT, pnpm: SCRIPT,
+  save: SUPERVISOR, startup: SUPERVISOR, resurrect: SUPERVISOR,
   stop: STOP, kill: STOP, delete: STOP, down: STOP,
   restart: RELOAD, reload: RELOAD,
-  status: LOOK, list: LOOK, ls: LOOK, ps: LOOK, info: LOOK, monit: LOOK, top: LOOK, log: LOOK, logs: LOOK,
+  status: LOOK, list: LOOK, ls: LOOK, ps: LOOK, info: LOOK, describe: LOOK, show: LOOK, monit: LOOK, top: LOOK, log: LOOK, logs: LOOK,
   scale: 'Send TTIN to the master for one worker more, TTOU for one fewer, or HUP when --workers has changed.',
   check, test: check, config: () => 'That is `drover --print-config`.',
   help: () => 'That is `drover --help`.',
@@ -36,7 +42,9 @@ const HINTS: Readonly<Record<string, string | ((rest: string) => string)>> = {
 export function mistakenCommand(argv: readonly string[], directory: string, near: boolean): DroverError | undefined {
   const [word = '', ...others] = argv;
   if (!/^[a-z]+$/.test(word) || word === DOCTOR) return undefined;
-  const rest = others.map(shellWord).join(' ');
+  // Up to a flag of the other tool's, which would be the next error.
+  const foreign = others.findIndex((other) => hintForFlag(other.split('=', 1)[0]!) !== undefined);
+  const rest = (foreign === -1 ? others : others.slice(0, foreign)).map(shellWord).join(' ');
   const command = Object.hasOwn(HINTS, word) ? word : nearest(word, near ? [DOCTOR, ...Object.keys(HINTS)] : [DOCTOR]);
   const hint = command === DOCTOR ? `Did you mean \`drover ${[DOCTOR, rest].join(' ').trimEnd()}\`?` : command === undefined ? undefined : HINTS[command]!;
   if (hint === undefined || isApp(word, directory)) return undefined;

@@ -125,6 +125,7 @@ test('flags of other servers: what to give instead', (t) => {
   t.regex(unknown('--instances', 'app.js'), /That is `--workers N`\.$/);
   t.regex(unknown('--threads', '4'), /`--workers N`, or `--workers auto`/);
   t.regex(unknown('--daemon'), /foreground.*systemd/);
+  t.is(unknown('--exec_mode', 'cluster'), unknown('--exec-mode', 'cluster').replace('exec-mode', 'exec_mode'));
   for (const flag of ['--reload', '--watch']) t.regex(unknown(flag), /HUP.*`node --watch`/);
   t.regex(unknown('--require', './x.js'), /`--node-args "--require \.\/x\.js"`/);
   t.regex(unknown('--cert', 'a.pem'), /That is `--certfile a\.pem`\.$/);

@@ -71,6 +71,11 @@ test('bind: one address given twice is refused, port 0 is not', async (t) => {
   t.is((await load(cwd, ['a', '-b', ':0', '-b', ':0'])).config.bind.length, 2);
 });
 
+test('--env with a name of PM2’s environments: what is to be set', async (t) => {
+  const error = await t.throwsAsync(load(tree(t), ['a', '-e', 'production']), { instanceOf: DroverError });
+  t.regex(error.format(), /not of the form NAME=VALUE.*\n.* For instance NODE_ENV=production\.$/);
+});
+
 test('bind: the bad one of several is named', async (t) => {
   t.regex((await errorOf(load(tree(t), ['a', '-b', ':81', '-b', ':x']))).format(), /not a port .*: x: ":x" \(flag -b\)/);
 });

@@ -29,6 +29,10 @@ test('a command of other tools: what to type', async (t) => {
   const cwd = tree(t, 'app.js');
   t.is(await told(cwd, 'start', 'app.js', '-w', '2'), no('start', 'drover serves the app that it is given: `drover app.js -w 2`.'));
   t.is(await told(cwd, 'run', "it's app.js"), no('run', "drover serves the app that it is given: `drover 'it'\\''s app.js'`."));
+  t.is(await told(cwd, 'start', 'app.js', '-i', '4', '--name=web'), no('start', 'drover serves the app that it is given: `drover app.js`.'), 'flags of the other tool are not repeated');
+  t.is(await told(cwd, 'node', 'app.js'), no('node', 'drover serves the app that it is given: `drover app.js`.'));
+  t.regex(await told(cwd, 'npm', 'start'), /no command npm.*\n.*script in package\.json/);
+  t.regex(await told(cwd, 'save'), /no command save.*\n.*supervisor/);
   t.is(await told(cwd, 'start'), no('start', 'drover serves the app that it is given: `drover APP`.'));
   t.regex(await told(cwd, 'reload'), /no command reload.*\n.*`kill -HUP PID`/);
   t.is(await told(cwd, 'help'), no('help', 'That is `drover --help`.'));
