@@ -1,6 +1,6 @@
 /**
  * Who listens at an address: from /proc/net/{tcp,tcp6,unix} to the socket's inode, and from there over /proc/PID/fd to the process.
- * In the master.
+ * In the master; in a worker only what it holds itself.
  *
  * Processes of other users can only be named by root; sockets of other network namespaces are not in the tables at all. What cannot
  * be found out is undefined, never an error.
@@ -127,6 +127,14 @@ export function findHolder(address: BoundAddress): Holder | undefined {
     if (list(`/proc/${pid}/fd`).some((fd) => sockets.has(link(`/proc/${pid}/fd/${fd}`)))) return { pid, name: nameOf(pid) };
   }
   return undefined;
+}
+
+/** The TCP addresses that this process itself listens at, whoever in it opened the sockets: other threads and native code too. */
+export function ownListeners(): { address: string; port: number }[] {
+  const own = new Set(list('/proc/self/fd').map((fd) => inodeOf(Number(fd))));
+  return listeningTcp()
+    .filter(({ inode }) => own.has(inode))
+    .map(({ address, port }) => ({ address: decodeAddress(address), port }));
 }
 
 /** Inode of a socket of this process's. */

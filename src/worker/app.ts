@@ -12,6 +12,7 @@ import { parseAppName, type AppName } from './app-name.js';
 import { listenRefused } from './boot-error.js';
 import { chooseExport, describe, describeExports, isListOfPm2, namedExport, servableExport } from './exports.js';
 import { runAsMain, type MainExports } from './run-main.js';
+import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
 
 /** An app that has been loaded. */
 export interface App {
@@ -43,8 +44,12 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
 
   let found = `it exports ${describeExports(main)}`;
   const unusable = (): DroverError => {
+    const refusal = listenRefused(app, refused());
+    if (refusal !== undefined) return refusal;
+    const unseen = unseenListeners();
+    if (unseen !== undefined) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} ${unseen}, and there is nothing else to serve: ${found}`, UNSEEN_REMEDY);
     const remedy = command === undefined ? remedyFor(main, name) : `The package has a command, ${command}; perhaps that is the app: give its path.`;
-    return listenRefused(app, refused()) ?? new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
+    return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {
     unusable,

@@ -30,6 +30,7 @@ import { WorkerHooks } from './hooks.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
 import { ListeningWait } from './listening-wait.js';
 import { appListensToTerm, runAppTermListeners } from './signals.js';
+import { unseenListeners } from './unseen.js';
 import { loadWorkerClass } from './worker-class.js';
 
 export type Init = Extract<MasterMessage, { type: 'init' }>;
@@ -73,7 +74,11 @@ export class Worker {
   /** Whether a server of the app is served by drover's sockets now. */
   readonly #listening = new ListeningWait(
     () => this.#intercept.listeners > 0,
-    (why) => this.#log('worker.waiting', { app: this.#parts.init.config.app, why: this.#intercept.refused?.message ?? why }),
+    (why) => {
+      const unseen = unseenListeners();
+      const known = this.#intercept.refused?.message ?? why;
+      this.#log('worker.waiting', { app: this.#parts.init.config.app, why: unseen === undefined ? known : `${known}; it ${unseen}` });
+    },
   );
   readonly #bootTime: BootTime;
   #order: DrainOrder | undefined;

@@ -90,6 +90,24 @@ test.serial('a boot that hangs during a reload is given up, and the old workers 
   t.is((await get(await d.address())).body, 'old');
 });
 
+for (const [name, code] of Object.entries({
+  'in a worker thread': "new (require('node:worker_threads').Worker)(`require('node:http').createServer().listen(0, '127.0.0.1')`, { eval: true });",
+  'left to Node': "require('node:http').createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true });",
+})) {
+  test.serial(`a server that drover does not see is named by its address: ${name}`, async (t) => {
+    const app = join(scratch(t), 'app.cjs');
+    writeFileSync(app, code);
+    const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '7']);
+    t.deepEqual(await d.finished(), { code: 4, signal: null });
+    const seen = String.raw`listens at 127\.0\.0\.1:\d+ with a socket of its own, which drover does not see`;
+    t.regex(String(d.events('worker.waiting')[0]!['why']), new RegExp(`it has not called listen\\(\\); it ${seen}$`));
+    const failed = d.events('master.failed')[0]!;
+    t.is(failed['code'], 'ERR_DROVER_APP_UNUSABLE');
+    t.regex(String(failed['message']), new RegExp(`app\\.cjs ${seen}, and there is nothing else to serve: it exports nothing$`));
+    t.regex(String(failed['remedy']), /uWebSockets\.js.*worker threads.*exclusive/);
+  });
+}
+
 test.serial('a reload that fails before all first workers are ready ends nothing but itself', async (t) => {
   const dir = scratch(t);
   const [app, go] = [join(dir, 'app.cjs'), join(dir, 'go')];
