@@ -375,8 +375,7 @@ function remedyOf({ code, message }: NodeJS.ErrnoException): string {
   }
   if (message.includes('Too many open files')) return RAISE_OPEN_FILES;
   if (isNamed()) return 'The environment variable DROVER_ADDON names it: leave that out.';
-  // EPERM of mmap(2).
-  if (message.includes('failed to map segment')) return 'The file system that it is on is mounted with noexec, it seems: install drover on another, or mount that one without.';
+  if (/failed to map segment.*Operation not permitted|failed to map segment from shared object$/m.test(message)) return 'The file system that it is on is mounted with noexec, it seems: install drover on another, or mount that one without.';
   if (message.includes('Permission denied')) return 'Let the user that drover runs as read it.';
   // What only a clone has.
   if (existsSync(join(import.meta.dirname, '../../.ci/ready.mjs'))) return 'Build it with `npm run build` (needs a C++20 compiler, make and python3).';

@@ -1,6 +1,6 @@
 /**
  * Who listens at an address: from /proc/net/{tcp,tcp6,unix} to the socket's inode, and from there over /proc/PID/fd to the process.
- * In the master; in a worker only what it holds itself.
+ * In the master; ownListeners() in a worker.
  *
  * Processes of other users can only be named by root; sockets of other network namespaces are not in the tables at all. What cannot
  * be found out is undefined, never an error.
@@ -129,11 +129,12 @@ export function findHolder(address: BoundAddress): Holder | undefined {
   return undefined;
 }
 
-/** The TCP addresses that this process itself listens at, whoever in it opened the sockets: other threads and native code too. */
+/** The TCP addresses that this process itself listens at, whoever in it opened the sockets, other threads and native code too; but not those of sockets that its parent has, from whom it may have got them. */
 export function ownListeners(): { address: string; port: number }[] {
-  const own = new Set(list('/proc/self/fd').map((fd) => inodeOf(Number(fd))));
+  const socketsOf = (pid: number | 'self'): Set<string> => new Set(list(`/proc/${pid}/fd`).map((fd) => link(`/proc/${pid}/fd/${fd}`)));
+  const [own, parents] = [socketsOf('self'), socketsOf(process.ppid)];
   return listeningTcp()
-    .filter(({ inode }) => own.has(inode))
+    .filter(({ inode }) => own.has(`socket:[${inode}]`) && !parents.has(`socket:[${inode}]`))
     .map(({ address, port }) => ({ address: decodeAddress(address), port }));
 }
 

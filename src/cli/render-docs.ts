@@ -23,7 +23,7 @@ function renderExitCodes(): string {
     const errors = Object.entries(ERRORS).filter(([, exit]: [string, ExitName]) => exit === name);
     lines.push(`| ${code} | ${name} | ${cell(meaning)} | ${errors.map(([error]) => `\`${error}\``).join(' ')} |`);
   }
-  lines.push('', 'A mistake of the user\'s is told in one or two lines on standard error, or, where the log is open already and goes to no terminal, in its record `master.failed`: what is wrong, its value and where that came from, and what to do. Below an exception of the app\'s own code stands its stack. A stack of drover\'s own code means a bug in drover.');
+  lines.push('', 'A mistake of the user\'s is told in one or two lines on standard error, or, where the log goes there already and it is no terminal, in its record `master.failed`: what is wrong, its value and where that came from, and what to do. Below an exception of the app\'s own code stands its stack. A stack of drover\'s own code means a bug in drover.');
   return lines.join('\n') + '\n';
 }
 

@@ -125,7 +125,7 @@ export function checkConsistency(config: Config, sourceOf: SourceOf): void {
     if (name !== undefined && when(config, given)) refuse(name, why(config), remedy);
   }
   const [first] = config.nodeArgs;
-  if (first !== undefined && !first.startsWith('-')) refuse('nodeArgs', `node would run ${JSON.stringify(first)} in the place of a worker`, 'Flags of node begin with a dash; arguments for the app come after `--`.');
+  if (first !== undefined && !first.startsWith('-')) refuse('nodeArgs', `node would run ${JSON.stringify(first)} instead of a worker`, 'Flags of node begin with a dash; arguments for the app come after `--`.');
   const another = config.nodeArgs.map((arg) => STARTS_ANOTHER.exec(arg)?.[0]).find((flag) => flag !== undefined);
   if (another !== undefined) {
     const hint = another === '--test' ? 'Leave it out.' : hintForFlag('--watch')!;

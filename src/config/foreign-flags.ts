@@ -23,6 +23,7 @@ const workers = (value = ''): string => is(`--workers ${/^(?:max|0|-1)$/.test(va
 const node = (flag: string, stands: string, glue = ' ') => (value = stands): string => is(`--node-args "${flag}${glue}${shellWord(value)}"`);
 
 const WATCH = 'drover watches no files: send it HUP for a reload without loss. For developing, a script that listens by itself can be run by `node --watch`.';
+const CRON = 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.';
 const FOREGROUND = 'drover stays in the foreground by itself: leave it out.';
 const DAEMON = 'drover stays in the foreground: let systemd, Docker or another supervisor run it.';
 const USER = 'drover changes no user: start it as that user, as systemd (User=), Docker (--user) and setpriv do.';
@@ -68,7 +69,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--apps': "A config file of drover is one app's: its keys stand at the top.",
   '--args': 'That is `appArgs` in the config file, and `-- ARG...` on the command line.',
   '--raw-env': same('--env', 'NAME=VALUE'),
-  '--update-env': 'Workers have the environment that drover was started with, and what `--env` or the config file adds to it, which a reload reads again.',
+  '--update-env': 'Workers have the environment that drover was started with, and what `--env` and the config file add to it; a reload reads the config file again.',
   '--interpreter': 'The app runs under the Node that drover runs under: start drover with that one.',
   '--interpreter-args': same('--node-args', 'ARGS'),
   // The processes.
@@ -108,8 +109,8 @@ const HINTS: Readonly<Record<string, Hint>> = {
   '--reload-extra-files': WATCH,
   '--watch': WATCH,
   '--ignore-watch': WATCH,
-  '--cron-restart': 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.',
-  '--cron': 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.',
+  '--cron-restart': CRON,
+  '--cron': CRON,
   '--kill-timeout': 'That is `--graceful-timeout TIME`, in seconds or with a unit (1600ms).',
   '--listen-timeout': 'That is `--boot-timeout TIME`, in seconds or with a unit (8000ms).',
   '--shutdown-with-message': 'An app that listens to SIGTERM is told by that; there is nothing to set.',

@@ -226,7 +226,7 @@ function parseEnvMap(given: unknown): Readonly<Record<string, string>> | Unfit {
       if (typeof item !== 'string') return new Unfit('not a text', remedy, typeof item);
       const cut = item.indexOf('=');
       // As PM2 has it: --env production.
-      if (cut < 1) return new Unfit('not of the form NAME=VALUE', /^[a-z]+$/.test(item) ? `${remedy} For instance NODE_ENV=${item}.` : remedy, cut === 0 ? '=...' : item);
+      if (cut < 1) return new Unfit('not of the form NAME=VALUE', `${remedy} PM2's --env production is NODE_ENV=production.`, cut === 0 ? '=...' : item);
       entries.push([item.slice(0, cut), item.slice(cut + 1)]);
     }
   } else if (isPlainObject(given)) {

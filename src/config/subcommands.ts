@@ -4,7 +4,7 @@
  * Rank 1. In the master.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DroverError } from '../errors.js';
 import { hintForFlag } from './foreign-flags.js';
 import { nearest } from './nearest.js';
@@ -14,6 +14,7 @@ import { shellWord } from './shell-words.js';
 export const DOCTOR = 'doctor';
 
 const serve = (rest: string): string => `drover serves the app that it is given: \`drover ${rest === '' ? 'APP' : rest}\`.`;
+const serveAlone = (app: string): string => `${serve(app)} Flags differ: \`drover --help\` lists those of drover.`;
 const SCRIPT = 'Give the file that the script in package.json runs: `drover app.js`.';
 const SUPERVISOR = 'drover stays in the foreground, and keeps no list of apps: let systemd, Docker or another supervisor start it.';
 const STOP = 'Send TERM to the master: `kill PID`. Its process id is in the first line of the log, and in --pidfile.';
@@ -23,8 +24,6 @@ const check = (rest: string): string => `That is \`drover --check-config${rest =
 
 const HINTS: Readonly<Record<string, string | ((rest: string) => string)>> = {
   start: serve, serve, run: serve, up: serve, launch: serve, web: serve, exec: serve, cluster: serve, dev: serve, prod: serve,
-  node: serve, nodejs: serve, npx: serve, tsx: serve,
-  npm: SCRIPT, yarn: SCRIPT, pnpm: SCRIPT,
   save: SUPERVISOR, startup: SUPERVISOR, resurrect: SUPERVISOR,
   stop: STOP, kill: STOP, delete: STOP, down: STOP,
   restart: RELOAD, reload: RELOAD,
@@ -35,6 +34,9 @@ const HINTS: Readonly<Record<string, string | ((rest: string) => string)>> = {
   version: () => 'That is `drover --version`.',
 };
 
+/** What runs programs. Not looked for in a word that is misspelt: too short. */
+const RUNNERS: typeof HINTS = { node: serve, nodejs: serve, npx: serve, tsx: serve, bun: serve, npm: SCRIPT, yarn: SCRIPT, pnpm: SCRIPT };
+
 /**
  * The error for a command line that begins with a command drover does not have; undefined when its first word can be the app in `directory`. `near`: commands
  * that are misspelt count, as a word that is no app, with an app behind it, is hardly anything else.
@@ -42,18 +44,31 @@ const HINTS: Readonly<Record<string, string | ((rest: string) => string)>> = {
 export function mistakenCommand(argv: readonly string[], directory: string, near: boolean): DroverError | undefined {
   const [word = '', ...others] = argv;
   if (!/^[a-z]+$/.test(word) || word === DOCTOR) return undefined;
-  // Up to a flag of the other tool's, which would be the next error.
-  const foreign = others.findIndex((other) => hintForFlag(other.split('=', 1)[0]!) !== undefined);
-  const rest = (foreign === -1 ? others : others.slice(0, foreign)).map(shellWord).join(' ');
-  const command = Object.hasOwn(HINTS, word) ? word : nearest(word, near ? [DOCTOR, ...Object.keys(HINTS)] : [DOCTOR]);
-  const hint = command === DOCTOR ? `Did you mean \`drover ${[DOCTOR, rest].join(' ').trimEnd()}\`?` : command === undefined ? undefined : HINTS[command]!;
+  const hints = { ...HINTS, ...RUNNERS };
+  const command = Object.hasOwn(hints, word) ? word : nearest(word, near ? [DOCTOR, ...Object.keys(HINTS)] : [DOCTOR]);
+  const hint = command === DOCTOR ? (rest: string) => `Did you mean \`drover ${[DOCTOR, rest].join(' ').trimEnd()}\`?` : command === undefined ? undefined : hints[command]!;
   if (hint === undefined || isApp(word, directory)) return undefined;
-  return new DroverError('ERR_DROVER_NO_APP', `drover has no command ${word}, and there is no file or package of that name in ${directory}`, typeof hint === 'string' ? hint : hint(rest));
+  // pm2 start, npx tsx
+  while (hint === serve && Object.hasOwn(hints, others[0] ?? '') && !isApp(others[0]!, directory)) others.shift();
+  const rest = others.map(shellWord).join(' ');
+  const remedy = typeof hint === 'string' ? hint : hint === serve && hasForeignFlag(others) ? serveAlone(appAmong(others, directory)) : hint(rest);
+  return new DroverError('ERR_DROVER_NO_APP', `drover has no command ${word}, and there is no file or package of that name in ${directory}`, remedy);
+}
+
+/** One of the other tool's, which would be the next error: not an argument of the app's, nor what --node-args is given. */
+function hasForeignFlag(words: readonly string[]): boolean {
+  const end = words.indexOf('--');
+  return words.slice(0, end === -1 ? undefined : end).some((word, at) => words[at - 1] !== '--node-args' && hintForFlag(word.split('=', 1)[0]!) !== undefined);
+}
+
+function appAmong(words: readonly string[], directory: string): string {
+  const app = words.find((word) => isApp(word, directory)) ?? words[0]!;
+  return app.startsWith('-') ? '' : shellWord(app);
 }
 
 /** Whether worker/app-file.ts could find something by that name. */
 function isApp(name: string, directory: string): boolean {
-  if (['', '.js', '.json', '.node', '.mjs', '.cjs', '.ts', '.mts', '.cts'].some((extension) => existsSync(join(directory, name + extension)))) return true;
+  if (['', '.js', '.json', '.node', '.mjs', '.cjs', '.ts', '.mts', '.cts'].some((extension) => existsSync(resolve(directory, name + extension)))) return true;
   for (let above = directory; ; above = dirname(above)) {
     if (existsSync(join(above, 'node_modules', name))) return true;
     if (above === dirname(above)) return false;

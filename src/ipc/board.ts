@@ -123,8 +123,8 @@ export class Board {
    * What a worker calls when its JavaScript begins to work: libuv runs the handlers of ready descriptors inside its poll phase, so the first of them
    * has to say that the loop has left poll. Some 30 ns then, and one load when it is said already. Native code takes the stamp back (loop_stamp.cc).
    *
-   * The clock is the one that V8 hands from call to store without making a BigInt of it, and looks at no `this` on the way as performance.now() does. The field is a u64, but read as a double
-   * it is 0 when it is 0, without a BigInt as well.
+   * Compiled code hands the 64 bits from hrtime.bigint() to the array without making a BigInt of them; performance.now() looks for a property of its `this` first. Read as a double the field is
+   * 0 when it is 0, without a BigInt as well.
    */
   stamper(row: number): () => void {
     const [bits, values] = [this.#u64, this.#f64];
@@ -135,7 +135,7 @@ export class Board {
     };
   }
 
-  /** Whether a worker's own code has run since the row was cleared: the first thing it does is to say that its loop is not in poll. */
+  /** Whether a worker has had the board since the row was cleared: the first that it writes is that its loop is not in poll. */
   hasBegun(row: number): boolean {
     return this.get(row, 'loopStamp') !== 0 || this.get(row, 'loopTurns') !== 0;
   }

@@ -22,7 +22,7 @@ export interface Evidence {
   killed: { reason: KillReason; signals: readonly NodeJS.Signals[]; detail: string } | undefined;
   /** The process could not even be started. */
   spawnFailure: SpawnFailure | undefined;
-  /** Drover's own code in it had begun. */
+  /** Drover's own code in it had got as far as the board, and so was to say itself why it exits. */
   begun: boolean;
   /** --node-args. */
   nodeArgs: readonly string[];
@@ -95,11 +95,11 @@ export function explainDeath(evidence: Evidence): Death {
   if (fatal !== undefined && code !== 0) return death('uncaught', `it exited by itself with code ${String(code)}, ${fatal.agoMs} ms after the app's handler took an ${thrown}: ${fatal.message}`, fatal.stack);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
   if (phase === 'starting') {
-    // Else it was Node, or what Node had been told to do first.
     const given = evidence.begun ? '' : givenToNode(evidence);
     if (given === '') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
-    const did = code === BAD_OPTION ? 'did not take its options and exited' : 'exited';
-    return death('boot', `node ${did} with code ${String(code)} before the app was begun: look at ${given}`);
+    if (code === BAD_OPTION) return death('boot', `node did not take its options and exited with code ${BAD_OPTION} before the app was begun: look at ${given}`);
+    // As a rule it could not do what it was told to do first.
+    return death('boot', `node exited with code ${String(code)} before the app was begun, and has written why to standard error; it was given ${given}`);
   }
   return death('exit', `it exited by itself with code ${String(code)}`);
 }

@@ -81,6 +81,8 @@ export class WorkerHandle {
   /** It takes no connections any more. */
   left = false;
   spawnedAt = 0;
+  /** Its NODE_OPTIONS; '': none. */
+  nodeOptions = '';
   readyAt: number | undefined;
   deadline: Deadline | undefined;
   watchdog: Watchdog | undefined;
@@ -119,11 +121,6 @@ export class WorkerHandle {
     return { pid: this.pid, slot: this.slot, generation: this.generation, state: this.state };
   }
 
-  /** Its NODE_OPTIONS; '': none. */
-  get nodeOptions(): string {
-    return this.#env()['NODE_OPTIONS'] ?? '';
-  }
-
   spawn(options: SpawnOptions, events: WorkerEvents, now: number): void {
     this.spawnedAt = now;
     this.heartbeat = options.heartbeat;
@@ -154,6 +151,7 @@ export class WorkerHandle {
     this.#channel = channel;
     let child: ChildProcess;
     const env = this.#env();
+    this.nodeOptions = env['NODE_OPTIONS'] ?? '';
     const compiledFd = options.compiledCode?.forWorker(config.nodeArgs, env);
     try {
       // The inspector's address would otherwise be printed among the app's own output when the stack of a stuck worker is taken.
@@ -218,8 +216,8 @@ export class WorkerHandle {
 
   #env(): NodeJS.ProcessEnv {
     const env: NodeJS.ProcessEnv = { ...process.env, ...NOT_HANDED_ON, ...this.loaded.config.env };
-    // A relative path is of our working directory, not of the worker's (--chdir).
-    if (env['DROVER_ADDON']) env['DROVER_ADDON'] = ADDON;
+    // One addon for all, and a relative path is of our working directory, not of the worker's (--chdir).
+    if (process.env['DROVER_ADDON']) env['DROVER_ADDON'] = ADDON;
     return env;
   }
 

@@ -16,6 +16,11 @@ export interface AppName {
 
 const EXPORT = /^([\p{ID_Start}$_][\p{ID_Continue}$]*(?:\.[\p{ID_Start}$_][\p{ID_Continue}$]*)*)(?:\((.*)\))?$/su;
 
+/** Whether it can stand behind the colon. */
+export function isExportPath(text: string): boolean {
+  return EXPORT.test(text);
+}
+
 /** Throws ERR_DROVER_VALUE. */
 export function parseAppName(app: string, cwd: string): AppName {
   const whole: AppName = { target: app, exportPath: null, args: null };

@@ -10,7 +10,7 @@ import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName, type AppName } from './app-name.js';
 import { listenRefused } from './boot-error.js';
-import { chooseExport, describe, describeExports, isListOfPm2, namedExport, servableExport } from './exports.js';
+import { chooseExport, describe, describeExports, isPm2Config, namedExport, servableExport } from './exports.js';
 import { runAsMain, type MainExports } from './run-main.js';
 import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
 
@@ -48,7 +48,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
     if (refusal !== undefined) return refusal;
     const unseen = unseenListeners();
     if (unseen !== undefined) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} ${unseen}, and there is nothing else to serve: ${found}`, UNSEEN_REMEDY);
-    const remedy = command === undefined ? remedyFor(main, name) : `The package has a command, ${command}; perhaps that is the app: give its path.`;
+    const remedy = command === undefined ? nothingToServe(main, name) : `The package has a command, ${command}; perhaps that is the app: give its path.`;
     return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {
@@ -86,10 +86,10 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: servable.close?.bind(servable) };
 }
 
-function remedyFor(main: MainExports, { target, exportPath }: AppName): string {
-  if (isListOfPm2(main)) return 'That is a file for PM2: give drover the `script` of the app; its `instances` are `--workers`.';
+function nothingToServe(main: MainExports, { target, exportPath }: AppName): string {
+  if (isPm2Config(main)) return 'That is a file for PM2: give drover the `script` of the app; its `instances` are `--workers`.';
   const named = exportPath === null ? servableExport(main) : undefined;
-  const name = named === undefined ? '' : ` Or name what is to be served: ${target}:${named}.`;
+  const name = named === undefined ? '' : ` If one of its exports is what is to be served, name it: ${target}:${named}.`;
   return `Export a handler (req, res), a server, a framework's app or { fetch }, or a function of no parameters that makes one; or call listen().${name}`;
 }
 

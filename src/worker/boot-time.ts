@@ -39,8 +39,11 @@ export class BootTime {
     // What begins so late shall not be blamed for it.
     if (performance.now() > this.#timeoutMs - 2 * this.#momentMs) return done;
     const stop = this.shortlyBeforeEnd(() => new DroverError('ERR_DROVER_BOOT_TIMEOUT', `${name()} was not done within ${this.#timeoutMs} ms (--boot-timeout)`, 'It is not the app: look for what that waits for in a worker, or raise --boot-timeout.'));
-    await done;
-    stop();
+    try {
+      await done;
+    } finally {
+      stop();
+    }
   }
 
   /** So long before the end. */

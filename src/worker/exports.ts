@@ -3,7 +3,7 @@
  */
 import { DroverError } from '../errors.js';
 import { kindOf } from './adapt.js';
-import type { AppName } from './app-name.js';
+import { isExportPath, type AppName } from './app-name.js';
 import type { MainExports } from './run-main.js';
 
 /** More are not listed. */
@@ -22,14 +22,15 @@ export function chooseExport(main: MainExports): { value: unknown } | undefined 
   return value === undefined ? undefined : { value };
 }
 
-/** The name of one that could be served if it were named. */
+/** The name of one that could be served if it were named, among those that a message lists. */
 export function servableExport({ exports }: MainExports): string | undefined {
-  return isObject(exports) && !isFramework(exports) ? Object.keys(exports).find((name) => kindOf(exports[name]) !== undefined) : undefined;
+  if (!isObject(exports) || isFramework(exports)) return undefined;
+  return Object.keys(exports).slice(0, MANY).find((name) => isExportPath(name) && kindOf(exports[name]) !== undefined);
 }
 
 /** ecosystem.config.js. */
-export function isListOfPm2({ exports }: MainExports): boolean {
-  return isObject(exports) && Array.isArray(exports['apps']);
+export function isPm2Config(main: MainExports): boolean {
+  return [main.exports, defaultOf(main)].some((exports) => isObject(exports) && Array.isArray(exports['apps']) && exports['apps'].some((app) => isObject(app) && typeof app['script'] === 'string'));
 }
 
 /** The export the user named, called if the user said so. Throws ERR_DROVER_APP_UNUSABLE, and whatever the app throws when called. */

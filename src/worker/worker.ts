@@ -76,8 +76,7 @@ export class Worker {
     () => this.#intercept.listeners > 0,
     (why) => {
       const unseen = unseenListeners();
-      const known = this.#intercept.refused?.message ?? why;
-      this.#log('worker.waiting', { app: this.#parts.init.config.app, why: unseen === undefined ? known : `${known}; it ${unseen}` });
+      this.#log('worker.waiting', { app: this.#parts.init.config.app, why: this.#intercept.refused?.message ?? (unseen === undefined ? why : `it ${unseen}`) });
     },
   );
   readonly #bootTime: BootTime;

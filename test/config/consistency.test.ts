@@ -93,7 +93,7 @@ test('--json is for doctor, wherever it comes from', async (t) => {
 test('node arguments that begin with no flag are refused', async (t) => {
   const cwd = scratch(t);
   const error = await t.throwsAsync(load(cwd, ['a', '--node-args', 'trace --inspect']), { instanceOf: DroverError });
-  t.is(error.message, '--node-args: node would run "trace" in the place of a worker (flag --node-args)');
+  t.is(error.message, '--node-args: node would run "trace" instead of a worker (flag --node-args)');
   t.regex(error.remedy ?? '', /`--`/);
   await t.notThrowsAsync(load(cwd, ['a', '--node-args', '-r ./trace.js']));
 });

@@ -73,7 +73,7 @@ test('bind: one address given twice is refused, port 0 is not', async (t) => {
 
 test('--env with a name of PM2’s environments: what is to be set', async (t) => {
   const error = await t.throwsAsync(load(tree(t), ['a', '-e', 'production']), { instanceOf: DroverError });
-  t.regex(error.format(), /not of the form NAME=VALUE.*\n.* For instance NODE_ENV=production\.$/);
+  t.regex(error.format(), /not of the form NAME=VALUE.*\n.* PM2's --env production is NODE_ENV=production\.$/);
 });
 
 test('bind: the bad one of several is named', async (t) => {

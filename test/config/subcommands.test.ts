@@ -27,9 +27,15 @@ const no = (word: string, remedy: string): string => `drover has no command ${wo
 
 test('a command of other tools: what to type', async (t) => {
   const cwd = tree(t, 'app.js');
+  const alone = 'drover serves the app that it is given: `drover app.js`. Flags differ: `drover --help` lists those of drover.';
   t.is(await told(cwd, 'start', 'app.js', '-w', '2'), no('start', 'drover serves the app that it is given: `drover app.js -w 2`.'));
   t.is(await told(cwd, 'run', "it's app.js"), no('run', "drover serves the app that it is given: `drover 'it'\\''s app.js'`."));
-  t.is(await told(cwd, 'start', 'app.js', '-i', '4', '--name=web'), no('start', 'drover serves the app that it is given: `drover app.js`.'), 'flags of the other tool are not repeated');
+  t.is(await told(cwd, 'start', 'app.js', '-i', '4', '--name=web'), no('start', alone), 'flags of the other tool are not repeated');
+  t.is(await told(cwd, 'start', '-i', '4', 'app.js', '-b', ':80'), no('start', alone));
+  t.is(await told(cwd, 'start', 'app.js', '--', '-i', '4'), no('start', 'drover serves the app that it is given: `drover app.js -- -i 4`.'), 'what is the app’s is');
+  t.is(await told(cwd, 'start', 'app.js', '--node-args', '--require=./x'), no('start', 'drover serves the app that it is given: `drover app.js --node-args --require=./x`.'));
+  t.is(await told(cwd, 'npx', 'tsx', 'app.js'), no('npx', 'drover serves the app that it is given: `drover app.js`.'));
+  t.is(await told(cwd, 'node', '--inspect', 'app.js'), no('node', alone));
   t.is(await told(cwd, 'node', 'app.js'), no('node', 'drover serves the app that it is given: `drover app.js`.'));
   t.regex(await told(cwd, 'npm', 'start'), /no command npm.*\n.*script in package\.json/);
   t.regex(await told(cwd, 'save'), /no command save.*\n.*supervisor/);

@@ -194,7 +194,7 @@ test.serial('app that neither exports anything usable nor listens: what was foun
 
 test.serial('an option that node does not take: --node-args', (t) => fails(t, 'boot', [app, '-b', '127.0.0.1:0', '--node-args=--bogus'], [/could not boot: node did not take its options.*--node-args "--bogus"/], { nodeWrites: /bad option: --bogus/ }).then(() => undefined));
 
-test.serial('a module that node cannot load before the worker: NODE_OPTIONS', (t) => fails(t, 'boot', [app, '-b', '127.0.0.1:0', '-e', 'NODE_OPTIONS=-r ./none.cjs'], [/could not boot: node exited with code 1 before the app was begun: look at NODE_OPTIONS "-r \.\/none\.cjs"/], { nodeWrites: /Cannot find module '\.\/none\.cjs'/ }).then(() => undefined));
+test.serial('a module that node cannot load before the worker: NODE_OPTIONS', (t) => fails(t, 'boot', [app, '-b', '127.0.0.1:0', '-e', 'NODE_OPTIONS=-r ./none.cjs'], [/could not boot: node exited with code 1 before the app was begun, and has written why to standard error; it was given NODE_OPTIONS "-r \.\/none\.cjs"/], { nodeWrites: /Cannot find module '\.\/none\.cjs'/ }).then(() => undefined));
 
 test.serial('an app that ends its process behind everybody’s back is not said to be options of node’s', async (t) => {
   const file = join(scratch(t), 'app.cjs');

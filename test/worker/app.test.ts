@@ -191,7 +191,7 @@ for (const [app, expected] of Object.entries<Failure>({
   'no-such-package': { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /^app no-such-package is neither a file nor a package in \// },
   fs: { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /neither a file nor a package/ },
   'nothing.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports version \(a string\), helper \(a function of 1 parameter\), App \(a class\)$/, remedy: /Export a handler/ },
-  'exports-api.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /it exports port \(a number\), api \(a function of 2 parameters\)$/, remedy: /^Export a handler .* Or name what is to be served: exports-api\.cjs:api\.$/ },
+  'exports-api.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /it exports port \(a number\), api \(a function of 2 parameters\)$/, remedy: /^Export a handler .* If one of its exports is what is to be served, name it: exports-api\.cjs:api\.$/ },
   'ecosystem.config.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /it exports apps \(an array\)$/, remedy: /^That is a file for PM2: .*`script`/ },
   'empty.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports nothing$/ },
   'one-parameter.mjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /default \(a function of 1 parameter\)/ },
