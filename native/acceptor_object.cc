@@ -130,38 +130,33 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   void onConnection(Fd connection, int slot) override {
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
+    if (!mayCall(env)) return;
     // JavaScript, which begins with `wrap`, may close us, and so drop it.
     const Napi::Function callback = onConnection_.Value();
     // Not Napi::Number, which are doubles first.
     napi_value what = nullptr;
     napi_value owner = nullptr;
-    napi_create_int32(env, connection.get(), &what);
+    napi_create_int32(env, connection.release(), &what);
     napi_create_int32(env, slot, &owner);
     napi_value receiver = nullptr;
     if (wrap_.IsEmpty()) {
       receiver = Value();
     } else {
-      receiver = what = wrapped(env, connection, what);
+      receiver = what = wrapped(env, what);
       if (what == nullptr) return;
     }
-    if (callBack(env, context_, receiver, callback, {what, owner})) static_cast<void>(connection.release());
+    enter(env, context_, receiver, callback, {what, owner});
   }
 
-  // What `wrap` makes of a connection, which is JavaScript's as soon as that is entered; nullptr: nothing to hand over.
-  napi_value wrapped(Napi::Env env, Fd& connection, napi_value fd) {
+  // What `wrap` makes of a connection; nullptr: nothing to hand over.
+  napi_value wrapped(napi_env env, napi_value fd) {
     napi_value made = nullptr;
-    const napi_status status = napi_call_function(env, fd, wrap_.Value(), 1, &fd, &made);
-    bool threw = false;
-    napi_value error = nullptr;
-    napi_valuetype type = napi_undefined;
-    if (status == napi_ok) {
-      static_cast<void>(connection.release());
-      return napi_typeof(env, made, &type) == napi_ok && type == napi_object ? made : nullptr;
+    if (napi_call_function(env, fd, wrap_.Value(), 1, &fd, &made) != napi_ok) {
+      reportException(env);
+      return nullptr;
     }
-    if (napi_is_exception_pending(env, &threw) != napi_ok || !threw) return nullptr;
-    static_cast<void>(connection.release());
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-    return nullptr;
+    napi_valuetype type = napi_undefined;
+    return napi_typeof(env, made, &type) == napi_ok && type == napi_object ? made : nullptr;
   }
 
   void onError(int error, int fd) override {

@@ -7,19 +7,30 @@
 
 namespace drover {
 
-// Calls `function` as Node calls its own listeners: nextTicks and promises run after it, and what it throws goes to
-// 'uncaughtException'. Returns whether JavaScript was entered: false while the environment is being torn down, and the
-// caller still owns what it meant to hand over.
-inline bool callBack(Napi::Env env, napi_async_context context, napi_value receiver, napi_value function,
-                     std::initializer_list<napi_value> arguments) {
-  const napi_status status =
-      napi_make_callback(env, context, receiver, function, arguments.size(), arguments.begin(), nullptr);
-  if (status == napi_ok) return true;
-  // Before Node-API 10 "cannot run JavaScript any more" is told as a pending exception, too; then there is none.
+// Whether JavaScript may be entered now: no more once the environment is being torn down. ToBoolean runs none itself.
+inline bool mayCall(napi_env env) {
+  napi_value value = nullptr;
+  return napi_get_boolean(env, true, &value) == napi_ok && napi_coerce_to_bool(env, value, &value) == napi_ok;
+}
+
+// What JavaScript has thrown goes to 'uncaughtException'. Without an exception it was told to end (a worker thread), maybe within the call.
+inline void reportException(napi_env env) {
   bool threw = false;
-  if (napi_is_exception_pending(env, &threw) != napi_ok || !threw) return false;
   napi_value error = nullptr;
+  if (napi_is_exception_pending(env, &threw) != napi_ok || !threw) return;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
+// Calls `function` as Node calls its own listeners: nextTicks and promises run after it.
+inline void enter(napi_env env, napi_async_context context, napi_value receiver, napi_value function, std::initializer_list<napi_value> arguments) {
+  if (napi_make_callback(env, context, receiver, function, arguments.size(), arguments.begin(), nullptr) != napi_ok) reportException(env);
+}
+
+// Calls it if that is possible, and returns whether what was handed over is JavaScript's. A thread that is ended within the call may have
+// come to open a descriptor as its own, or not: closing that here could close it twice, so its number is rather lost.
+inline bool callBack(napi_env env, napi_async_context context, napi_value receiver, napi_value function, std::initializer_list<napi_value> arguments) {
+  if (!mayCall(env)) return false;
+  enter(env, context, receiver, function, arguments);
   return true;
 }
 

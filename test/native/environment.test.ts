@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { native } from '../../src/native.js';
+import { check, closeFd, native } from '../../src/native.js';
 import { EEXIST, startChild } from './support.js';
 
 const program = new URL('children/thread.js', import.meta.url);
@@ -28,7 +28,7 @@ test.serial('a thread that ends with everything open: by itself, by exit, by ter
 
 test.serial('a thread whose acceptor could not be armed, and was not closed: by itself, by exit, by terminate', async (t) => {
   for (const how of ['return', 'exit', 'terminate']) {
-    const worker = new Worker(new URL('children/refused-thread.js', import.meta.url), { workerData: { how } });
+    const worker = new Worker(new URL('children/refused-thread.js', import.meta.url), { workerData: { how }, trackUnmanagedFds: false });
     const exit = once(worker, 'exit');
     const [status] = (await once(worker, 'message')) as [number];
     t.is(status, EEXIST);
@@ -36,6 +36,17 @@ test.serial('a thread whose acceptor could not be armed, and was not closed: by 
     await exit;
   }
 });
+
+for (const within of ['onConnection', 'onHeader', 'onMessage']) {
+  test.serial(`a thread that is ended within ${within}: the connection it was handed over is not closed behind its back`, async (t) => {
+    const [ours, theirs] = check('socketpair', native.socketPair());
+    const worker = new Worker(new URL('children/leaving-thread.js', import.meta.url), { workerData: { within, ended: theirs }, trackUnmanagedFds: false });
+    await once(worker, 'message');
+    const exit = worker.terminate();
+    closeFd(ours);
+    t.is(await exit, 1);
+  });
+}
 
 test.serial('two threads at once do not see each other', async (t) => {
   const workers = [0, 1].map(() => new Worker(program, { workerData: { how: 'terminate' }, trackUnmanagedFds: false }));
