@@ -1,6 +1,7 @@
 // The channel as JavaScript has it: messages with their descriptors, each the receiver's to close.
 #include "channel_object.h"
 
+#include <cerrno>
 #include <memory>
 #include <utility>
 
@@ -86,6 +87,8 @@ class ChannelObject final : public Napi::ObjectWrap<ChannelObject>, public Resou
     Message message;
     const int got = args.valid() ? channel_->receiveSync(timeoutMs, message) : -EINVAL;
     if (got <= 0) return result(env, got);
+    // Ended while it waited: its descriptors are nobody's.
+    if (!mayCall(env)) return result(env, -EPIPE);
     Napi::Object object = Napi::Object::New(env);
     object.Set("text", Napi::String::New(env, message.text.data(), message.text.size()));
     object.Set("fds", numbers(env, message.fds));

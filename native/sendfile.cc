@@ -254,6 +254,8 @@ class FileTransferObject final : public Napi::ObjectWrap<FileTransferObject>, pu
   bool startThread() override {
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
+    // Hooks of async_hooks run as the work is made.
+    if (!mayCall(env)) return false;
     auto work = std::make_unique<Work>(Work{transfer_, nullptr});
     const auto execute = [](napi_env, void* data) { static_cast<Work*>(data)->transfer->work(); };
     const auto complete = [](napi_env env, napi_status, void* data) {

@@ -63,7 +63,6 @@ class FileTransfer final : public std::enable_shared_from_this<FileTransfer> {
   };
 
   void wait();
-  void onReady();
   void step();
   void account(int64_t taken);
   void end(int error);

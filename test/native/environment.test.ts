@@ -48,6 +48,22 @@ for (const within of ['onConnection', 'onHeader', 'onMessage']) {
   });
 }
 
+test.serial('a thread that is ended while it waits in receiveSync: the descriptors of a message that comes then are closed', async (t) => {
+  const before = readdirSync('/proc/self/fd').length;
+  // It may be ended just before it waits: then nothing is received, or nobody is there any more.
+  for (let round = 0; round < 10; round++) {
+    const [ours, theirs] = check('socketpair', native.socketPair());
+    const channel = new native.Channel(ours);
+    const worker = new Worker(new URL('children/waiting-channel.js', import.meta.url), { workerData: theirs, trackUnmanagedFds: false });
+    await once(worker, 'message');
+    const exit = worker.terminate();
+    channel.send('take these', [0, 1]);
+    t.is(await exit, 1);
+    channel.close();
+  }
+  t.is(readdirSync('/proc/self/fd').length, before);
+});
+
 test.serial('two threads at once do not see each other', async (t) => {
   const workers = [0, 1].map(() => new Worker(program, { workerData: { how: 'terminate' }, trackUnmanagedFds: false }));
   await Promise.all(workers.map((worker) => once(worker, 'message')));
