@@ -53,6 +53,7 @@ const BY_TERM = 143;
 
 export function explainDeath(evidence: Evidence): Death {
   const { code, signal, killed, phase } = evidence;
+  const unbegun = phase === 'starting' && !evidence.begun;
   const death = (kind: DeathKind, cause: string, stack?: string, expected = false): Death => ({ kind, cause, stack, expected });
 
   if (evidence.spawnFailure !== undefined) return death('boot', `its process could not be started: ${evidence.spawnFailure.what}`);
@@ -86,21 +87,23 @@ export function explainDeath(evidence: Evidence): Death {
 
   if (signal !== null) {
     const counter = signal !== 'SIGKILL' ? '' : evidence.cgroup === undefined ? '; its memory cgroup has no counter to read' : `; the kernel's out-of-memory counter of cgroup ${evidence.cgroup.dir} did not move`;
+    // As it does where a file that it has mapped is shorter than it was made.
+    const addon = signal === 'SIGBUS' && unbegun ? "; if it is drover's native addon that is damaged, install drover again" : '';
     // Node aborts where it gets no thread as it starts, before there is a worker that could say so.
     const threads = signal === 'SIGABRT' && phase === 'starting' ? `; if it has written of uv_thread_create to standard error, ${RAISE_PROCESSES}` : '';
-    return death('signal', `ended by ${signal}, which drover did not send${counter}${threads}`);
+    return death('signal', `ended by ${signal}, which drover did not send${unbegun ? ', before the app was begun' : ''}${counter}${threads}${addon}`);
   }
 
   if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);
   if (fatal !== undefined && code !== 0) return death('uncaught', `it exited by itself with code ${String(code)}, ${fatal.agoMs} ms after the app's handler took an ${thrown}: ${fatal.message}`, fatal.stack);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
-  if (phase === 'starting') {
-    const given = evidence.begun ? '' : givenToNode(evidence);
-    if (given === '') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
-    if (code === BAD_OPTION) return death('boot', `node did not take its options and exited with code ${BAD_OPTION} before the app was begun: look at ${given}`);
+  if (unbegun) {
+    const given = givenToNode(evidence);
+    if (code === BAD_OPTION && given !== '') return death('boot', `node did not take its options and exited with code ${BAD_OPTION} before the app was begun: look at ${given}`);
     // As a rule it could not do what it was told to do first.
-    return death('boot', `node exited with code ${String(code)} before the app was begun, and has written why to standard error; it was given ${given}`);
+    return death('boot', `node exited with code ${String(code)} before the app was begun, and has written why to standard error${given === '' ? '' : `; it was given ${given}`}`);
   }
+  if (phase === 'starting') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
   return death('exit', `it exited by itself with code ${String(code)}`);
 }
 

@@ -1,11 +1,11 @@
 /**
- * What has to stand before the app is loaded. Called by main.ts, with the master's channel as descriptor 3.
+ * What has to stand before the app is loaded. Called by main.ts, which tells the master what it throws.
  *
  * Reads `init`, maps the shared memory, starts the heartbeat, sets the process up (title, report, signals, last words), takes listen() over, and
  * hands on to Worker. Nothing here or below may cost much: it is added to every app's time to boot and to its memory.
  */
 import { getSystemErrorName } from 'node:util';
-import { EXIT_CODES } from '../errors.js';
+import { DroverError, EXIT_CODES, RAISE_OPEN_FILES } from '../errors.js';
 import { installIntercept } from '../accept/intercept.js';
 import type { ProxyProtocol } from '../accept/proxy-protocol.js';
 import { permitsOf } from '../accept/strategies.js';
@@ -19,15 +19,13 @@ import { InflightWriter } from '../ipc/inflight.js';
 import type { MasterMessage } from '../ipc/messages.js';
 import { threadRefused } from '../ipc/refused-by-system.js';
 import { check, closeFd, native } from '../native.js';
-import { toBootError } from './boot-error.js';
-import { sendBootFailed, sendFatal, type MasterChannel } from './last-words.js';
+import { sendFatal, type MasterChannel } from './last-words.js';
 import { setProcessUp } from './process.js';
 import { recycleAfter } from './recycle.js';
 import { takeSignals } from './signals.js';
 import { watchExceptions } from './exceptions.js';
 import { Worker, type Init } from './worker.js';
 
-const CHANNEL_FD = 3;
 const MASTER_MESSAGES = ['init', 'listening', 'listen-failed', 'siblings', 'unattended', 'bells', 'recheck', 'drain', 'quit', 'reopen-logs', 'ticket-keys'] as const satisfies readonly MasterMessage['type'][];
 type Missing = Exclude<MasterMessage['type'], (typeof MASTER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
@@ -40,9 +38,9 @@ const MAX_BEAT_MS = 5_000;
 const MAX_TURN_MS = 10_000;
 
 /** Once. */
-export function start(): void {
+export function start(channelFd: number): void {
   const parentPid = process.ppid;
-  const channel: MasterChannel = new Channel(CHANNEL_FD, MASTER_MESSAGES);
+  const channel: MasterChannel = new Channel(channelFd, MASTER_MESSAGES);
   const { init, fds } = receiveInit(channel);
   const { config, row, slot } = init;
 
@@ -58,10 +56,7 @@ export function start(): void {
   const [beatMs, turnMs] = [everyMs(4, MAX_BEAT_MS), everyMs(3, MAX_TURN_MS)];
   const heartbeat = native.startHeartbeat(fds.heartbeat ?? -1, beatMs, turnMs, parentPid, config.gracefulTimeoutMs, EXIT_CODES.masterGone.code);
   const noThread = threadRefused(heartbeat);
-  if (noThread !== undefined) {
-    sendBootFailed(channel, toBootError(noThread, { app: config.app, file: undefined, refused: undefined }));
-    process.exit(noThread.exitCode);
-  }
+  if (noThread !== undefined) throw noThread;
   check('startHeartbeat', heartbeat);
 
   const countAt = recycleAfter(config.maxRequests, config.maxRequestsJitter, Math.random());
@@ -114,7 +109,7 @@ function receiveInit(channel: MasterChannel): { init: Init; fds: InitFds } {
   if (typeof received === 'string') process.exit(EXIT_CODES.masterGone.code);
   const { message, fds } = received;
   if (message.type !== 'init') throw new Error(`the master began with ${message.type}`);
-  if (fds.length < message.fds.length) throw new Error('this process may open no more files: the limit is too low (ulimit -Hn)');
+  if (fds.length < message.fds.length) throw new DroverError('ERR_DROVER_OPEN_FILES', `the ${native.descriptorLimit()} open files that a worker may have are all in use before it begins`, RAISE_OPEN_FILES);
   const named = Object.fromEntries(message.fds.map((name, i) => [name, fds[i]!])) as unknown as InitFds;
   return { init: message, fds: named };
 }

@@ -1,6 +1,7 @@
 /** Too few open files (ulimit -n): what the log says of it, and that it is over. */
 import test from 'ava';
 import http from 'node:http';
+import { EXIT_CODES } from '../../src/errors.js';
 import { fixture, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
@@ -29,4 +30,15 @@ test('too few for drover to start: one line, what to do, and an exit code of its
   const { message, remedy } = d.events('master.failed')[0] ?? /^drover: (?<message>.*)\n {2}(?<remedy>.*)\n$/.exec(d.text)?.groups ?? {};
   t.is(message, 'cannot start: the 22 open files that this process may have are too few');
   t.is(remedy, 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.');
+});
+
+test('too few left in a worker for what the master hands it: not the fault of the options that Node was given', async (t) => {
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--node-args', `--require ${fixture('limits-its-files.cjs')}`]);
+  t.deepEqual(await d.finished(), { code: EXIT_CODES.unfit.code, signal: null });
+  t.like(d.events('master.failed')[0], {
+    code: 'ERR_DROVER_OPEN_FILES',
+    message: 'the 64 open files that a worker may have are all in use before it begins',
+    remedy: 'Raise the limit: ulimit -Hn, or LimitNOFILE= in systemd.',
+  });
+  t.is(d.text, '');
 });

@@ -82,6 +82,42 @@ test.serial('an addon that is gone when a worker is to be started', async (t) =>
   t.regex((await d.event('reload.failed')).msg, /the old workers serve on: .*drover's own files cannot be read \(ENOENT, .*\/drover\.node\): is it being installed\? If its folder is gone for good .*start the new one$/);
 });
 
+test.serial('what only a worker cannot load is told by the master, with what to do, and is nothing of the app or of Node', async (t) => {
+  const dir = scratch(t);
+  install(dir);
+  const env = { DROVER_ADDON: undefined };
+  const cli = join(dir, 'dist/cli/main.cjs');
+  const [addon, worker] = [join(dir, 'build/Release/drover.node'), join(dir, 'dist/worker/worker.cjs')];
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { cli, env }).ready();
+  // Another file: the master has mapped the one that is there.
+  rmSync(addon);
+  writeFileSync(addon, 'no library');
+  d.signal('SIGHUP');
+  t.regex((await d.event('reload.failed', { code: 'ERR_DROVER_ADDON' })).msg, /the old workers serve on: the native addon cannot be loaded from \S+: file too short$/);
+  t.regex(String(d.events('worker.boot-failed', { code: 'ERR_DROVER_ADDON' })[0]!['remedy']), /^It is damaged, or was compiled for /);
+  t.is(d.text, '');
+  await d.stop();
+
+  rmSync(addon);
+  symlinkSync(ADDON, addon);
+  // Both ways of loading it.
+  for (const more of [[], ['--node-args=--no-deprecation']]) {
+    const args = [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', ...more];
+    rmSync(worker, { force: true });
+    const missing = start(t, args, { cli, env });
+    t.deepEqual(await missing.finished(), { code: EXIT_CODES.unfit.code, signal: null });
+    t.like(missing.events('master.failed')[0], { code: 'ERR_DROVER_SYSTEM', message: "drover cannot be started in the worker: Cannot find module './worker.cjs'" });
+    t.regex(String(missing.events('master.failed')[0]!['remedy']), /^The app has not run\. Install drover again/);
+    t.is(missing.text, '');
+    writeFileSync(worker, 'throw new RangeError("here");');
+    const broken = start(t, args, { cli, env });
+    t.deepEqual(await broken.finished(), { code: EXIT_CODES.unfit.code, signal: null });
+    t.is(broken.events('master.failed')[0]!['message'], 'drover cannot be started in the worker: here');
+    t.regex(String(broken.events('master.failed')[0]!['stack']), /RangeError: here\n {4}at .*worker\.cjs:1:/);
+    t.is(broken.text, '');
+  }
+});
+
 test.serial('workers run what the master has compiled, not the file', async (t) => {
   const dir = scratch(t);
   install(dir);
