@@ -1,5 +1,6 @@
 /** What a boot that failed ends drover with, when it is the first: the error for people. Policy. */
 import { DroverError, ERRORS, type ErrorCode } from '../errors.js';
+import type { SpawnFailure } from './spawn-failure.js';
 import type { WorkerHandle } from './worker-handle.js';
 
 /** The error code of a boot that failed. What a worker has said itself goes before what it was killed for meanwhile. */
@@ -23,4 +24,14 @@ export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' |
     return new DroverError(code, message, 'A worker is ready when its app has loaded and, for a script, listens. Raise --boot-timeout, or look for what the app waits for.');
   }
   return new DroverError(code, `app ${config.app} could not boot: ${cause}`, 'See what it wrote to standard error, or run it with plain node.');
+}
+
+/**
+ * What to do about a reload that has failed: that of the mistake in its config, or of the process that could not be started; an app that could not boot has its own in its own
+ * record. undefined: the sentence says all, and it need not be HUP.
+ */
+export function reloadRemedy(failure: DroverError | SpawnFailure | undefined): string | undefined {
+  if (failure === undefined) return 'Mend that, then send HUP again. drover --check-config, with the same options, tells beforehand whether the app loads.';
+  if (failure instanceof DroverError) return `${(failure.remedy ?? 'Mend that.').replace(/[^.?!]$/, '$&.')} Then send HUP again.`;
+  return failure.remedy === undefined ? undefined : `To go on, ${failure.remedy}. Then send HUP again.`;
 }

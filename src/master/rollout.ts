@@ -8,7 +8,7 @@ import type { LoadedConfig } from '../config/load.js';
 import { changedOptions, reloadable } from '../config/reload.js';
 import { kebab } from '../config/options.js';
 import { DroverError } from '../errors.js';
-import { bootErrorCode } from './boot-failure.js';
+import { bootErrorCode, reloadRemedy } from './boot-failure.js';
 import { warnOfExpiry } from './certificates.js';
 import type { Context } from './context.js';
 import type { MasterEvent } from './events.js';
@@ -59,8 +59,9 @@ export class Rollouts {
   /** The config has been read again. */
   configured(config: LoadedConfig | Error): void {
     if (config instanceof Error) {
-      const mistake = config instanceof DroverError;
-      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, message: mistake ? config.format() : config.message, code: mistake ? config.code : undefined, ...(mistake ? {} : { stack: config.stack }) });
+      const { message } = config;
+      const why = config instanceof DroverError ? { code: config.code, remedy: reloadRemedy(config), stack: config.appStack } : { stack: config.stack };
+      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, message, ...why });
       return this.#end();
     }
     for (const { name, reload } of changedOptions(this.#pool.loaded, config)) {
@@ -136,8 +137,8 @@ export class Rollouts {
     for (const other of this.#pool.inState('starting')) {
       if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);
     }
-    // Its stack is in worker.boot-failed, just before.
-    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker) });
+    // Its stack, and what to do about the cause, are in worker.boot-failed, just before.
+    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker), remedy: reloadRemedy(worker.spawnFailure) });
     this.#end();
   }
 

@@ -72,6 +72,7 @@ test.serial('a reload onto an app with a syntax error loses nothing, and the old
   t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /SyntaxError/);
   t.regex(`${String(boot['message'])} ${String(boot['stack'])}`, /app\.cjs:2/);
   t.is((await d.event('reload.failed'))['stack'], undefined, 'told once');
+  t.regex(String(failed['remedy']), /^Mend that, then send HUP again\. .*--check-config/);
   await load.asked(64);
   const { lost, bodies } = await load.stop();
   t.deepEqual(lost, []);
@@ -98,6 +99,8 @@ test.serial('a reload onto a config that is wrong changes nothing', async (t) =>
     const failed = (await d.count(n + 1, 'reload.failed'))[n]!;
     t.is(failed['stage'], 'config');
     t.regex(failed.msg, /drover\.config\.mjs/);
+    t.notRegex(failed.msg, /\n/);
+    t.regex(String(failed['remedy']), /\S[.?] Then send HUP again\.$/);
   }
   t.deepEqual(d.workers(), before);
   t.true(before.map(String).includes((await get(await d.address())).body));
@@ -134,6 +137,7 @@ test.serial('a reload after the config file has gone changes nothing, whoever ha
     const failed = await d.event('reload.failed');
     t.like(failed, { stage: 'config', code: 'ERR_DROVER_CONFIG_FILE' });
     t.true(failed.msg.includes(`the old workers serve on: config file ${file}`), failed.msg);
+    t.regex(String(failed['remedy']), /^(Put it back, or |Give the path ).*\. Then send HUP again\.$/);
     t.is((await get(await d.address())).body, String(workers[0]));
     writeFileSync(file, text);
     d.signal('SIGHUP');

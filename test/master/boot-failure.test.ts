@@ -1,5 +1,6 @@
 import test from 'ava';
-import { bootErrorCode } from '../../src/master/boot-failure.js';
+import { DroverError } from '../../src/errors.js';
+import { bootErrorCode, reloadRemedy } from '../../src/master/boot-failure.js';
 import type { WorkerMessage } from '../../src/ipc/messages.js';
 
 const timedOut = { reason: 'boot-timeout', signals: ['SIGKILL'], detail: 'not ready' } as const;
@@ -15,4 +16,13 @@ test('what a worker has said goes before what it was killed for meanwhile', (t) 
 test('a code that is none of ours is not passed on', (t) => {
   t.is(bootErrorCode({ killed: undefined, bootFailed: said('toString') }), 'ERR_DROVER_WORKER_EXITED');
   t.is(bootErrorCode({ killed: undefined, bootFailed: undefined }), 'ERR_DROVER_WORKER_EXITED');
+});
+
+test('a reload that has failed: what to do, then HUP', (t) => {
+  const mistake = (remedy?: string): DroverError => new DroverError('ERR_DROVER_VALUE', 'wrong', remedy);
+  t.is(reloadRemedy(mistake('Did you mean workers?')), 'Did you mean workers? Then send HUP again.');
+  t.is(reloadRemedy(mistake('Write --bind ADDRESS')), 'Write --bind ADDRESS. Then send HUP again.');
+  t.is(reloadRemedy(mistake()), 'Mend that. Then send HUP again.');
+  t.is(reloadRemedy({ what: 'no more', remedy: 'raise the limit' }), 'To go on, raise the limit. Then send HUP again.');
+  t.is(reloadRemedy({ what: 'it has been replaced: stop it and start it again', remedy: undefined }), undefined);
 });
