@@ -150,7 +150,7 @@ export function renderOptionsManual(): string {
     '});',
     '```',
     '',
-    'It exports an object, a promise of one, or a function, async or not, that returns one. HUP reads it again; of the modules it imports, CommonJS ones outside `node_modules` are read again as well, ES modules are not: Node keeps those for the life of the process. `.ts` and `.mts` files are read by Node itself where it strips types, else by jiti; so is a `.ts` where package.json has `"type": "commonjs"`, as Node would refuse `import` in it. Relative paths are relative to the working directory (`chdir`), not to the file. A key that drover does not know is an error; one that is `undefined` or `null` is as if it were not there.',
+    'It exports an object, a promise of one, or a function, async or not, that returns one. HUP reads it again; of the modules it imports, CommonJS ones outside `node_modules` are read again as well, ES modules are not: Node keeps those for the life of the process. `.ts` and `.mts` files are read by Node itself where it strips types, else by jiti; so is a `.ts` where package.json has `"type": "commonjs"`, as Node would refuse `import` in it. Where package.json has no `"type"`, a `.ts` that Node reads, or a `.js` with `import` or `export`, makes Node warn in each process that reads it (`MODULE_TYPELESS_PACKAGE_JSON`): call the file `.mts` or `.mjs` then. Relative paths are relative to the working directory (`chdir`), not to the file. A key that drover does not know is an error; one that is `undefined` or `null` is as if it were not there.',
   ];
   for (const [section, title] of sections()) {
     lines.push('', `## ${title}`);
