@@ -1,6 +1,6 @@
 /**
  * Who listens at an address: from /proc/net/{tcp,tcp6,unix} to the socket's inode, and from there over /proc/PID/fd to the process.
- * In the master; ownListeners() in a worker.
+ * In the master; in a worker that cannot boot, too.
  *
  * Processes of other users can only be named by root; sockets of other network namespaces are not in the tables at all. What cannot
  * be found out is undefined, never an error.
@@ -100,17 +100,36 @@ export function listenersAt(address: { address: string; port: number }): number[
     .map((listener) => listener.inode);
 }
 
-/** Of /proc/net/unix: the inode, and the path, which may have blanks. */
-const UNIX_ROW = /^(?:\S+\s+){6}(\d+) (.*)$/;
+/** A unix socket with a name, as the table has it. */
+export interface UnixSocket {
+  /** As it was bound: may be relative. An abstract name begins with `@`, and has none of the NULs that fill it up. */
+  path: string;
+  inode: number;
+  /** What it has accepted goes by its path as well. */
+  listens: boolean;
+}
+
+/** Of /proc/net/unix: the flags, the inode, and the path, which may have blanks. */
+const UNIX_ROW = /^\S+: \S+ \S+ ([0-9A-F]{8}) \S+ \S+ +(\d+) (.*)$/;
+/** Of the kernel's flags: listen() was called. */
+const ACCEPTCON = 0x10000;
+
+/** The sockets with a name in a text of /proc/net/unix. */
+export function parseUnixTable(text: string): UnixSocket[] {
+  return text.split('\n').flatMap((line) => {
+    const [, flags, inode, path] = UNIX_ROW.exec(line) ?? [];
+    // The kernel writes each NUL of an abstract name as `@`, too.
+    return path === undefined ? [] : [{ path: path.replace(/^(@.*?)@+$/, '$1'), inode: Number(inode), listens: (Number.parseInt(flags!, 16) & ACCEPTCON) !== 0 }];
+  });
+}
 
 /** Inodes of the sockets that listen at an address or overlap with it, ours included. */
 function overlappingInodes(address: BoundAddress): number[] {
   if (address.family === 'unix') {
-    return read('/proc/net/unix')
-      .split('\n')
-      .map((line) => UNIX_ROW.exec(line) ?? [])
-      .filter(([, , path]) => path === address.path)
-      .map(([, inode]) => Number(inode));
+    // One that does not listen (SOCK_DGRAM) has the path as well.
+    return parseUnixTable(read('/proc/net/unix'))
+      .filter(({ path }) => path === address.path.replace(/\0+$/, ''))
+      .map(({ inode }) => inode);
   }
   return listeningTcp()
     .filter((listener) => overlaps(listener, address))
@@ -129,19 +148,34 @@ export function findHolder(address: BoundAddress): Holder | undefined {
   return undefined;
 }
 
-/** The TCP addresses that this process itself listens at, whoever in it opened the sockets, other threads and native code too; but not those of sockets that its parent has, from whom it may have got them. */
-export function ownListeners(): { address: string; port: number }[] {
+/** The addresses that this process itself listens at, whoever in it opened the sockets, other threads and native code too; but not those of sockets that its parent has, from whom it may have got them. */
+export function ownListeners(): BoundAddress[] {
   const socketsOf = (pid: number | 'self'): Set<string> => new Set(list(`/proc/${pid}/fd`).map((fd) => link(`/proc/${pid}/fd/${fd}`)));
   const [own, parents] = [socketsOf('self'), socketsOf(process.ppid)];
-  return listeningTcp()
-    .filter(({ inode }) => own.has(`socket:[${inode}]`) && !parents.has(`socket:[${inode}]`))
-    .map(({ address, port }) => ({ address: decodeAddress(address), port }));
+  const isOwn = ({ inode }: { inode: number }): boolean => own.has(`socket:[${inode}]`) && !parents.has(`socket:[${inode}]`);
+  return [
+    ...listeningTcp()
+      .filter(isOwn)
+      .map(({ address: hex, port }): BoundAddress => {
+        const address = decodeAddress(hex);
+        return { family: address.includes(':') ? 'IPv6' : 'IPv4', address, port };
+      }),
+    ...parseUnixTable(read('/proc/net/unix'))
+      .filter((socket) => socket.listens && isOwn(socket))
+      .map(({ path }): BoundAddress => ({ family: 'unix', path })),
+  ];
 }
 
 /** Inode of a socket of this process's. */
 export function inodeOf(fd: number): number | undefined {
   const inode = /^socket:\[(\d+)\]$/.exec(link(`/proc/self/fd/${fd}`));
   return inode === null ? undefined : Number(inode[1]);
+}
+
+/** undefined: it is gone. */
+export function parentOf(pid: number): number | undefined {
+  const parent = /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`));
+  return parent === null ? undefined : Number(parent[1]);
 }
 
 export function formatHolder({ pid, name }: Holder): string {

@@ -11,6 +11,7 @@ import { otherModuleKind } from './module-kind.js';
 import { beyondTypes } from './typescript-beyond-types.js';
 import { unstripped } from './typescript-unstripped.js';
 import { appStack, placeInApp, plainPath, stackText } from './app-stack.js';
+import { inUse } from './unseen.js';
 
 export interface BootError {
   code: ErrorCode;
@@ -39,11 +40,17 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
     return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} threw while loading, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}` };
   }
   const stack = appStack(thrown);
-  const { syscall, errno } = thrown as NodeJS.ErrnoException;
+  const { code, syscall, errno } = thrown as NodeJS.ErrnoException;
   if (syscall === 'listen' || syscall === 'bind') {
     const byMaster = errno === refused?.errno ? listenRefused(app, refused) : undefined;
     if (byMaster !== undefined) return toBootError(byMaster, { app, file, refused });
-    return { code: 'ERR_DROVER_LISTEN', message: `app ${app} cannot listen: ${thrown.message}`, stack };
+    const used = code === 'EADDRINUSE' ? inUse(thrown as NodeJS.ErrnoException) : undefined;
+    return {
+      code: 'ERR_DROVER_LISTEN',
+      message: `app ${app} cannot listen: ${thrown.message}${used?.holder === undefined ? '' : `, held by ${used.holder}`}`,
+      ...(used === undefined ? {} : { remedy: used.remedy }),
+      stack,
+    };
   }
   const syntaxError = unplacedSyntaxError(thrown, file);
   const text = syntaxError ?? stackText(thrown);

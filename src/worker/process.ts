@@ -13,13 +13,21 @@ export function setProcessUp({ slot, config }: Init, reportFd: number | undefine
   process.title = `drover: worker [${config.name}] #${slot}`;
   // PM2's name for it, which apps and libraries look for (to run a cron job in one worker only, for instance).
   process.env['NODE_APP_INSTANCE'] = String(slot);
-  // SIGUSR1 opens the inspector: at a port of its own in each worker.
-  process.debugPort = 0;
+  // SIGUSR1 opens the inspector: at a port of its own in each worker. Of one that is open, inspector.url() would tell this for its port.
+  if (!inspectorIsOpen()) process.debugPort = 0;
   // The master's flag for it is no business of processes that the app forks with our flags.
   const flag = process.execArgv.indexOf('--inspect-publish-uid=http');
   if (flag !== -1) process.execArgv.splice(flag, 1);
   if (reportFd !== undefined) reportTo('/proc/self/fd', String(reportFd));
   else if (config.reportDir !== null) reportTo(config.reportDir, `worker-${process.pid}.json`);
+}
+
+const OPENS_INSPECTOR = /(?:^|\s)--inspect(?:-brk|-wait)?(?:[=\s]|$)/;
+
+/** By --inspect; which in all workers but one finds a fixed port taken. To ask node itself takes it 10 ms. */
+function inspectorIsOpen(): boolean {
+  if (!OPENS_INSPECTOR.test(`${process.execArgv.join(' ')} ${process.env['NODE_OPTIONS'] ?? ''}`)) return false;
+  return process.getBuiltinModule('node:inspector')?.url() !== undefined;
 }
 
 /** Out of heap, V8 aborts at once: the report node writes then is how the master learns why. A user's own settings stay. */

@@ -1,16 +1,45 @@
 /**
- * Sockets of the app's own that drover does not serve: of servers in C++, in worker threads, or that are left to Node. In the worker, when nothing else is there to serve.
+ * Sockets of the app's own that drover does not serve: of servers in C++, in worker threads, or that are left to Node. In the worker, when nothing else is there to serve,
+ * or when another has the address already.
  */
-import { ownListeners } from '../accept/holder.js';
+import { formatBound } from '../accept/bound.js';
+import { findHolder, formatHolder, ownListeners, parentOf } from '../accept/holder.js';
+import type { BoundAddress } from '../ipc/messages.js';
 
 /** `listens at 127.0.0.1:9001 with a socket of its own, …`; undefined where there is none, or /proc does not tell. */
 export function unseenListeners(): string | undefined {
-  // Under the inspector (--inspect, SIGUSR1), its own socket would be told for the app's: which one it is, it does not say at port 0.
-  if (process.getBuiltinModule('node:inspector')?.url() !== undefined) return undefined;
-  const addresses = ownListeners().map(({ address, port }) => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`));
+  const inspector = inspectorPort();
+  const sockets = ownListeners().filter((address) => address.family === 'unix' || address.port !== inspector);
+  // One for each of the threads, with SO_REUSEPORT.
+  const addresses = [...new Set(sockets.map(formatBound))];
   if (addresses.length === 0) return undefined;
-  return `listens at ${addresses.slice(0, 3).join(', ')}${addresses.length > 3 ? ' …' : ''} with ${addresses.length === 1 ? 'a socket' : 'sockets'} of its own, which drover does not serve`;
+  return `listens at ${addresses.slice(0, 3).join(', ')}${addresses.length > 3 ? ' …' : ''} with ${sockets.length === 1 ? 'a socket' : 'sockets'} of its own, which drover does not serve`;
 }
 
 export const UNSEEN_REMEDY =
   'Such are servers in C++ (uWebSockets.js) and in worker threads, and those that listen with exclusive at port 0, with fd or at a handle. drover serves a server of Node\'s in the main thread: let that listen at its port alone, or export it. If there is one, it has not called listen() yet.';
+
+/** What --inspect and SIGUSR1 open is no server of the app's. */
+function inspectorPort(): number | undefined {
+  const port = /:(\d+)\/[^/]*$/.exec(process.getBuiltinModule('node:inspector')?.url() ?? '')?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+const OPENED_BY_EACH =
+  'drover shares what servers of Node\'s in the main thread listen at. One in C++ or in a worker thread, and a UDP socket, each worker opens for itself: let only the worker with NODE_APP_INSTANCE 0 open it, or run with -w 1.';
+
+/** Of an error that bind(2) or listen(2) made of an address in use, and not drover: who has it, where /proc tells, and what to do. */
+export function inUse({ syscall, address, port }: { syscall?: string | undefined; address?: string | undefined; port?: number | undefined }): { holder?: string; remedy: string } {
+  // dgram's; those of net have `listen`.
+  const bound = syscall === 'bind' || address === undefined ? undefined : boundAt(address, port);
+  const holder = bound === undefined ? undefined : findHolder(bound);
+  if (holder === undefined) return { remedy: `If another worker has the address: ${OPENED_BY_EACH} Else find what has it, as root: ss -lxtup.` };
+  // The master has it if the main thread listens there; the other workers are its children.
+  const isOurs = holder.pid === process.ppid || parentOf(holder.pid) === process.ppid;
+  return { holder: formatHolder(holder), remedy: isOurs ? OPENED_BY_EACH : 'Stop what listens there, or let the app listen elsewhere.' };
+}
+
+function boundAt(address: string, port = -1): BoundAddress {
+  if (port < 0) return { family: 'unix', path: address.replace(/^\0/, '@') };
+  return { family: address.includes(':') ? 'IPv6' : 'IPv4', address, port };
+}

@@ -1,6 +1,9 @@
 /** Workers that cannot boot: at once the end at start-up, a back-off later. */
 import test from 'ava';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fixture, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -90,16 +93,20 @@ test.serial('a boot that hangs during a reload is given up, and the old workers 
   t.is((await get(await d.address())).body, 'old');
 });
 
-for (const [name, code] of Object.entries({
-  'in a worker thread': "new (require('node:worker_threads').Worker)(`require('node:http').createServer().listen(0, '127.0.0.1')`, { eval: true });",
-  'left to Node': "require('node:http').createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true });",
+const inThread = (listen: string): string => `new (require('node:worker_threads').Worker)(${JSON.stringify(`require('node:http').createServer().listen(${listen})`)}, { eval: true });`;
+
+for (const [name, [code, address, more]] of Object.entries<[code: string, address: string, more: string[]]>({
+  'in a worker thread': [inThread("0, '127.0.0.1'"), String.raw`127\.0\.0\.1:\d+`, []],
+  'in a worker thread, beside an inspector': [inThread("0, '127.0.0.1'"), String.raw`127\.0\.0\.1:\d+`, ['--node-args=--inspect=0']],
+  'in a worker thread, at a unix socket': [inThread("'./thread.sock'"), String.raw`unix:\./thread\.sock`, []],
+  'left to Node': ["require('node:http').createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true });", String.raw`127\.0\.0\.1:\d+`, []],
 })) {
   test.serial(`a server that drover does not see is named by its address: ${name}`, async (t) => {
-    const app = join(scratch(t), 'app.cjs');
-    writeFileSync(app, code);
-    const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '7']);
+    const dir = scratch(t);
+    writeFileSync(join(dir, 'app.cjs'), code);
+    const d = start(t, ['app.cjs', '--chdir', dir, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '7', ...more]);
     t.deepEqual(await d.finished(), { code: 4, signal: null });
-    const seen = String.raw`listens at 127\.0\.0\.1:\d+ with a socket of its own, which drover does not serve`;
+    const seen = `listens at ${address} with a socket of its own, which drover does not serve`;
     t.regex(String(d.events('worker.waiting')[0]!['why']), new RegExp(`^it ${seen}$`));
     const failed = d.events('master.failed')[0]!;
     t.is(failed['code'], 'ERR_DROVER_APP_UNUSABLE');
@@ -107,6 +114,48 @@ for (const [name, code] of Object.entries({
     t.regex(String(failed['remedy']), /uWebSockets\.js.*worker threads.*exclusive/);
   });
 }
+
+test.serial('the inspector is no server of the app\'s', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, "console.log(`inspector at ${require('node:inspector').url()}`); setInterval(() => {}, 60_000);");
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '--node-args=--inspect=0']);
+  t.deepEqual(await d.finished(), { code: 4, signal: null });
+  t.regex(d.stdout, /inspector at ws:\/\/127\.0\.0\.1:[1-9]\d+\//, 'which tells its own port');
+  t.regex(String(d.events('master.failed')[0]!['message']), /never called listen\(\), and there is nothing to serve: it exports nothing$/);
+});
+
+test.serial('an address in use that the app opens by itself: by whom, and what to do', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  const others = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => others.close());
+  await once(others, 'listening');
+  const port = (others.address() as AddressInfo).port;
+  writeFileSync(app, inThread(`${port}, '127.0.0.1'`));
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0']);
+  t.deepEqual(await d.finished(), { code: 5, signal: null });
+  const foreign = d.events('master.failed')[0]!;
+  t.regex(String(foreign['message']), new RegExp(`app\\.cjs cannot listen: listen EADDRINUSE: address already in use 127\\.0\\.0\\.1:${port}, held by .* \\(pid ${process.pid}\\)$`));
+  t.is(foreign['remedy'], 'Stop what listens there, or let the app listen elsewhere.');
+  others.close();
+  await once(others, 'close');
+
+  const siblings = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
+  t.deepEqual(await siblings.finished(), { code: 5, signal: null });
+  const failed = siblings.events('master.failed')[0]!;
+  t.regex(String(failed['message']), new RegExp(`in use 127\\.0\\.0\\.1:${port}, held by drover: worker .* \\(pid \\d+\\)$`));
+  t.regex(String(failed['remedy']), /worker thread.*each worker opens for itself.*NODE_APP_INSTANCE/);
+});
+
+test.serial('a UDP port that the app opens in each worker', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  const others = createSocket('udp4').bind(0, '127.0.0.1');
+  t.teardown(() => others.close());
+  await once(others, 'listening');
+  writeFileSync(app, `require('node:dgram').createSocket('udp4').bind(${others.address().port}, '127.0.0.1');`);
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0']);
+  t.deepEqual(await d.finished(), { code: 5, signal: null });
+  t.regex(String(d.events('master.failed')[0]!['remedy']), /^If another worker has the address: .*UDP socket, each worker opens for itself/);
+});
 
 test.serial('a reload that fails before all first workers are ready ends nothing but itself', async (t) => {
   const dir = scratch(t);
