@@ -3,7 +3,7 @@
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
-import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, extname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { DroverError } from '../errors.js';
 import { TYPESCRIPT_REMEDY } from './typescript-unstripped.js';
 
@@ -73,6 +73,7 @@ function fromPath(path: string, cwd: string): string | undefined {
 
 interface PackageJson {
   name?: string;
+  main?: unknown;
   exports?: unknown;
   bin?: string | Record<string, string>;
 }
@@ -170,22 +171,31 @@ async function notFound(target: string, path: string, cwd: string): Promise<Drov
   );
 }
 
+/** Empty: there is none, or none that can be read. */
+function readManifest(directory: string): PackageJson {
+  try {
+    return (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as PackageJson | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 /** A directory that says nowhere which of its files is the app. */
 function noMain(target: string, directory: string): DroverError {
-  let main: unknown;
-  try {
-    main = (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { main?: unknown }).main;
-  } catch {
-    // There is none, or none that can be read.
-  }
+  const { main, ...manifest } = readManifest(directory);
   const why = typeof main === 'string' ? `"main" of its package.json is ${main}, which is not there, and it has no index file` : 'it has no index file and no package.json with a "main"';
+  const notTold = (remedy: string): DroverError =>
+    new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a directory, and which of its files to run is told nowhere: ${why} (${directory})`, remedy);
+  const within = (file: string): string => `${target.replace(/\/*$/, '/')}${normalize(file)}`;
+  // Node reads these only where a package is named, not its directory.
+  for (const [field, file] of Object.entries({ exports: importTarget(manifest.exports), bin: commandOf(manifest, String(manifest.name)) })) {
+    if (typeof file === 'string' && fromPath(join(directory, file), directory) !== undefined) {
+      return notTold(`Did you mean ${within(file)}, the "${field}" of its package.json?`);
+    }
+  }
   const names = readdirSync(directory).filter((name) => isScript(name) && !/\.(config|test|spec)\./.test(name));
   const likely = names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
-  return new DroverError(
-    'ERR_DROVER_APP_NOT_FOUND',
-    `app ${target} is a directory, and which of its files to run is told nowhere: ${why} (${directory})`,
-    likely === undefined ? 'Give the path of the file.' : `Did you mean ${target.replace(/\/*$/, '/')}${likely}?`,
-  );
+  return notTold(likely === undefined ? 'Give the path of the file.' : `Did you mean ${within(likely)}?`);
 }
 
 /** A file of the same directory with nearly that name, as the user would write it. */

@@ -1,6 +1,7 @@
 /**
  * Which of a module's exports is the app, and how to tell a person what was found. In the worker.
  */
+import { inspect } from 'node:util';
 import { DroverError } from '../errors.js';
 import { kindOf } from './adapt.js';
 import { isExportPath, type AppName } from './app-name.js';
@@ -17,7 +18,7 @@ export function chooseExport(main: MainExports): { value: unknown } | undefined 
   const { exports } = main;
   const candidates = [defaultOf(main)];
   if (main.kind === 'cjs' || !('default' in main.exports)) candidates.push(exports);
-  if (isObject(exports)) for (const name of NAMES) candidates.push(exports[name]);
+  if (isObject(exports)) for (const name of NAMES) candidates.push(valueOf(exports, name));
   const value = candidates.find((candidate) => kindOf(candidate) !== undefined);
   return value === undefined ? undefined : { value };
 }
@@ -25,12 +26,15 @@ export function chooseExport(main: MainExports): { value: unknown } | undefined 
 /** The name of one that could be served if it were named, among those that a message lists. */
 export function servableExport({ exports }: MainExports): string | undefined {
   if (!isObject(exports) || isFramework(exports)) return undefined;
-  return Object.keys(exports).slice(0, MANY).find((name) => isExportPath(name) && kindOf(exports[name]) !== undefined);
+  return Object.keys(exports).slice(0, MANY).find((name) => isExportPath(name) && kindOf(valueOf(exports, name)) !== undefined);
 }
 
 /** ecosystem.config.js. */
 export function isPm2Config(main: MainExports): boolean {
-  return [main.exports, defaultOf(main)].some((exports) => isObject(exports) && Array.isArray(exports['apps']) && exports['apps'].some((app) => isObject(app) && typeof app['script'] === 'string'));
+  return [main.exports, defaultOf(main)].some((exports) => {
+    const apps = isObject(exports) ? valueOf(exports, 'apps') : undefined;
+    return Array.isArray(apps) && apps.some((app) => isObject(app) && typeof app['script'] === 'string');
+  });
 }
 
 /** The export the user named, called if the user said so. Throws ERR_DROVER_APP_UNUSABLE, and whatever the app throws when called. */
@@ -71,10 +75,27 @@ export function describeExports(main: MainExports): string {
   if (!isObject(exports) || (typeof exports !== 'function' && main.kind === 'cjs' && !isPlain(exports))) return describe(exports);
   if (isFramework(exports)) return describe(exports);
   const names = Object.keys(exports).filter((name) => name !== 'module.exports');
-  const listed = names.slice(0, MANY).map((name) => `${name} (${describe(exports[name])})`);
+  const listed = names.slice(0, MANY).map((name) => `${name} (${describeExport(exports, name)})`);
   if (names.length > listed.length) listed.push(`${names.length - listed.length} more`);
   if (typeof exports === 'function') listed.unshift(describe(exports));
   return listed.length === 0 ? 'nothing' : listed.join(', ');
+}
+
+/** A getter that throws is nothing to serve: what a library has given up, or an import cycle has not come to yet. A message says what it throws. */
+function valueOf(exports: Record<string, unknown>, name: string): unknown {
+  try {
+    return exports[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function describeExport(exports: Record<string, unknown>, name: string): string {
+  try {
+    return describe(exports[name]);
+  } catch (thrown) {
+    return `throws ${(thrown instanceof Error ? String(thrown) : inspect(thrown)).split('\n', 1)[0]!.slice(0, 200)}`;
+  }
 }
 
 /** An app of Express's kind: a function with all the methods that others have on a prototype. None of them is an export. */
@@ -98,7 +119,7 @@ export function describe(value: unknown): string {
 /** The default export. A CJS module compiled from ESM has it at exports.default; imported as ESM, at default.default. */
 function defaultOf({ kind, exports }: MainExports): unknown {
   if (!isObject(exports)) return undefined;
-  const value = exports['default'];
+  const value = valueOf(exports, 'default');
   if (kind === 'esm' && isObject(value) && value['__esModule'] === true && 'default' in value) return value['default'];
   return value;
 }

@@ -255,11 +255,39 @@ for (const [text, name, message, remedy] of [
   });
 }
 
+const THROWS = "exports.a = 1; Object.defineProperty(exports, 'NAME', { enumerable: true, get() { throw new Error('NAME is no more'); } });";
+
+test('a getter among the exports that throws: it is nothing to serve, and the app has not thrown', async (t) => {
+  const cwd = scratch(t);
+  const failure = (app: string, text: string): ReturnType<FakeMaster['bootFailed']> => {
+    writeFileSync(join(cwd, 'a.cjs'), text);
+    return start(t, { app, cwd }).bootFailed();
+  };
+  const beside = await failure('a.cjs', `${THROWS.replaceAll('NAME', 'old')} exports.api = (req, res) => res.end();`);
+  t.regex(beside.message, /never called listen\(\), .* it exports a \(a number\), old \(throws Error: old is no more\), api \(a function of 2 parameters\)$/);
+  t.regex(beside.remedy!, /name it: a\.cjs:api\.$/);
+  const alone = await failure('a.cjs', THROWS.replaceAll('NAME', 'default'));
+  t.regex(alone.message, /it exports a \(a number\), default \(throws Error: default is no more\)$/);
+  const missing = await failure('a.cjs:api', THROWS.replaceAll('NAME', 'app'));
+  t.regex(missing.message, /has no export api; it exports a \(a number\), app \(throws Error: app is no more\)$/);
+  const named = await failure('a.cjs:old', THROWS.replaceAll('NAME', 'old'));
+  t.is(named.code, 'ERR_DROVER_APP_THREW', 'what was asked for');
+});
+
+test('a getter that throws takes nothing from what is served', async (t) => {
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'a.cjs'), `${THROWS.replaceAll('NAME', 'server')} exports.app = (req, res) => res.end('served');`);
+  t.is(await body(start(t, { app: 'a.cjs', cwd })), 'served');
+});
+
 for (const [is, files, app, expected, remedy] of [
   ['a directory with nothing in it', {}, './d', /^app \.\/d is a directory, and .* no index file and no package\.json with a "main" \(\/.*\/d\)$/, /^Give the path of the file\.$/],
   ['a directory with one script', { 'd/web.js': '', 'd/web.test.js': '', 'd/types.d.ts': '' }, 'd/', /^app d\/ is a directory/, /^Did you mean d\/web\.js\?$/],
   ['a directory with a likely script', { 'd/a.js': '', 'd/server.mjs': '' }, './d', /is a directory/, /^Did you mean \.\/d\/server\.mjs\?$/],
   ['a directory whose main is missing', { 'd/package.json': '{"main":"dist/x.js"}' }, './d', /"main" of its package\.json is dist\/x\.js, which is not there/, /Give the path/],
+  ['a package of a command only', { 'd/package.json': '{"name":"@a/d","bin":{"x":"./no.js","d":"./cli.js"}}', 'd/cli.js': '', 'd/other.js': '' }, 'd', /no index file and no package\.json with a "main"/, /^Did you mean d\/cli\.js, the "bin" of its package\.json\?$/],
+  ['a package of exports only', { 'package.json': '{"exports":{"import":"./d/a.js"}}', 'd/a.js': '' }, '.', /^app \. is a directory/, /^Did you mean \.\/d\/a\.js, the "exports" of its package\.json\?$/],
+  ['a package whose command is not there', { 'd/package.json': '{"bin":"./cli.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
   ['a file beside it of that name', { 'd.js': '', 'd/x': '' }, './dd', /does not exist/, /^Did you mean \.\/d/],
 ] as [string, Record<string, string>, string, RegExp, RegExp][]) {
