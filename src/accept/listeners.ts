@@ -72,6 +72,8 @@ export class Listeners {
   #first: string | undefined;
   readonly #coordination: Coordination;
   readonly #backlogs: Backlogs;
+  /** Choices of a strategy that the log has the reason of. */
+  readonly #explained = new Set<string>();
   /** Unix addresses whose file was found missing. */
   readonly #filesMissed = new Set<Bind>();
   /** Grants are given one after the other, so that two workers that ask for the same new address get the same sockets. */
@@ -370,9 +372,17 @@ export class Listeners {
     for (const { address: bound, strategy, reason, backlog } of binds) {
       const address = formatBound(bound);
       this.#options.emit('master.listening', { address, strategy: strategy.name, backlog });
-      if (reason !== undefined) this.#options.emit('listen.strategy', { address, strategy: strategy.name, reason });
+      this.#explain(address, strategy.name, reason);
     }
     return listener;
+  }
+
+  /** Once: some programs listen at a new port for each session, for the same reason each time. The strategy of each address is in `master.listening`. */
+  #explain(address: string, strategy: string, reason: string | undefined): void {
+    const choice = `${strategy}: ${reason}`;
+    if (reason === undefined || this.#explained.has(choice)) return;
+    this.#explained.add(choice);
+    this.#options.emit('listen.strategy', { address, strategy, reason });
   }
 }
 

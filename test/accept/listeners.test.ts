@@ -427,6 +427,18 @@ test('unix: abstract names', async (t) => {
   t.regex((await refused(open(t).listeners, { path: padded })).message, new RegExp(`^cannot listen at unix:@${name}-padded: the address is in use`));
 });
 
+test('what serves an address and why is said once of each kind: a program may open a port per session', async (t) => {
+  const { listeners, events } = open(t, { strategy: 'auto' });
+  const dir = tempDir(t);
+  for (const ordinal of [0, 1, 2]) {
+    await granted(t, listeners, { ordinal, address: '127.0.0.1' }, 0);
+    await granted(t, listeners, { ordinal, path: join(dir, `${ordinal}.sock`) }, 0);
+  }
+  const of = (name: string): unknown[] => events.filter(([event]) => event === name).map(([, fields]) => fields['strategy']);
+  t.deepEqual(of('master.listening'), ['reuseport', 'exclusive', 'reuseport', 'exclusive', 'reuseport', 'exclusive']);
+  t.deepEqual(of('listen.strategy'), ['reuseport', 'exclusive']);
+});
+
 test('fd://: served as one socket for all; what does not listen is refused', async (t) => {
   const { listeners, events } = open(t);
   const fd = check('listen', native.listenTcp({ host: '127.0.0.1', port: 0, backlog: 33, reusePort: false, ipv6Only: false }));
