@@ -25,6 +25,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
 
 #include "accept_errno.h"
 #include "acceptor_socket.h"

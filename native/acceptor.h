@@ -1,6 +1,7 @@
 // Accepting connections from any number of listening sockets. See acceptor.cc, and acceptor_siblings.cc for those of other slots.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 

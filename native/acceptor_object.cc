@@ -5,6 +5,8 @@
 // too, but Node takes a slow way out of it: it cost a fortieth of the CPU of a connection.
 #include "acceptor_object.h"
 
+#include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>

@@ -1,6 +1,8 @@
 // What an acceptor does with the sockets of other slots: whose connections they are (theft.cc), and stepping aside for their owners.
 #include <algorithm>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "acceptor_socket.h"
 #include "clock.h"

@@ -13,8 +13,10 @@
 
 #include <cerrno>
 #include <algorithm>
+#include <cstddef>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "args.h"
 #include "result.h"

@@ -1,6 +1,7 @@
 // The layout of the board as C++ has it, told to JavaScript for the test that compares the two.
 #include "board_layout.h"
 
+#include <cstddef>
 #include <initializer_list>
 #include <utility>
 

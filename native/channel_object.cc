@@ -2,8 +2,11 @@
 #include "channel_object.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "args.h"
 #include "callback.h"

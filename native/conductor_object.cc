@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <utility>

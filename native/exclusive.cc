@@ -10,6 +10,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <cstdint>
+
 #include "fd.h"
 #include "result.h"
 

@@ -5,6 +5,8 @@
 
 #include <sys/eventfd.h>
 
+#include <cstdint>
+
 #include "fd.h"
 
 namespace drover {

@@ -1,6 +1,7 @@
 #include "gate_watch.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "gate.h"
 

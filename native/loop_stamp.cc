@@ -8,6 +8,7 @@
 // `stampLoop` lets the HTTP side do it when a request begins.
 #include "loop_stamp.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "args.h"

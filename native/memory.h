@@ -3,6 +3,9 @@
 
 #include <napi.h>
 
+#include <cstddef>
+#include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <utility>
 
 #include "clock.h"
 #include "last_error.h"

@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <iterator>
+#include <span>
 #include <utility>
 
 #include "args.h"

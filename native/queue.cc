@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 
 #include "last_error.h"
 

@@ -1,6 +1,9 @@
 // The bindings of queue.cc, in a file of their own: the plain half is part of programs without Node.
 #include "queue_binding.h"
 
+#include <cerrno>
+#include <cstdint>
+
 #include "args.h"
 #include "queue.h"
 #include "result.h"

@@ -6,6 +6,8 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include <cerrno>
+
 #include "args.h"
 #include "result.h"
 

@@ -5,6 +5,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <cerrno>
+
 #include "args.h"
 #include "result.h"
 

@@ -15,7 +15,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 
 #include "args.h"
 #include "board.h"

@@ -3,7 +3,9 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "accounts.h"

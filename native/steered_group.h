@@ -1,6 +1,7 @@
 // The sockets of one SO_REUSEPORT group that the conductor steers: what steer_least.cc and steer_weighted.cc have in common.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "conductor.h"

@@ -125,6 +125,9 @@ export class Board {
    *
    * Compiled code hands the 64 bits from hrtime.bigint() to the array without making a BigInt of them; performance.now() looks for a property of its `this` first. Read as a double the field is
    * 0 when it is 0, without a BigInt as well.
+   *
+   * The store is a single one on 64-bit machines only, which are those that drover supports: between the two of a 32-bit one, a reader would take the loop for one that has been out of poll for
+   * seconds or for ever.
    */
   stamper(row: number): () => void {
     const [bits, values] = [this.#u64, this.#f64];
