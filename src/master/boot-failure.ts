@@ -32,6 +32,11 @@ export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' |
  */
 export function reloadRemedy(failure: DroverError | SpawnFailure | undefined): string | undefined {
   if (failure === undefined) return 'Mend that, then send HUP again. drover --check-config, with the same options, tells beforehand whether the app loads.';
-  if (failure instanceof DroverError) return `${(failure.remedy ?? 'Mend that.').replace(/[^.?!]$/, '$&.')} Then send HUP again.`;
-  return failure.remedy === undefined ? undefined : `To go on, ${failure.remedy}. Then send HUP again.`;
+  if (failure instanceof DroverError) return thenHup((failure.remedy ?? 'Mend that.').replace(/[^.?!]$/, '$&.'));
+  return failure.remedy === undefined ? undefined : thenHup(`To go on, ${failure.remedy}.`);
+}
+
+/** A remedy may have its own way of going on. */
+function thenHup(remedy: string): string {
+  return /\bHUP\b|start drover (?:again|anew)/.test(remedy) ? remedy : `${remedy} Then send HUP again.`;
 }

@@ -3,7 +3,7 @@
  *
  * Every sentence states what is known. Where the evidence ends, the sentence says what was looked at and what it showed.
  */
-import { RAISE_PROCESSES } from '../errors.js';
+import { EXIT_CODES, RAISE_PROCESSES } from '../errors.js';
 import type { SpawnFailure } from './spawn-failure.js';
 
 export type DeathKind = 'exit' | 'uncaught' | 'heap-limit' | 'out-of-memory' | 'signal' | 'timeout' | 'boot';
@@ -100,8 +100,9 @@ export function explainDeath(evidence: Evidence): Death {
   if (unbegun) {
     const given = givenToNode(evidence);
     if (code === BAD_OPTION && given !== '') return death('boot', `node did not take its options and exited with code ${BAD_OPTION} before the app was begun: look at ${given}`);
-    // As a rule it could not do what it was told to do first.
-    return death('boot', `node exited with code ${String(code)} before the app was begun, and has written why to standard error${given === '' ? '' : `; it was given ${given}`}`);
+    // As a rule it could not do what it was told to do first. Who leaves with 0, or because the master is gone, says nothing.
+    const wrote = code === 0 || code === EXIT_CODES.masterGone.code ? '' : ', and has written why to standard error';
+    return death('boot', `node exited with code ${String(code)} before the app was begun${wrote}${given === '' ? '' : `; it was given ${given}`}`);
   }
   if (phase === 'starting') return death('boot', `it exited by itself with code ${String(code)} before it was ready`);
   return death('exit', `it exited by itself with code ${String(code)}`);

@@ -107,7 +107,7 @@ function packageDirectory(name: string, cwd: string): string | undefined {
 /** The command named like the package, else the only one or the first. */
 function commandOf({ bin }: PackageJson, name: string): string | undefined {
   if (typeof bin === 'string') return bin;
-  return bin === undefined ? undefined : (bin[name.slice(name.indexOf('/') + 1)] ?? Object.values(bin)[0]);
+  return typeof bin !== 'object' || bin === null ? undefined : (bin[name.slice(name.indexOf('/') + 1)] ?? Object.values(bin)[0]);
 }
 
 /** The file of the package's own export under the conditions of import, in order as written. */
@@ -189,7 +189,7 @@ function noMain(target: string, directory: string): DroverError {
   const within = (file: string): string => `${target.replace(/\/*$/, '/')}${normalize(file)}`;
   // Node reads these only where a package is named, not its directory.
   for (const [field, file] of Object.entries({ exports: importTarget(manifest.exports), bin: commandOf(manifest, String(manifest.name)) })) {
-    if (typeof file === 'string' && fromPath(join(directory, file), directory) !== undefined) {
+    if (typeof file === 'string' && (isScript(file) || extname(file) === '') && statSync(join(directory, file), { throwIfNoEntry: false })?.isFile() === true) {
       return notTold(`Did you mean ${within(file)}, the "${field}" of its package.json?`);
     }
   }

@@ -94,7 +94,16 @@ function describeExport(exports: Record<string, unknown>, name: string): string 
   try {
     return describe(exports[name]);
   } catch (thrown) {
-    return `throws ${(thrown instanceof Error ? String(thrown) : inspect(thrown)).split('\n', 1)[0]!.slice(0, 200)}`;
+    return `throws ${printed(thrown).split('\n', 1)[0]!.slice(0, 200)}`;
+  }
+}
+
+/** What is thrown is the app's: a getter or a toString of its may throw in its turn. */
+function printed(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? String(thrown) : inspect(thrown);
+  } catch {
+    return 'a value that cannot be printed';
   }
 }
 

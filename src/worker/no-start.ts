@@ -8,6 +8,8 @@ import { writeSync } from 'node:fs';
 import type { ErrorCode } from '../errors.js';
 import type { WorkerMessage } from '../ipc/messages.js';
 
+/** Of worker-handle.ts. */
+const MASTERS_FLAG = '--inspect-publish-uid=http';
 /** A message has room for more, and a stack of ours needs less. */
 const MAX_CHARACTERS = 8 * 1024;
 
@@ -23,6 +25,13 @@ export function tellNoStart(channelFd: number, thrown: unknown): number | undefi
   return exitCode;
 }
 
+function remedyOf(thrown: unknown): string {
+  if ((thrown as NodeJS.ErrnoException | null)?.code === 'ERR_ACCESS_DENIED') return 'Node is to have --allow-fs-read=* and --allow-addons beside its permission flag; for workers: --node-args="--allow-fs-read=* --allow-addons".';
+  const given = [...process.execArgv.filter((arg) => arg !== MASTERS_FLAG), process.env['NODE_OPTIONS'] ?? ''].join(' ').trim();
+  const look = given === '' ? '' : ` look at what node was given by --node-args and NODE_OPTIONS (${given}): without that`;
+  return `The app has not run. Install drover again if its own files are not complete; else${look} this is a bug in drover: please report it.`;
+}
+
 type NoStart = Omit<Extract<WorkerMessage, { type: 'boot-failed' }>, 'type'> & { code: ErrorCode; exitCode: number };
 
 function explain(thrown: unknown): NoStart {
@@ -35,7 +44,7 @@ function explain(thrown: unknown): NoStart {
   return {
     code: 'ERR_DROVER_SYSTEM',
     message: `drover cannot be started in the worker: ${message.split('\n', 1)[0]!}`.slice(0, MAX_CHARACTERS),
-    remedy: 'The app has not run. Install drover again if its own files are not complete; else this is a bug in drover: please report it.',
+    remedy: remedyOf(thrown),
     stack: stack.slice(0, MAX_CHARACTERS),
     exitCode: 1,
   };

@@ -5,12 +5,14 @@ import { bearLostReaders } from '../log/lost-reader.js';
 import type { Init } from './worker.js';
 
 /** `reportFd`: what V8 leaves behind goes there. */
+export const WORKER_TITLE = 'drover: worker';
+
 export function setProcessUp({ slot, config }: Init, reportFd: number | undefined): void {
   if (process.cwd() !== config.cwd) process.chdir(config.cwd);
   // The app is what node calls the main module, not the file that the process was started with (which is CommonJS: .ci/bundle.mjs).
   Reflect.deleteProperty(process, 'mainModule');
   bearLostReaders();
-  process.title = `drover: worker [${config.name}] #${slot}`;
+  process.title = `${WORKER_TITLE} [${config.name}] #${slot}`;
   // PM2's name for it, which apps and libraries look for (to run a cron job in one worker only, for instance).
   process.env['NODE_APP_INSTANCE'] = String(slot);
   // SIGUSR1 opens the inspector: at a port of its own in each worker. Of one that is open, inspector.url() would tell this for its port.

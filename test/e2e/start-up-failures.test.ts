@@ -122,6 +122,12 @@ test.serial('the inspector is no server of the app\'s', async (t) => {
   t.deepEqual(await d.finished(), { code: 4, signal: null });
   t.regex(d.stdout, /inspector at ws:\/\/127\.0\.0\.1:[1-9]\d+\//, 'which tells its own port');
   t.regex(String(d.events('master.failed')[0]!['message']), /never called listen\(\), and there is nothing to serve: it exports nothing$/);
+
+  const preload = join(scratch(t), 'opens.cjs');
+  writeFileSync(preload, "require('node:inspector').open(0, '127.0.0.1', false);");
+  const opened = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', `--node-args=-r ${preload}`]);
+  t.deepEqual(await opened.finished(), { code: 4, signal: null });
+  t.regex(String(opened.events('master.failed')[0]!['message']), /never called listen\(\), and there is nothing to serve: it exports nothing$/);
 });
 
 test.serial('an address in use that the app opens by itself: by whom, and what to do', async (t) => {
@@ -144,6 +150,10 @@ test.serial('an address in use that the app opens by itself: by whom, and what t
   const failed = siblings.events('master.failed')[0]!;
   t.regex(String(failed['message']), new RegExp(`in use 127\\.0\\.0\\.1:${port}, held by drover: worker .* \\(pid \\d+\\)$`));
   t.regex(String(failed['remedy']), /worker thread.*each worker opens for itself.*NODE_APP_INSTANCE/);
+
+  const bound = start(t, [app, '-w', '1', '-b', `127.0.0.1:${port}`]);
+  t.deepEqual(await bound.finished(), { code: 5, signal: null });
+  t.regex(String(bound.events('master.failed')[0]!['remedy']), /^drover listens there itself: for --bind/);
 });
 
 test.serial('a UDP port that the app opens in each worker', async (t) => {

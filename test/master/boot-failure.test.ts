@@ -24,5 +24,7 @@ test('a reload that has failed: what to do, then HUP', (t) => {
   t.is(reloadRemedy(mistake('Write --bind ADDRESS')), 'Write --bind ADDRESS. Then send HUP again.');
   t.is(reloadRemedy(mistake()), 'Mend that. Then send HUP again.');
   t.is(reloadRemedy({ what: 'no more', remedy: 'raise the limit' }), 'To go on, raise the limit. Then send HUP again.');
+  t.is(reloadRemedy({ what: 'node is gone', remedy: 'start drover again with the Node that is there now' }), 'To go on, start drover again with the Node that is there now.');
+  t.is(reloadRemedy(mistake('Put it back and send HUP again, or start drover anew.')), 'Put it back and send HUP again, or start drover anew.');
   t.is(reloadRemedy({ what: 'it has been replaced: stop it and start it again', remedy: undefined }), undefined);
 });

@@ -266,6 +266,8 @@ test('a getter among the exports that throws: it is nothing to serve, and the ap
   const beside = await failure('a.cjs', `${THROWS.replaceAll('NAME', 'old')} exports.api = (req, res) => res.end();`);
   t.regex(beside.message, /never called listen\(\), .* it exports a \(a number\), old \(throws Error: old is no more\), api \(a function of 2 parameters\)$/);
   t.regex(beside.remedy!, /name it: a\.cjs:api\.$/);
+  const odd = await failure('a.cjs', "Object.defineProperty(exports, 'odd', { enumerable: true, get() { throw Object.assign(new Error(), { name: Symbol('odd') }); } });");
+  t.regex(odd.message, /it exports odd \(throws a value that cannot be printed\)$/);
   const alone = await failure('a.cjs', THROWS.replaceAll('NAME', 'default'));
   t.regex(alone.message, /it exports a \(a number\), default \(throws Error: default is no more\)$/);
   const missing = await failure('a.cjs:api', THROWS.replaceAll('NAME', 'app'));
@@ -288,6 +290,8 @@ for (const [is, files, app, expected, remedy] of [
   ['a package of a command only', { 'd/package.json': '{"name":"@a/d","bin":{"x":"./no.js","d":"./cli.js"}}', 'd/cli.js': '', 'd/other.js': '' }, 'd', /no index file and no package\.json with a "main"/, /^Did you mean d\/cli\.js, the "bin" of its package\.json\?$/],
   ['a package of exports only', { 'package.json': '{"exports":{"import":"./d/a.js"}}', 'd/a.js': '' }, '.', /^app \. is a directory/, /^Did you mean \.\/d\/a\.js, the "exports" of its package\.json\?$/],
   ['a package whose command is not there', { 'd/package.json': '{"bin":"./cli.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
+  ['a package whose exports are data', { 'd/package.json': '{"exports":"./data.json"}', 'd/data.json': '{}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
+  ['a package whose bin is null', { 'd/package.json': '{"name":"d","bin":null}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
   ['a file beside it of that name', { 'd.js': '', 'd/x': '' }, './dd', /does not exist/, /^Did you mean \.\/d/],
 ] as [string, Record<string, string>, string, RegExp, RegExp][]) {
