@@ -2,11 +2,10 @@
  * The process an app finds itself in: title, working directory, environment, inspector port, what V8 leaves behind when it runs out of heap. In the worker.
  */
 import { bearLostReaders } from '../log/lost-reader.js';
+import { WORKER_TITLE } from './title.js';
 import type { Init } from './worker.js';
 
 /** `reportFd`: what V8 leaves behind goes there. */
-export const WORKER_TITLE = 'drover: worker';
-
 export function setProcessUp({ slot, config }: Init, reportFd: number | undefined): void {
   if (process.cwd() !== config.cwd) process.chdir(config.cwd);
   // The app is what node calls the main module, not the file that the process was started with (which is CommonJS: .ci/bundle.mjs).

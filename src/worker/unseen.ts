@@ -5,7 +5,7 @@
 import { formatBound } from '../accept/bound.js';
 import { findHolder, formatHolder, ownListeners, parentOf, type Holder } from '../accept/holder.js';
 import type { BoundAddress } from '../ipc/messages.js';
-import { WORKER_TITLE } from './process.js';
+import { WORKER_TITLE } from './title.js';
 
 /** `listens at 127.0.0.1:9001 with a socket of its own, …`; undefined where there is none, or /proc does not tell. */
 export function unseenListeners(): string | undefined {

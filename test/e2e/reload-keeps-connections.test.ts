@@ -137,7 +137,7 @@ test.serial('a reload after the config file has gone changes nothing, whoever ha
     const failed = await d.event('reload.failed');
     t.like(failed, { stage: 'config', code: 'ERR_DROVER_CONFIG_FILE' });
     t.true(failed.msg.includes(`the old workers serve on: config file ${file}`), failed.msg);
-    t.regex(String(failed['remedy']), /^(Put it back, or |Give the path ).*\. Then send HUP again\.$/);
+    t.regex(String(failed['remedy']), /^(Put it back and send HUP again, or start drover anew .*\.|Give the path .*\. Then send HUP again\.)$/);
     t.is((await get(await d.address())).body, String(workers[0]));
     writeFileSync(file, text);
     d.signal('SIGHUP');
