@@ -132,7 +132,7 @@ class AcceptorObject final : public Napi::ObjectWrap<AcceptorObject>, public Res
   void onConnection(Fd connection, int slot) override {
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
-    if (!mayCall(env)) return;
+    if (!mayCall(env)) return reportException(env);
     // JavaScript, which begins with `wrap`, may close us, and so drop it.
     const Napi::Function callback = onConnection_.Value();
     // Not Napi::Number, which are doubles first.

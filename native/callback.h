@@ -7,7 +7,8 @@
 
 namespace drover {
 
-// Whether JavaScript may be entered now: no more once the environment is being torn down. ToBoolean runs none itself.
+// Whether JavaScript may be entered now: not with an exception pending, and no more once the environment is being torn down. ToBoolean runs
+// none itself.
 inline bool mayCall(napi_env env) {
   napi_value value = nullptr;
   return napi_get_boolean(env, true, &value) == napi_ok && napi_coerce_to_bool(env, value, &value) == napi_ok;
@@ -29,7 +30,11 @@ inline void enter(napi_env env, napi_async_context context, napi_value receiver,
 // Calls it if that is possible, and returns whether what was handed over is JavaScript's. A thread that is ended within the call may have
 // come to open a descriptor as its own, or not: closing that here could close it twice, so its number is rather lost.
 inline bool callBack(napi_env env, napi_async_context context, napi_value receiver, napi_value function, std::initializer_list<napi_value> arguments) {
-  if (!mayCall(env)) return false;
+  if (!mayCall(env)) {
+    // Of making the arguments: a setter of the app's that throws.
+    reportException(env);
+    return false;
+  }
   enter(env, context, receiver, function, arguments);
   return true;
 }

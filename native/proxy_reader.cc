@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -183,21 +184,28 @@ Napi::Value textOrNull(Napi::Env env, const char* text) {
   return Napi::String::New(env, text);
 }
 
-Napi::Value toHeader(Napi::Env env, const ProxyHeader& header) {
+// Defined, not set: a setter that an app has put on Object.prototype must not come between a connection and who is to get it.
+Napi::Object objectOf(Napi::Env env, std::initializer_list<Napi::PropertyDescriptor> properties) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("family", textOrNull(env, kFamilies[static_cast<size_t>(header.family)]));
-  object.Set("address", header.source.address);
-  object.Set("port", header.source.port);
-  object.Set("localAddress", header.destination.address);
-  object.Set("localPort", header.destination.port);
+  object.DefineProperties(properties);
   return object;
 }
 
-Napi::Value toRefusal(Napi::Env env, ProxyOutcome outcome, const char* fault) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("refusal", kOutcomes[static_cast<size_t>(outcome)]);
-  object.Set("fault", textOrNull(env, fault));
-  return object;
+template <typename T>
+Napi::PropertyDescriptor property(Napi::Env env, const char* name, const T& value) {
+  return Napi::PropertyDescriptor::Value(name, Napi::Value::From(env, value), napi_default_jsproperty);
+}
+
+Napi::Object toHeader(Napi::Env env, const ProxyHeader& header) {
+  return objectOf(env, {property(env, "family", textOrNull(env, kFamilies[static_cast<size_t>(header.family)])),
+                        property(env, "address", header.source.address),
+                        property(env, "port", header.source.port),
+                        property(env, "localAddress", header.destination.address),
+                        property(env, "localPort", header.destination.port)});
+}
+
+Napi::Object toRefusal(Napi::Env env, ProxyOutcome outcome, const char* fault) {
+  return objectOf(env, {property(env, "refusal", kOutcomes[static_cast<size_t>(outcome)]), property(env, "fault", textOrNull(env, fault))});
 }
 
 bool isVersion(int version) { return version >= static_cast<int>(ProxyVersion::kV1) && version <= static_cast<int>(ProxyVersion::kAny); }
@@ -292,8 +300,8 @@ Napi::Value ParseProxyHeader(const Napi::CallbackInfo& info) {
   const ProxyHeader header = parseProxyHeader({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, static_cast<ProxyVersion>(version));
   if (header.status == ProxyStatus::kMore) return env.Null();
   if (header.status != ProxyStatus::kWhole) return toRefusal(env, outcomeOf(header.status), header.fault);
-  Napi::Value object = toHeader(env, header);
-  object.As<Napi::Object>().Set("length", static_cast<double>(header.length));
+  Napi::Object object = toHeader(env, header);
+  object.Set("length", static_cast<double>(header.length));
   return object;
 }
 

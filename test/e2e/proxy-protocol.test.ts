@@ -39,6 +39,8 @@ async function talk(t: ExecutionContext, address: Address, ...pieces: Buffer[]):
   return answer;
 }
 
+const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
+
 const bytesOf = (buffer: Buffer): Buffer[] => [...buffer].map((byte) => Buffer.of(byte));
 
 for (const strategy of strategies) {
@@ -239,6 +241,29 @@ test.serial('one that never sends its header holds up a drain for --proxy-timeou
   await d.stop();
   t.true(socket.closed || (await rest(socket)) === '');
   t.deepEqual(d.events('worker.grace-exceeded'), []);
+});
+
+test.serial("a setter that the app has put on every object comes between no header and its connection", async (t) => {
+  const app = join(scratch(t), 'setter.cjs');
+  writeFileSync(
+    app,
+    `const thrown = [];
+    process.on('uncaughtException', ({ message }) => thrown.push(message));
+    Object.defineProperty(Object.prototype, 'localPort', { set() { throw new Error('a setter'); } });
+    const http = require('node:http');
+    http.createServer(({ socket }, response) => response.end(JSON.stringify({ port: socket.localPort, thrown }))).listen();`,
+  );
+  const d = await start(t, [app, '-b', '127.0.0.1:0', '-w', '1', '--proxy-protocol', 'v1', '--proxy-timeout', '60s']).ready();
+  const address = await d.address();
+  const answer = { port: CLIENT.localPort, thrown: [] };
+  const late = await dial(t, address);
+  late.write(v1().subarray(0, 10));
+  // The only worker accepts in order, so it waits for the rest of the first header by now.
+  t.is(await talk(t, address, v1(), request()).then(bodyOf), JSON.stringify(answer));
+  const end = rest(late);
+  late.write(Buffer.concat([v1().subarray(10), request()]));
+  t.is(bodyOf(await end), JSON.stringify(answer));
+  t.is(await talk(t, address, v1(), request()).then(bodyOf), JSON.stringify(answer));
 });
 
 test.serial('a reload switches it on and off', async (t) => {
