@@ -23,10 +23,10 @@ const EXTENSIONS = ['.mjs', '.cjs', '.ts', '.mts', '.cts'];
 export async function findAppFile(target: string, directory: string): Promise<AppFile> {
   const cwd = resolve(directory);
   const path = resolve(cwd, target);
-  const found = fromPath(path, cwd);
+  const found = fromPath(target, path, cwd);
   if (found === undefined && (isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target))) throw await notFound(target, path, cwd);
   const app = found === undefined ? fromPackage(target, cwd) : fromFile(target, found, path, cwd);
-  if (app === undefined) throw await notFound(target, path, cwd);
+  if (app === undefined) throw await notFound(target, packageDirectory(target, cwd) ?? path, cwd);
   checkReadable(target, app.file);
   checkRunnable(target, app.file);
   return app;
@@ -43,7 +43,7 @@ function fromFile(target: string, file: string, path: string, cwd: string): AppF
   if (source === '' || !SHELL_SCRIPT.test(source)) return { file, argv1: path, command: undefined };
   const runs = RUNS_NODE.exec(source)?.[1];
   const argv1 = runs === undefined ? undefined : join(dirname(file), runs);
-  const behind = argv1 === undefined ? undefined : fromPath(argv1, cwd);
+  const behind = argv1 === undefined ? undefined : fromPath(target, argv1, cwd);
   if (behind === undefined) throw new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${target} is a shell script: ${file}`, 'Give the JavaScript file that it runs.');
   return { file: behind, argv1: argv1!, command: undefined };
 }
@@ -57,7 +57,7 @@ function isReadable(file: string): boolean {
   }
 }
 
-function fromPath(path: string, cwd: string): string | undefined {
+function fromPath(target: string, path: string, cwd: string): string | undefined {
   const require = createRequire(join(cwd, 'drover'));
   for (const candidate of [path, ...EXTENSIONS.map((extension) => path + extension), ...EXTENSIONS.map((extension) => join(path, `index${extension}`))]) {
     try {
@@ -65,24 +65,29 @@ function fromPath(path: string, cwd: string): string | undefined {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // Anything else is for the user to know, for instance a package.json that is no JSON.
-      if (code !== 'MODULE_NOT_FOUND') throw new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${path} cannot be resolved: ${firstLine(error)}`);
+      if (code !== 'MODULE_NOT_FOUND') throw unresolved(target, path, firstLine(error));
     }
   }
   return undefined;
+}
+
+function unresolved(target: string, path: string, why: string): DroverError {
+  const where = why.includes(path) ? '' : `${path}: `;
+  return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} cannot be resolved: ${where}${why}`, 'Look at its package.json, or give the path of the file to run.');
 }
 
 interface PackageJson {
   name?: string;
   main?: unknown;
   exports?: unknown;
-  bin?: string | Record<string, string>;
+  bin?: unknown;
 }
 
 /** A package's main file, else its command. */
 function fromPackage(name: string, cwd: string): AppFile | undefined {
   if (!/^(@[^/@]+\/)?[^/@.][^/]*(\/.*)?$/.test(name) || Module.isBuiltin(name)) return undefined;
   const directory = packageDirectory(name, cwd);
-  const manifest = directory === undefined ? undefined : (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as PackageJson);
+  const manifest = directory === undefined ? undefined : readManifest(name, directory);
   const bin = directory === undefined ? undefined : commandOf(manifest!, name);
   try {
     const file = createRequire(join(cwd, 'drover')).resolve(name);
@@ -91,7 +96,7 @@ function fromPackage(name: string, cwd: string): AppFile | undefined {
     if (directory === undefined) return undefined;
     // A package for import only.
     const main = importTarget(manifest!.exports) ?? bin;
-    const file = main === undefined ? undefined : fromPath(join(directory, main), cwd);
+    const file = main === undefined ? undefined : fromPath(name, join(directory, main), cwd);
     return file === undefined ? undefined : { file, argv1: file, command: bin };
   }
 }
@@ -104,10 +109,25 @@ function packageDirectory(name: string, cwd: string): string | undefined {
   }
 }
 
+/** Of a directory that has one. Throws ERR_DROVER_APP_NOT_FOUND. */
+function readManifest(target: string, directory: string): PackageJson {
+  const file = join(directory, 'package.json');
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw unreadable(target, file, error);
+    throw unresolved(target, file, firstLine(error));
+  }
+  if (typeof manifest !== 'object' || manifest === null) throw unresolved(target, file, 'no object');
+  return manifest;
+}
+
 /** The command named like the package, else the only one or the first. */
 function commandOf({ bin }: PackageJson, name: string): string | undefined {
-  if (typeof bin === 'string') return bin;
-  return typeof bin !== 'object' || bin === null ? undefined : (bin[name.slice(name.indexOf('/') + 1)] ?? Object.values(bin)[0]);
+  const files = Object.entries(typeof bin === 'string' ? { [name]: bin } : (bin ?? {})).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const [, file] = files.find(([command]) => command === name.slice(name.indexOf('/') + 1)) ?? files[0] ?? [];
+  return file;
 }
 
 /** The file of the package's own export under the conditions of import, in order as written. */
@@ -157,11 +177,13 @@ export function hasPreloads(): boolean {
 }
 
 async function notFound(target: string, path: string, cwd: string): Promise<DroverError> {
+  let isDirectory: boolean;
   try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return noMain(target, path);
+    isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   } catch (error) {
     return unreadable(target, path, error);
   }
+  if (isDirectory) return noMain(target, path);
   const near = await nearestFile(path, cwd);
   const isPath = isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target) || /\.[cm]?[jt]s$/.test(target);
   return new DroverError(
@@ -171,18 +193,9 @@ async function notFound(target: string, path: string, cwd: string): Promise<Drov
   );
 }
 
-/** Empty: there is none, or none that can be read. */
-function readManifest(directory: string): PackageJson {
-  try {
-    return (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as PackageJson | null) ?? {};
-  } catch {
-    return {};
-  }
-}
-
 /** A directory that says nowhere which of its files is the app. */
 function noMain(target: string, directory: string): DroverError {
-  const { main, ...manifest } = readManifest(directory);
+  const { main, ...manifest } = existsSync(join(directory, 'package.json')) ? readManifest(target, directory) : {};
   const why = typeof main === 'string' ? `"main" of its package.json is ${main}, which is not there, and it has no index file` : 'it has no index file and no package.json with a "main"';
   const notTold = (remedy: string): DroverError =>
     new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a directory, and which of its files to run is told nowhere: ${why} (${directory})`, remedy);

@@ -282,6 +282,34 @@ test('a getter that throws takes nothing from what is served', async (t) => {
   t.is(await body(start(t, { app: 'a.cjs', cwd })), 'served');
 });
 
+for (const [is, manifest, why] of [
+  ['is no JSON', '{"main": ', /JSON/],
+  ['is null', 'null', /./],
+  ['is text', '"main"', /./],
+] as [string, string, RegExp][]) {
+  test(`a package.json that ${is}: the app, the file, why and what to do`, async (t) => {
+    const cwd = scratch(t);
+    for (const [app, directory] of [['p', 'node_modules/p'], ['./d', 'd']] as const) {
+      mkdirSync(join(cwd, directory), { recursive: true });
+      writeFileSync(join(cwd, directory, 'package.json'), manifest);
+      writeFileSync(join(cwd, directory, 'app.mjs'), '');
+      const failed = await start(t, { app, cwd }).bootFailed();
+      t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND', failed.message);
+      t.true(failed.message.startsWith(`app ${app} `) && failed.message.includes(join(cwd, directory)), failed.message);
+      t.regex(failed.message, why);
+      t.regex(failed.remedy!, /^Look at its package\.json|^Did you mean .*app\.mjs/);
+    }
+  });
+}
+
+test('a package whose bin has values that are no paths: the one that is', async (t) => {
+  const cwd = scratch(t);
+  mkdirSync(join(cwd, 'node_modules/p'), { recursive: true });
+  writeFileSync(join(cwd, 'node_modules/p/package.json'), '{"bin":{"p":5,"q":null,"r":"./cli.mjs"}}');
+  writeFileSync(join(cwd, 'node_modules/p/cli.mjs'), `export default (req, res) => res.end('the command');`);
+  t.is(await body(start(t, { app: 'p', cwd })), 'the command');
+});
+
 for (const [is, files, app, expected, remedy] of [
   ['a directory with nothing in it', {}, './d', /^app \.\/d is a directory, and .* no index file and no package\.json with a "main" \(\/.*\/d\)$/, /^Give the path of the file\.$/],
   ['a directory with one script', { 'd/web.js': '', 'd/web.test.js': '', 'd/types.d.ts': '' }, 'd/', /^app d\/ is a directory/, /^Did you mean d\/web\.js\?$/],
@@ -292,15 +320,16 @@ for (const [is, files, app, expected, remedy] of [
   ['a package whose command is not there', { 'd/package.json': '{"bin":"./cli.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package whose exports are data', { 'd/package.json': '{"exports":"./data.json"}', 'd/data.json': '{}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package whose bin is null', { 'd/package.json': '{"name":"d","bin":null}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
+  ['a package of types only', { 'node_modules/p/package.json': '{"main":"","types":"index.d.ts"}', 'node_modules/p/index.d.ts': '' }, 'p', /^app p is a directory, and .*\/node_modules\/p\)$/, /^Give the path of the file\.$/],
   ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
   ['a file beside it of that name', { 'd.js': '', 'd/x': '' }, './dd', /does not exist/, /^Did you mean \.\/d/],
 ] as [string, Record<string, string>, string, RegExp, RegExp][]) {
   test(`APP is a directory: ${is}`, async (t) => {
     const cwd = scratch(t);
-    mkdirSync(join(cwd, 'd'));
+    for (const directory of ['d', 'node_modules/p']) mkdirSync(join(cwd, directory), { recursive: true });
     for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
     const failed = await start(t, { app, cwd }).bootFailed();
-    t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND');
+    t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND', failed.message);
     t.regex(failed.message, expected);
     t.regex(failed.remedy!, remedy);
   });
