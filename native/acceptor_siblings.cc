@@ -48,7 +48,7 @@ bool Acceptor::mayTake(Socket& socket, uint64_t now) {
   QueueLength queue{};
   BoardRow* owner = otherOwner(board_, socket.options.slot);
   if (owner == nullptr || queueLength(socket.fd.get(), queue) < 0 || queue.length == 0 || !canCome(*owner, queue.length, now)) return true;
-  return isBetterWithUs(board_, socket.options.slot, *owner, queue.length, ownQueue(), now, socket.left);
+  return isBetterWithUs(board_, socket.options.slot, *owner, queue.length, [this] { return ownQueue(); }, now, socket.left);
 }
 
 void Acceptor::stepAside(Socket& socket) {

@@ -54,6 +54,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
   exports.Set("localAddress", Napi::Function::New<LocalAddress>(env, "localAddress"));
   exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
+  exports.Set("noDelay", Napi::Function::New<NoDelay>(env, "noDelay"));
   exports.Set("parseProxyHeader", Napi::Function::New<ParseProxyHeader>(env, "parseProxyHeader"));
   exports.Set("peerAddress", Napi::Function::New<PeerAddress>(env, "peerAddress"));
   exports.Set("openBeneath", Napi::Function::New<OpenBeneath>(env, "openBeneath"));

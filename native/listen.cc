@@ -1,8 +1,8 @@
 // Listening sockets: TCP (IPv4, IPv6) and unix, non-blocking and CLOEXEC.
 //
 // SO_REUSEPORT exists since Linux 3.9; all sockets of a group need it, the first one too, and the same effective user. TCP_NODELAY is
-// set here because accepted sockets inherit it: one system call per listener instead of one per connection. Not for resolving
-// names: `host` is a literal address.
+// set here because accepted sockets inherit it: one system call per listener instead of one per connection, which wrap.ts then leaves
+// out. Not for resolving names: `host` is a literal address.
 #include "listen.h"
 
 #include <netdb.h>
@@ -84,6 +84,15 @@ Napi::Value ListenTcp(const Napi::CallbackInfo& info) {
       .ipv6Only = args.flag(0, "ipv6Only"),
   };
   return result(info.Env(), args.valid() ? listenTcp(options) : -EINVAL);
+}
+
+Napi::Value NoDelay(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int fd = args.integer(0);
+  if (!args.valid()) return result(info.Env(), -EINVAL);
+  int on = 0;
+  socklen_t length = sizeof on;
+  return result(info.Env(), getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0 ? static_cast<int>(on != 0) : lastError());
 }
 
 Napi::Value ListenUnix(const Napi::CallbackInfo& info) {

@@ -19,6 +19,7 @@ int listenTcp(const TcpListen& options);
 int listenUnix(const std::string& path, int backlog);
 
 Napi::Value ListenTcp(const Napi::CallbackInfo& info);
+Napi::Value NoDelay(const Napi::CallbackInfo& info);
 Napi::Value ListenUnix(const Napi::CallbackInfo& info);
 
 }  // namespace drover

@@ -37,11 +37,11 @@ bool canCome(BoardRow& owner, uint32_t queued, uint64_t now) {
   return judge(owner, queued - 1, now, kNever).eligible;
 }
 
-bool isBetterWithUs(const Board& board, int slot, BoardRow& owner, uint32_t queued, uint32_t ownQueued, uint64_t now, LeftToOwner& left) {
+bool isBetterWithUs(const Board& board, int slot, BoardRow& owner, uint32_t queued, const std::function<uint32_t()>& ownQueue, uint64_t now, LeftToOwner& left) {
   SlotBoard& counters = board.slot(slot);
-  const uint32_t ours = load(board.own().connections) + ownQueued;
+  const uint32_t ours = load(board.own().connections);
   const uint32_t theirs = load(owner.connections) + queued;
-  if (ours + 1 < theirs) return true;
+  if (ours + 1 < theirs && ours + ownQueue() + 1 < theirs) return true;
   const uint64_t turns = load(owner.loopTurns);
   const uint32_t accepted = load(counters.accepted) - left.taken;
   if (left.since == 0 || turns != left.ownerTurns || accepted != left.slotAccepted) {
@@ -50,7 +50,7 @@ bool isBetterWithUs(const Board& board, int slot, BoardRow& owner, uint32_t queu
   }
   if (now - left.since < board.stallNs()) {
     // It may only be waiting for its CPU: no more than one at each look, and only by who has nothing else to do, nor clearly more to carry.
-    if (ours > theirs + std::max(kSlack, theirs * kSlackPercent / 100) || ownQueued > 0 || load(board.own().requestsInFlight) > 0 || now - left.lastTaken < kAsideMs * 1'000'000) return false;
+    if (ours > theirs + std::max(kSlack, theirs * kSlackPercent / 100) || load(board.own().requestsInFlight) > 0 || now - left.lastTaken < kAsideMs * 1'000'000 || ownQueue() > 0) return false;
   }
   left.lastTaken = now;
   left.taken++;

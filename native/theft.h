@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "board.h"
 
@@ -25,7 +26,8 @@ BoardRow* otherOwner(const Board& board, int slot);
 bool isServed(const Board& board, int slot);
 // Whether an owner can come for the `queued` connections (at least one) at its socket.
 bool canCome(BoardRow& owner, uint32_t queued, uint64_t now);
-// Whether one of these is better with us than with an owner who can. `ownQueued`: what waits at our own slot's sockets. Notes in `left` what it has seen.
-bool isBetterWithUs(const Board& board, int slot, BoardRow& owner, uint32_t queued, uint32_t ownQueued, uint64_t now, LeftToOwner& left);
+// Whether one of these is better with us than with an owner who can. `ownQueue` counts what waits at our own slot's sockets, with system calls: only where that
+// decides. Notes in `left` what it has seen.
+bool isBetterWithUs(const Board& board, int slot, BoardRow& owner, uint32_t queued, const std::function<uint32_t()>& ownQueue, uint64_t now, LeftToOwner& left);
 
 }  // namespace drover

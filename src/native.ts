@@ -224,6 +224,8 @@ export interface Addon {
   statBeneath(root: number, path: string, stat: Float64Array): number;
   /** A listening TCP socket, non-blocking, CLOEXEC, SO_REUSEADDR, TCP_NODELAY: descriptor or -errno. */
   listenTcp(options: TcpListenOptions): number;
+  /** Whether a TCP socket has TCP_NODELAY: 1, 0 or -errno. */
+  noDelay(fd: number): number;
   /** A listening unix socket; a leading '@' means the abstract namespace. Does not unlink anything. Descriptor or -errno. */
   listenUnix(path: string, backlog: number): number;
   /** Where a socket is bound, or -errno. */

@@ -65,6 +65,8 @@ export class Listener {
    * are its events, as with a handle of Node's own (but for the ids that async hooks are told: of the trigger, and of what the handler runs in, which is an acceptor that was made in this context).
    */
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
+  /** Whether all that is accepted has TCP_NODELAY: so do sockets of drover's own, but not all that it inherits, nor unix sockets. */
+  #noDelay = true;
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
   #referenced = true;
   #isHeld = false;
@@ -220,6 +222,7 @@ export class Listener {
     const byGroup = new Map<Group, HandedSocket[]>();
     for (const socket of sockets) {
       this.#held.add(nameOf(socket));
+      this.#noDelay &&= native.noDelay(socket.fd) === 1;
       const group = this.#groupOf(socket);
       const members = byGroup.get(group);
       if (members === undefined) byGroup.set(group, [socket]);
@@ -258,7 +261,7 @@ export class Listener {
       closeFd(fd);
       return null;
     }
-    return this.#calls ? OUTSIDE.runInAsyncScope(wrapConnection, undefined, kind, fd) : wrapConnection(kind, fd);
+    return this.#calls ? OUTSIDE.runInAsyncScope(wrapConnection, undefined, kind, fd, this.#noDelay) : wrapConnection(kind, fd, this.#noDelay);
   }
 
   /** At once or later, when a PROXY header has been read. */

@@ -11,6 +11,8 @@ import { closeFd } from '../native.js';
 export interface ConnectionHandle {
   open(fd: number): number | undefined;
   close(): void;
+  /** Of TCP. */
+  setNoDelay?(on: boolean): number;
 }
 
 type WrapConstructor = new (type: number) => ConnectionHandle;
@@ -36,10 +38,21 @@ export type ConnectionKind = 'tcp' | 'unix';
 const REFUSED: Readonly<Record<ConnectionKind, object>> = { tcp: { host: '127.0.0.1', port: -1 }, unix: { path: true } };
 const constructors: { [kind in ConnectionKind]?: WrapConstructor } = {};
 
-/** The handle of an accepted connection, which it owns; null (and the descriptor closed) when it cannot be opened. */
-export function wrapConnection(kind: ConnectionKind, fd: number): ConnectionHandle | null {
+/** In place of the method that it has: Node turns TCP_NODELAY on for each connection of an HTTP server, with a system call that changes nothing. */
+function setInheritedNoDelay(this: ConnectionHandle, on: boolean): number {
+  if (on) return 0;
+  this.setNoDelay = (Object.getPrototypeOf(this) as Required<ConnectionHandle>).setNoDelay;
+  return this.setNoDelay(on);
+}
+
+/**
+ * The handle of an accepted connection, which it owns; null (and the descriptor closed) when it cannot be opened. `noDelay`: it has TCP_NODELAY, from
+ * the listening socket.
+ */
+export function wrapConnection(kind: ConnectionKind, fd: number, noDelay: boolean): ConnectionHandle | null {
   const Wrap = (constructors[kind] ??= constructorFrom(REFUSED[kind]));
   const handle = new Wrap(SOCKET);
+  if (noDelay) handle.setNoDelay = setInheritedNoDelay;
   const result = handle.open(fd);
   if (result === undefined || result === 0) return handle;
   handle.close();

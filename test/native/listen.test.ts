@@ -41,9 +41,10 @@ test('listenTcp: [::] takes IPv4 too unless ipv6Only', async (t) => {
   t.is(check('queueLength', native.queueLength(only)).length, 0);
 });
 
-test('listenTcp: accepted sockets inherit TCP_NODELAY and the group shares a port', (t) => {
+test('listenTcp: sockets have TCP_NODELAY, which accepted ones inherit, and the group shares a port', (t) => {
   const { fd, port } = listen({ reusePort: true });
   open(t, fd);
+  t.is(native.noDelay(fd), 1);
   const second = open(t, native.listenTcp({ ...TCP, port, reusePort: true }));
   t.is(portOf(second), port);
   t.is(getSystemErrorName(native.listenTcp({ ...TCP, port, reusePort: false })), 'EADDRINUSE');

@@ -14,6 +14,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
+import { connect as connectTls } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -364,6 +365,24 @@ const CASES: Record<string, Case> = {
     const answer = await text(client);
     await closed(server);
     return { paused, received, answer, highWaterMark: [socket.readableHighWaterMark, socket.writableHighWaterMark] };
+  },
+
+  async 'TCP_NODELAY of HTTP, off and on again'() {
+    const seen: unknown[] = [];
+    for (const [server, event] of [[http.createServer(), 'connection'], [https.createServer({ cert, key }), 'secureConnection']] as const) {
+      await listening(server, 0, '127.0.0.1');
+      const { port } = server.address() as net.AddressInfo;
+      const client = event === 'connection' ? net.connect(port, '127.0.0.1') : connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+      const [socket] = (await once(server, event)) as [net.Socket & { _handle: { fd: number } }];
+      const now = (): number => native.noDelay(socket._handle.fd);
+      seen.push([now(), ...[false, true, true, false].map((on) => [socket.setNoDelay(on), now()][1])]);
+      client.destroy();
+      socket.destroy();
+      await closed(server);
+    }
+    // A TLS socket does not know that it is on already, and so turns it off only the second time.
+    assert.deepEqual(seen, [[1, 0, 1, 1, 0], [1, 1, 1, 1, 0]]);
+    return seen;
   },
 
   async 'blockList'() {

@@ -99,7 +99,7 @@ void testTheft() {
   const auto accept = [&] { std::atomic_ref<uint32_t>(thief.slot(kSlot).accepted).fetch_add(1); };
   // What may be taken is, and counted as the slot's: no sign of life of the owner's.
   const auto takes = [&](uint32_t queued, uint32_t ownQueued, uint64_t at, LeftToOwner& left) {
-    const bool may = isBetterWithUs(thief, kSlot, owner, queued, ownQueued, at, left);
+    const bool may = isBetterWithUs(thief, kSlot, owner, queued, [&] { return ownQueued; }, at, left);
     if (may) accept();
     return may;
   };
