@@ -65,7 +65,7 @@ export class Listener {
    * are its events, as with a handle of Node's own (but for the ids that async hooks are told: of the trigger, and of what the handler runs in, which is an acceptor that was made in this context).
    */
   readonly #context = new AsyncResource('DROVERLISTENER', { requireManualDestroy: true });
-  /** Whether all that is accepted has TCP_NODELAY: so do sockets of drover's own, but not all that it inherits, nor unix sockets. */
+  /** Whether every TCP connection that is accepted has TCP_NODELAY: of sockets of drover's own it has, of those that drover inherits it may not. */
   #noDelay = true;
   #state: 'new' | 'open' | 'drained' | 'closing' | 'closed' = 'new';
   #referenced = true;
@@ -222,7 +222,7 @@ export class Listener {
     const byGroup = new Map<Group, HandedSocket[]>();
     for (const socket of sockets) {
       this.#held.add(nameOf(socket));
-      this.#noDelay &&= native.noDelay(socket.fd) === 1;
+      if (socket.grant.address.family !== 'unix') this.#noDelay &&= native.noDelay(socket.fd) === 1;
       const group = this.#groupOf(socket);
       const members = byGroup.get(group);
       if (members === undefined) byGroup.set(group, [socket]);
@@ -261,7 +261,8 @@ export class Listener {
       closeFd(fd);
       return null;
     }
-    return this.#calls ? OUTSIDE.runInAsyncScope(wrapConnection, undefined, kind, fd, this.#noDelay) : wrapConnection(kind, fd, this.#noDelay);
+    const noDelay = kind === 'tcp' && this.#noDelay;
+    return this.#calls ? OUTSIDE.runInAsyncScope(wrapConnection, undefined, kind, fd, noDelay) : wrapConnection(kind, fd, noDelay);
   }
 
   /** At once or later, when a PROXY header has been read. */

@@ -14,7 +14,12 @@ export async function binds(intercept: Intercept): Promise<unknown> {
   probe.close();
   await once(probe, 'close');
 
-  const first = net.createServer((socket) => socket.end('first')).listen(3000);
+  const spared: Record<string, boolean> = {};
+  const first = net.createServer((socket) => {
+    spared[socket.remoteFamily ?? 'unix'] = Object.hasOwn((socket as unknown as { _handle: object })._handle, 'setNoDelay');
+    socket.end('first');
+  });
+  first.listen(3000);
   const firstAddress = first.address();
   const second = net.createServer((socket) => socket.end('second')).listen(0, '127.0.0.1');
   await once(second, 'listening');
@@ -28,5 +33,5 @@ export async function binds(intercept: Intercept): Promise<unknown> {
   intercept.siblings([{ grant: { key: 'tcp:gone', bind: 0, slot: 1, address: { family: 'IPv4', address: '127.0.0.1', port: 1 }, strategy: 'reuseport' }, fd }]);
   const listeners = intercept.listeners;
   second.close();
-  return { probed, firstAddress, answers, servers, listeners, afterClose: intercept.listeners, stray: native.isListening(fd), own: port !== (firstAddress as net.AddressInfo).port };
+  return { probed, firstAddress, answers, spared, servers, listeners, afterClose: intercept.listeners, stray: native.isListening(fd), own: port !== (firstAddress as net.AddressInfo).port };
 }
