@@ -38,11 +38,13 @@ export type ConnectionKind = 'tcp' | 'unix';
 const REFUSED: Readonly<Record<ConnectionKind, object>> = { tcp: { host: '127.0.0.1', port: -1 }, unix: { path: true } };
 const constructors: { [kind in ConnectionKind]?: WrapConstructor } = {};
 
-/** In place of the method that it has: Node turns TCP_NODELAY on for each connection of an HTTP server, with a system call that changes nothing. */
+/**
+ * In place of the method that it has, for the first call: Node turns TCP_NODELAY on for each connection of an HTTP server, with a system call that changes nothing. Later
+ * somebody may have turned it off, here or in another process that the connection was sent to.
+ */
 function setInheritedNoDelay(this: ConnectionHandle, on: boolean): number {
-  if (on) return 0;
   this.setNoDelay = (Object.getPrototypeOf(this) as Required<ConnectionHandle>).setNoDelay;
-  return this.setNoDelay(on);
+  return on ? 0 : this.setNoDelay(on);
 }
 
 /**
