@@ -48,7 +48,7 @@ export const EVENTS = {
   'worker.app-exit': { level: 'warn', message: 'worker {slot}: {message}', help: 'Something the app did that a server should know of.' },
   'reload.started': { level: 'info', message: 'reload: generation {generation}', help: 'HUP. New workers boot beside the old.' },
   'reload.finished': { level: 'info', message: 'reload finished: generation {generation} serves, {workers|worker|workers} in {ms} ms', help: 'No old worker takes connections any more; what they have open they finish.' },
-  'reload.failed': { level: 'error', message: 'reload failed, the old workers serve on: {message}', help: '`stage` is config or boot; `replaced` old workers had already been replaced. `remedy` says what to do, unless the sentence does. Of a boot that failed, the stack and what to do about its cause are in the `worker.boot-failed` before it.' },
+  'reload.failed': { level: 'error', message: 'reload failed, {serving}: {message}', help: '`stage` is config or boot; `replaced` old workers had already been replaced, and `serving` says who serves now: both versions, until the next HUP, where some were. `remedy` says what to do, unless the sentence does. Of a boot that failed, the stack and what to do about its cause are in the `worker.boot-failed` before it.' },
   'reload.restart-needed': { level: 'warn', message: 'reload: {option} has changed, which only a restart can apply', help: 'The old value stays in force.' },
   'workers.changed': { level: 'info', message: 'workers: {from} to {to}', help: 'TTIN, TTOU, WINCH, or a reload with another --workers.' },
   'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full.' },

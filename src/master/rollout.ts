@@ -7,6 +7,7 @@
 import type { LoadedConfig } from '../config/load.js';
 import { changedOptions, reloadable } from '../config/reload.js';
 import { kebab } from '../config/options.js';
+import { counted } from '../config/plural.js';
 import { DroverError } from '../errors.js';
 import { bootErrorCode, reloadRemedy } from './boot-failure.js';
 import { warnOfExpiry } from './certificates.js';
@@ -61,7 +62,7 @@ export class Rollouts {
     if (config instanceof Error) {
       const { message } = config;
       const why = config instanceof DroverError ? { code: config.code, remedy: reloadRemedy(config), stack: config.appStack } : { stack: config.stack };
-      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, message, ...why });
+      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, serving: this.#serving(0), message, ...why });
       return this.#end();
     }
     for (const { name, reload } of changedOptions(this.#pool.loaded, config)) {
@@ -134,12 +135,21 @@ export class Rollouts {
     if (rollout === undefined || worker.generation !== rollout.generation) return;
     this.#pool.rollout = undefined;
     const replaced = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
+    const serving = this.#serving(replaced);
     for (const other of this.#pool.inState('starting')) {
       if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);
     }
     // Its stack, and what to do about the cause, are in worker.boot-failed, just before.
-    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, message: death.cause, code: bootErrorCode(worker), remedy: reloadRemedy(worker.spawnFailure) });
+    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, serving, message: death.cause, code: bootErrorCode(worker), remedy: reloadRemedy(worker.spawnFailure) });
     this.#end();
+  }
+
+  /** Who serves after a reload that failed when so many had been replaced. */
+  #serving(replaced: number): string {
+    const old = this.#pool.inState('ready').length - replaced;
+    if (replaced === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
+    const done = `${counted(replaced, 'worker')} already ${replaced === 1 ? 'has' : 'have'} the new code`;
+    return old === 0 ? done : `${done}, ${counted(old, 'old one')} ${old === 1 ? 'serves' : 'serve'} on`;
   }
 
   #end(): void {

@@ -9,7 +9,7 @@ export const SIGNALS = {
   SIGTERM: { action: 'stop', says: 'graceful stop', help: 'Graceful stop: no new connections, what is open is finished within --graceful-timeout. A second TERM or INT makes it quick.' },
   SIGINT: { action: 'quick-stop', says: 'quick stop', help: 'Quick stop: workers run their workerInt hook and exit; who has not within 2 s is killed.' },
   SIGQUIT: { action: 'quick-stop', says: 'quick stop', help: 'Quick stop, as INT.' },
-  SIGHUP: { action: 'reload', says: 'reload', help: 'Reload: reads the config again and replaces every worker, each by a successor that is ready first. When the config is wrong or a successor cannot boot, the old workers serve on. From a terminal that is closed it is a graceful stop.' },
+  SIGHUP: { action: 'reload', says: 'reload', help: 'Reload: reads the config again and replaces every worker, each by a successor that is ready first. When the config is wrong or a successor cannot boot, the workers that have not been replaced by then serve on. From a terminal that is closed it is a graceful stop.' },
   SIGTTIN: { action: 'more', says: 'one worker more', help: 'One worker more. Kept over a reload, unless --workers itself has changed. After WINCH: brings all workers back, where Gunicorn starts one.' },
   SIGTTOU: { action: 'fewer', says: 'one worker fewer', help: 'One worker fewer, but never none. Kept over a reload, unless --workers itself has changed.' },
   SIGUSR1: { action: 'reopen-logs', says: 'reopen the logs', help: 'Reopens the log file and the access log, for logrotate.' },

@@ -63,7 +63,11 @@ export class AcceptErrors {
         const limit = this.#options.limit();
         const connections = this.#options.connections();
         const why = `the ${limit} open files that this process may have are all in use, with ${counted(connections, 'connection')} open`;
-        return { why, remedy: `raise the limit (${OPEN_FILES_LIMIT}), or set --worker-connections below it`, limit, connections };
+        const remedy =
+          connections < limit / 2
+            ? `the app has opened most of the others, see ls -l /proc/${process.pid}/fd; until it closes what it no longer uses, HUP gets fresh workers, and --max-requests does so again and again`
+            : `raise the limit (${OPEN_FILES_LIMIT}), or set --worker-connections below it`;
+        return { why, remedy, limit, connections };
       }
       case 'ENFILE':
         return { why: MACHINE_OUT_OF_FILES.what, remedy: MACHINE_OUT_OF_FILES.remedy };

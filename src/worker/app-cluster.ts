@@ -1,10 +1,11 @@
 /**
- * Sees an app that forks processes with node:cluster and lets these serve. In the worker.
+ * Sees an app that forks processes with node:cluster and lets these serve, or takes itself for one of them. In the worker.
  *
  * Such processes are plain Node: no connection of theirs is counted or finished, nothing of the HTTP edge stands before them, and they are as many as the app
  * likes in each worker.
  */
 import type { Cluster } from 'node:cluster';
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { DroverError } from '../errors.js';
 
@@ -18,4 +19,17 @@ export function servedByCluster(server: Server, app: string): DroverError | unde
     `app ${app} forks processes of its own with node:cluster and lets them serve, where drover cannot look after them`,
     'Let it serve without node:cluster, by what its forked processes run: drover takes the place of the primary, and -w says how many there are. See docs/programs.md.',
   );
+}
+
+/** What to do about `cluster.worker.id`, which programs made for PM2's cluster mode have. `where`: `file:line` at which it was thrown. */
+export function withoutClusterWorker(thrown: Error, where: string | undefined): string | undefined {
+  const [, file, line] = /^(.*):(\d+)$/.exec(where ?? '') ?? [];
+  if (file === undefined || !/^Cannot read properties of undefined \(reading '/.test(thrown.message)) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').split('\n')[Number(line) - 1] ?? '';
+  } catch {
+    return undefined;
+  }
+  return /\bcluster\b.*\bworker\./.test(text) ? "As under plain node there is no cluster.worker: the worker's number, from 0, is process.env.NODE_APP_INSTANCE." : undefined;
 }

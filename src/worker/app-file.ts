@@ -26,7 +26,11 @@ export async function findAppFile(target: string, directory: string): Promise<Ap
   const found = fromPath(target, path, cwd);
   if (found === undefined && (isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target))) throw await notFound(target, path, cwd);
   const app = found === undefined ? fromPackage(target, cwd) : fromFile(target, found, path, cwd);
-  if (app === undefined) throw await notFound(target, packageDirectory(target, cwd) ?? path, cwd);
+  if (app === undefined) {
+    // A directory of that name is meant before a package.
+    const directory = existsSync(path) || !isPackageName(target) ? undefined : packageDirectory(target, cwd);
+    throw directory === undefined ? await notFound(target, path, cwd) : noMain(target, directory, pathFrom(cwd, directory));
+  }
   checkReadable(target, app.file);
   checkRunnable(target, app.file);
   return app;
@@ -83,28 +87,38 @@ interface PackageJson {
   bin?: unknown;
 }
 
+function isPackageName(name: string): boolean {
+  return /^(@[^/@]+\/)?[^/@.][^/]*(\/.*)?$/.test(name) && !Module.isBuiltin(name);
+}
+
 /** A package's main file, else its command. */
 function fromPackage(name: string, cwd: string): AppFile | undefined {
-  if (!/^(@[^/@]+\/)?[^/@.][^/]*(\/.*)?$/.test(name) || Module.isBuiltin(name)) return undefined;
+  if (!isPackageName(name)) return undefined;
   const directory = packageDirectory(name, cwd);
-  const manifest = directory === undefined ? undefined : readManifest(name, directory);
-  const bin = directory === undefined ? undefined : commandOf(manifest!, name);
+  let file: string | undefined;
   try {
-    const file = createRequire(join(cwd, 'drover')).resolve(name);
-    return { file, argv1: file, command: bin };
+    file = createRequire(join(cwd, 'drover')).resolve(name);
   } catch {
     if (directory === undefined) return undefined;
-    // A package for import only.
-    const main = importTarget(manifest!.exports) ?? bin;
-    const file = main === undefined ? undefined : fromPath(name, join(directory, main), cwd);
-    return file === undefined ? undefined : { file, argv1: file, command: bin };
   }
+  let manifest: PackageJson = {};
+  try {
+    if (directory !== undefined) manifest = readManifest(name, directory);
+  } catch (error) {
+    // Else Node makes something of it.
+    if (file === undefined) throw error;
+  }
+  const command = commandOf(manifest, name);
+  // A package for import only.
+  const target = importTarget(manifest.exports) ?? command;
+  if (file === undefined && target !== undefined) file = fromPath(name, join(directory!, target), cwd);
+  return file === undefined ? undefined : { file, argv1: file, command };
 }
 
 function packageDirectory(name: string, cwd: string): string | undefined {
   for (let directory = cwd; ; directory = dirname(directory)) {
     const candidate = join(directory, 'node_modules', name);
-    if (existsSync(join(candidate, 'package.json'))) return candidate;
+    if (isFile(join(candidate, 'package.json'))) return candidate;
     if (directory === dirname(directory)) return undefined;
   }
 }
@@ -114,12 +128,12 @@ function readManifest(target: string, directory: string): PackageJson {
   const file = join(directory, 'package.json');
   let manifest: unknown;
   try {
-    manifest = JSON.parse(readFileSync(file, 'utf8'));
+    manifest = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw unreadable(target, file, error);
     throw unresolved(target, file, firstLine(error));
   }
-  if (typeof manifest !== 'object' || manifest === null) throw unresolved(target, file, 'no object');
+  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest)) throw unresolved(target, file, 'no object');
   return manifest;
 }
 
@@ -193,22 +207,28 @@ async function notFound(target: string, path: string, cwd: string): Promise<Drov
   );
 }
 
-/** A directory that says nowhere which of its files is the app. */
-function noMain(target: string, directory: string): DroverError {
-  const { main, ...manifest } = existsSync(join(directory, 'package.json')) ? readManifest(target, directory) : {};
-  const why = typeof main === 'string' ? `"main" of its package.json is ${main}, which is not there, and it has no index file` : 'it has no index file and no package.json with a "main"';
+/** A directory, perhaps a package's, that says nowhere which of its files is the app. `shown`: how the user would write it. */
+function noMain(target: string, directory: string, shown = target): DroverError {
+  const { main, ...manifest } = isFile(join(directory, 'package.json')) ? readManifest(target, directory) : {};
+  const why = whyNoMain(main, manifest.exports, directory);
   const notTold = (remedy: string): DroverError =>
     new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a directory, and which of its files to run is told nowhere: ${why} (${directory})`, remedy);
-  const within = (file: string): string => `${target.replace(/\/*$/, '/')}${normalize(file)}`;
+  const within = (file: string): string => `${shown.replace(/\/*$/, '/')}${normalize(file)}`;
   // Node reads these only where a package is named, not its directory.
   for (const [field, file] of Object.entries({ exports: importTarget(manifest.exports), bin: commandOf(manifest, String(manifest.name)) })) {
-    if (typeof file === 'string' && (isScript(file) || extname(file) === '') && statSync(join(directory, file), { throwIfNoEntry: false })?.isFile() === true) {
+    if (typeof file === 'string' && (isScript(file) || extname(file) === '') && isFile(join(directory, file))) {
       return notTold(`Did you mean ${within(file)}, the "${field}" of its package.json?`);
     }
   }
   const names = readdirSync(directory).filter((name) => isScript(name) && !/\.(config|test|spec)\./.test(name));
   const likely = names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
   return notTold(likely === undefined ? 'Give the path of the file.' : `Did you mean ${within(likely)}?`);
+}
+
+function whyNoMain(main: unknown, exports: unknown, directory: string): string {
+  if (typeof main !== 'string' || main === '') return exports === undefined ? 'it has no index file and no package.json with a "main"' : 'its package.json has no "main", and "exports" that name no file to run';
+  if (existsSync(join(directory, main))) return `its package.json has "exports" that name no file to run, and "main", ${main}, does not count beside them`;
+  return `"main" of its package.json is ${main}, which is not there, and it has no index file`;
 }
 
 /** A file of the same directory with nearly that name, as the user would write it. */
@@ -229,7 +249,20 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
   const near = names.length === 0 ? '' : closest(name, names);
   if (near === '' || distance(name, near) > Math.max(2, name.length / 3)) return undefined;
   const full = join(directory, near);
-  return full.startsWith(`${cwd}/`) ? `./${full.slice(cwd.length + 1)}${statSync(full).isDirectory() ? '/' : ''}` : full;
+  return `${pathFrom(cwd, full)}${statSync(full).isDirectory() ? '/' : ''}`;
+}
+
+/** As the user would write it. */
+function pathFrom(cwd: string, path: string): string {
+  return path.startsWith(`${cwd}/`) ? `./${path.slice(cwd.length + 1)}` : path;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function isScript(name: string): boolean {

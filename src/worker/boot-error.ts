@@ -1,7 +1,7 @@
 /**
  * What went wrong while an app was loaded, in a line or two for people: what was thrown, and at which file and line. In the worker.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
@@ -10,6 +10,7 @@ import { missingModule } from './missing-module.js';
 import { otherModuleKind } from './module-kind.js';
 import { beyondTypes } from './typescript-beyond-types.js';
 import { unstripped } from './typescript-unstripped.js';
+import { withoutClusterWorker } from './app-cluster.js';
 import { appStack, placeInApp, plainPath, stackText } from './app-stack.js';
 import { inUse } from './unseen.js';
 
@@ -83,7 +84,7 @@ export function describeThrown(thrown: unknown, file: string): { what: string; r
 /** `where`: `file:line`; `text`: what begins with the place, where there is one. */
 function remedyOf(thrown: Error, where: string | undefined, text: string): string | undefined {
   const missing = isMissingModule(thrown) ? missingModule(thrown) : undefined;
-  return missing ?? otherModuleKind(thrown, where) ?? unstripped(thrown) ?? beyondTypes(thrown, text) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : undefined);
+  return missing ?? otherModuleKind(thrown, where) ?? unstripped(thrown) ?? beyondTypes(thrown, text) ?? (SENDS.test(thrown.message) ? NO_CHANNEL : withoutClusterWorker(thrown, where));
 }
 
 function isMissingModule(thrown: Error): boolean {
@@ -105,10 +106,11 @@ function unplacedSyntaxError(error: Error, file: string | undefined): string | u
 /**
  * V8 knows where a module has its syntax error, but node keeps it to itself until the process dies of it. So the module and the files it
  * imports are parsed, not run, by another node, which dies of it. Only after a failed boot. Answers `file:line`, the line itself and the message, as node begins the stack of
- * a syntax error in CommonJS.
+ * a syntax error in CommonJS. `named`: as the user may name it, without its extension, or by its directory.
  */
-function findSyntaxError(file: string): string | undefined {
-  if (!existsSync(file)) return undefined;
+function findSyntaxError(named: string): string | undefined {
+  const file = ['', '.js', '.mjs', '/index.js', '/index.mjs'].map((rest) => named + rest).find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+  if (file === undefined) return undefined;
   // Loaded here only: it costs every worker's boot a few milliseconds.
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { stderr } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {

@@ -1,6 +1,6 @@
 /** HUP under load: nobody loses a request, whatever the new generation is like. */
 import test from 'ava';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -84,6 +84,23 @@ test.serial('a reload onto an app with a syntax error loses nothing, and the old
   d.signal('SIGHUP');
   await d.event('reload.finished');
   t.is((await get(address)).body, 'mended');
+});
+
+test.serial('a reload that fails halfway says who serves', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeApp(app, 'old');
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0']);
+  await d.ready();
+  const { worker: first } = await d.event('worker.ready', { slot: 0 });
+  const { worker: second } = await d.event('worker.ready', { slot: 1 });
+  writeFileSync(app, `if (process.env.NODE_APP_INSTANCE === '1') throw new Error('shard 1 is locked');\n${readFileSync(app, 'utf8')}`);
+  d.signal('SIGHUP');
+  const failed = await d.event('reload.failed');
+  t.regex(failed.msg, /^reload failed, 1 worker already has the new code, 1 old one serves on: .*shard 1 is locked/);
+  t.is(failed['replaced'], 1);
+  const { worker: successor } = await d.event('worker.ready', { generation: 2 });
+  await d.event('worker.exited', { worker: first });
+  t.deepEqual(d.workers() as unknown[], [second, successor]);
 });
 
 test.serial('a reload onto a config that is wrong changes nothing', async (t) => {

@@ -6,12 +6,13 @@ const EMFILE = -24;
 class Trial {
   readonly told: [event: string, fields: Record<string, unknown>][] = [];
   now = 0;
+  connections = 41;
   accepts = true;
   #timer: { at: number; run: () => void } | undefined;
   readonly errors = new AcceptErrors({
     log: (event, fields) => this.told.push([event, fields]),
     limit: () => 64,
-    connections: () => 41,
+    connections: () => this.connections,
     accepts: () => this.accepts,
     now: () => this.now,
     after: (ms, run) => (this.#timer = { at: this.now + ms, run }),
@@ -90,6 +91,10 @@ test('each error has its own remedy', (t) => {
   t.like(emfile, { errno: EMFILE, limit: 64, connections: 41 });
   t.regex(String(emfile['why']), /\b64 open files .* 41 connections open/);
   t.regex(String(emfile['remedy']), /ulimit -Hn.*LimitNOFILE=.*--worker-connections/);
+  const leak = new Trial();
+  leak.connections = 1;
+  leak.errors.failed(EMFILE, 'EMFILE');
+  t.regex(String(leak.told[0]![1]['remedy']), new RegExp(`^the app has opened most of the others, see ls -l /proc/${process.pid}/fd`));
   t.regex(String(explain(-23, 'ENFILE')['remedy']), /fs\.file-max/);
   for (const error of ['ENOBUFS', 'ENOMEM']) t.regex(String(explain(-12, error)['remedy']), /net\.ipv4\.tcp_mem/);
   t.regex(String(explain(-22, 'EINVAL')['remedy']), /HUP/);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync, mkdirSync, symlinkSync, copyFileSyn
 import { connect } from 'node:http2';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
@@ -210,10 +210,12 @@ for (const [app, expected] of Object.entries<Failure>({
   'syntax.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.cjs:2\)$/ },
   'syntax.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
   'imports-syntax.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
+  'imports-syntax': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /^app imports-syntax threw while loading: SyntaxError: Unexpected token ';' \(\/.*\/syntax\.mjs:3\)$/ },
   'missing-name.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /does not provide an export named 'nope' \(\/.*\/missing-name\.mjs:2\)$/ },
   'missing-import.mjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /Cannot find package 'no-such-package-anywhere'/, remedy: /npm install/ },
   'forks-cluster.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /^app forks-cluster\.cjs forks processes of its own with node:cluster and lets them serve/, remedy: /drover takes the place of the primary/ },
   'sends-ready.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: process\.send is not a function \(\/.*\/sends-ready\.cjs:4\)$/, remedy: /^As under plain node there is nobody to send to/ },
+  'cluster-worker.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: Cannot read properties of undefined \(reading 'id'\) \(\/.*\/cluster-worker\.cjs:4\)$/, remedy: /NODE_APP_INSTANCE/ },
   'exits.cjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 9, message: /^app exits\.cjs exited with code 9 before it listened$/ },
   'never-settles.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /a top-level await that never settles/ },
   'promise-never.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /waits for a promise .*that never settles/ },
@@ -224,7 +226,7 @@ for (const [app, expected] of Object.entries<Failure>({
     t.is(failed.code, expected.code);
     t.regex(failed.message, expected.message);
     t.is(failed.exit.code, expected.exit);
-    if (expected.remedy !== undefined) t.regex(failed.remedy!, expected.remedy);
+    if (expected.remedy !== undefined) t.regex(failed.remedy ?? 'no remedy', expected.remedy);
     t.is(failed.message.split('\n').length, 1, 'one line');
     t.deepEqual(master.messages.filter(({ type }) => type === 'boot-failed' || type === 'fatal').length, 1, 'said once');
     t.is(master.stderr, '', 'no stack on stderr');
@@ -286,6 +288,7 @@ for (const [is, manifest, why] of [
   ['is no JSON', '{"main": ', /JSON/],
   ['is null', 'null', /./],
   ['is text', '"main"', /./],
+  ['is a list', '[]', /./],
 ] as [string, string, RegExp][]) {
   test(`a package.json that ${is}: the app, the file, why and what to do`, async (t) => {
     const cwd = scratch(t);
@@ -301,6 +304,18 @@ for (const [is, manifest, why] of [
     }
   });
 }
+
+test('a package that Node loads is served, whatever else is wrong with its package.json', async (t) => {
+  const cwd = scratch(t);
+  const app = `module.exports = (req, res) => res.end('served');`;
+  mkdirSync(join(cwd, 'node_modules/p/package.json'), { recursive: true });
+  writeFileSync(join(cwd, 'node_modules/p/index.js'), app);
+  t.is(await body(start(t, { app: 'p', cwd })), 'served', 'a directory');
+  mkdirSync(join(cwd, 'node_modules/q'));
+  writeFileSync(join(cwd, 'node_modules/q/package.json'), '\uFEFF{"main":"a.js"}');
+  writeFileSync(join(cwd, 'node_modules/q/a.js'), app);
+  t.is(await body(start(t, { app: 'q', cwd })), 'served', 'a byte order mark');
+});
 
 test('a package whose bin has values that are no paths: the one that is', async (t) => {
   const cwd = scratch(t);
@@ -320,13 +335,17 @@ for (const [is, files, app, expected, remedy] of [
   ['a package whose command is not there', { 'd/package.json': '{"bin":"./cli.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package whose exports are data', { 'd/package.json': '{"exports":"./data.json"}', 'd/data.json': '{}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package whose bin is null', { 'd/package.json': '{"name":"d","bin":null}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
-  ['a package of types only', { 'node_modules/p/package.json': '{"main":"","types":"index.d.ts"}', 'node_modules/p/index.d.ts': '' }, 'p', /^app p is a directory, and .*\/node_modules\/p\)$/, /^Give the path of the file\.$/],
+  ['a package of types only', { 'node_modules/p/package.json': '{"main":"","types":"index.d.ts"}', 'node_modules/p/index.d.ts': '' }, 'p', /^app p is a directory, and .* no package\.json with a "main" \(.*\/node_modules\/p\)$/, /^Give the path of the file\.$/],
+  ['a package of which only other files are exported', { 'node_modules/p/package.json': '{"exports":{"./x":"./x.js"}}', 'node_modules/p/app.js': '' }, 'p', /no "main", and "exports" that name no file to run/, /^Did you mean \.\/node_modules\/p\/app\.js\?$/],
+  ['a package whose exports hide its main', { 'node_modules/p/package.json': '{"exports":{".":null},"main":"app.js"}', 'node_modules/p/app.js': '' }, 'p', /"main", app\.js, does not count/, /^Did you mean \.\/node_modules\/p\/app\.js\?$/],
+  ['beside a package of that name', { 'p/package.json': '{"main":"no.js"}', 'p/app.js': '', 'node_modules/p/package.json': '{}' }, 'p', /"main" of its package\.json is no\.js/, /^Did you mean p\/app\.js\?$/],
+  ['a package.json with a byte order mark', { 'd/package.json': '\uFEFF{"main":"no.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
   ['a file beside it of that name', { 'd.js': '', 'd/x': '' }, './dd', /does not exist/, /^Did you mean \.\/d/],
 ] as [string, Record<string, string>, string, RegExp, RegExp][]) {
   test(`APP is a directory: ${is}`, async (t) => {
     const cwd = scratch(t);
-    for (const directory of ['d', 'node_modules/p']) mkdirSync(join(cwd, directory), { recursive: true });
+    for (const name of ['d/x', ...Object.keys(files)]) mkdirSync(dirname(join(cwd, name)), { recursive: true });
     for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
     const failed = await start(t, { app, cwd }).bootFailed();
     t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND', failed.message);
