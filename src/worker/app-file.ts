@@ -226,7 +226,8 @@ function noMain(target: string, directory: string, shown = target): DroverError 
 }
 
 function whyNoMain(main: unknown, exports: unknown, directory: string): string {
-  if (typeof main !== 'string' || main === '') return exports === undefined ? 'it has no index file and no package.json with a "main"' : 'its package.json has no "main", and "exports" that name no file to run';
+  const hidden = exports !== undefined && importTarget(exports) === undefined;
+  if (typeof main !== 'string' || main === '') return hidden ? 'its package.json has no "main", and "exports" that name no file to run' : 'it has no index file and no package.json with a "main"';
   if (existsSync(join(directory, main))) return `its package.json has "exports" that name no file to run, and "main", ${main}, does not count beside them`;
   return `"main" of its package.json is ${main}, which is not there, and it has no index file`;
 }
