@@ -220,7 +220,12 @@ function noMain(target: string, directory: string, shown = target): DroverError 
       return notTold(`Did you mean ${within(file)}, the "${field}" of its package.json?`);
     }
   }
-  const names = readdirSync(directory).filter((name) => isScript(name) && !/\.(config|test|spec)\./.test(name));
+  let names: string[];
+  try {
+    names = readdirSync(directory).filter((name) => isScript(name) && !/\.(config|test|spec)\./.test(name));
+  } catch (error) {
+    return unreadable(target, directory, error);
+  }
   const likely = names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
   return notTold(likely === undefined ? 'Give the path of the file.' : `Did you mean ${within(likely)}?`);
 }
