@@ -65,7 +65,7 @@ export class AcceptErrors {
         const why = `the ${limit} open files that this process may have are all in use, with ${counted(connections, 'connection')} open`;
         const remedy =
           connections < limit / 2
-            ? `the app has opened most of the others, see ls -l /proc/${process.pid}/fd; until it closes what it no longer uses, HUP gets fresh workers, and --max-requests does so again and again`
+            ? `the app has opened most of the others, see ls -l /proc/${process.pid}/fd: let it close what it no longer uses, or raise the limit (${OPEN_FILES_LIMIT}); meanwhile HUP gets fresh workers`
             : `raise the limit (${OPEN_FILES_LIMIT}), or set --worker-connections below it`;
         return { why, remedy, limit, connections };
       }
