@@ -63,7 +63,21 @@ module.exports = {
       comment: 'A worker is the app and little else: what it loads, every worker pays for in memory and boot time.',
       severity: 'error',
       from: { path: '^src/worker/main\\.ts$' },
-      to: { path: '^node_modules/(pino|pino-pretty|ws)/', reachable: true },
+      to: { path: '^node_modules/ws/', reachable: true },
+    },
+    {
+      name: 'worker-loads-no-logger',
+      comment: 'The same for the log, which a worker loads only when its master is gone.',
+      severity: 'error',
+      from: { pathNot: filesOf(['master', 'cli']) },
+      to: { path: '^src/log/logger\\.ts$', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
+      name: 'pino-through-logger',
+      comment: 'src/log/logger.ts alone loads pino.',
+      severity: 'error',
+      from: { pathNot: '^src/log/logger\\.ts$' },
+      to: { path: '^node_modules/(pino|pino-pretty)/' },
     },
     {
       name: 'no-cycles',

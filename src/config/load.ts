@@ -339,6 +339,9 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     timeoutMs: config.timeoutMs,
     gracefulTimeoutMs: config.gracefulTimeoutMs,
     edge: edgeConfig(config),
+    logFile: config.logFile,
+    logFormat: config.logFormat,
+    logLevel: config.logLevel,
     configFile: workerHooks ? configFile : null,
     reportDir,
   };

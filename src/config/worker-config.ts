@@ -33,6 +33,10 @@ export interface WorkerConfig {
   timeoutMs: number;
   gracefulTimeoutMs: number;
   edge: EdgeConfig;
+  /** The master's log, for a worker that has lost its master. */
+  logFile: string | null;
+  logFormat: 'auto' | 'json' | 'pretty';
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   /** Path of the config file, to load the worker's hooks from; null when there is none or it has no worker hook. */
   configFile: string | null;
   /** Directory for the report a worker writes when V8 runs out of heap, where it has no descriptor for it; null: none. */

@@ -1,5 +1,5 @@
 /**
- * The one writer of drover's log. Runs in the master alone: workers send `log` messages and the master writes them.
+ * The one writer of drover's log. In the master: workers send `log` messages and the master writes them, until it is gone (worker/orphaned.ts).
  *
  * JSON lines on stderr (or in --log-file), made readable by pino-pretty on a terminal. Every line names an event of the table in
  * events.ts, which gives its level and its sentence. Writes are synchronous (destination.ts), so that a line that was logged is out before the process

@@ -5,6 +5,8 @@
  * predecessor drains. At most `parallel` workers boot for that at a time, which bounds the peak of memory. The master calls this after
  * every event; there is no other state than the workers themselves.
  */
+import { counted } from '../config/plural.js';
+
 export interface Place {
   slot: number;
   generation: number;
@@ -49,4 +51,11 @@ export function isFinished(places: readonly Place[], target: number, generation:
 /** The worker count after a reload: a count changed by TTIN or TTOU is kept, unless --workers itself has changed. */
 export function targetAfter(current: number, oldWorkers: number, newWorkers: number): number {
   return oldWorkers === newWorkers ? current : newWorkers;
+}
+
+/** Who serves after a reload that has failed: so many of the new workers, so many of the old. */
+export function whoServes(replaced: number, old: number): string {
+  if (replaced === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
+  const done = `${counted(replaced, 'worker')} already ${replaced === 1 ? 'has' : 'have'} the new code`;
+  return old === 0 ? done : `${done}, ${counted(old, 'old one')} ${old === 1 ? 'serves' : 'serve'} on`;
 }

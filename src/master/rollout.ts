@@ -7,7 +7,6 @@
 import type { LoadedConfig } from '../config/load.js';
 import { changedOptions, reloadable } from '../config/reload.js';
 import { kebab } from '../config/options.js';
-import { counted } from '../config/plural.js';
 import { DroverError } from '../errors.js';
 import { bootErrorCode, reloadRemedy } from './boot-failure.js';
 import { warnOfExpiry } from './certificates.js';
@@ -15,7 +14,7 @@ import type { Context } from './context.js';
 import type { MasterEvent } from './events.js';
 import type { Pool } from './pool.js';
 import type { Buried } from './reaper.js';
-import { isFinished, targetAfter } from './reload.js';
+import { isFinished, targetAfter, whoServes } from './reload.js';
 import type { Scale } from './scale.js';
 import type { WorkerHandle } from './worker-handle.js';
 
@@ -144,12 +143,9 @@ export class Rollouts {
     this.#end();
   }
 
-  /** Who serves after a reload that failed when so many had been replaced. */
+  /** Who serves, by the words of `reload.failed`, when so many had been replaced. */
   #serving(replaced: number): string {
-    const old = this.#pool.inState('ready').length - replaced;
-    if (replaced === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
-    const done = `${counted(replaced, 'worker')} already ${replaced === 1 ? 'has' : 'have'} the new code`;
-    return old === 0 ? done : `${done}, ${counted(old, 'old one')} ${old === 1 ? 'serves' : 'serve'} on`;
+    return whoServes(replaced, this.#pool.inState('ready').length - replaced);
   }
 
   #end(): void {

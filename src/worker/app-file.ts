@@ -199,6 +199,9 @@ async function notFound(target: string, path: string, cwd: string): Promise<Drov
   }
   if (isDirectory) return noMain(target, path);
   const near = await nearestFile(path, cwd);
+  if (Module.isBuiltin(target) && near === undefined) {
+    return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a module of Node's own, and no file in ${cwd}`, 'Of a package that has the same name give the path of the file to run.');
+  }
   const isPath = isAbsolute(target) || /^\.{1,2}(\/|$)/.test(target) || /\.[cm]?[jt]s$/.test(target);
   return new DroverError(
     'ERR_DROVER_APP_NOT_FOUND',

@@ -20,6 +20,8 @@ export interface AskOptions {
   onMessage: (message: MasterMessage, fds: number[]) => void;
   /** One of these is `quit`, and the turn in between may accept. */
   onQuit: () => void;
+  /** While listen() waits. */
+  onMasterGone: () => void;
 }
 
 export class Asker {
@@ -32,13 +34,16 @@ export class Asker {
   }
 
   ask(question: ListenQuestion): ListenAnswer {
-    const { channel, onQuit } = this.#options;
+    const { channel, onQuit, onMasterGone } = this.#options;
     const id = this.#id++;
     channel.send({ type: 'listen', id, ...question });
     for (;;) {
       const received = channel.receiveSync(LISTEN_TIMEOUT_MS);
       if (received === 'timeout') return { errno: -constants.errno.ETIMEDOUT, message: 'cannot listen: the master does not answer' };
-      if (received === 'closed') return { errno: -constants.errno.EPIPE, message: 'cannot listen: the master is gone' };
+      if (received === 'closed') {
+        onMasterGone();
+        return { errno: -constants.errno.EPIPE, message: 'cannot listen: the master is gone' };
+      }
       const { message, fds } = received;
       if (message.type === 'listening' && message.id === id) {
         const sockets = handed(message.sockets, fds);

@@ -2,7 +2,7 @@
  * A worker's own view of itself: boot → ready → serve → drain → exit. The only state machine of the process, in the worker.
  *
  * The master tells it when to go (`drain`, `quit`); it goes by itself when the master has gone or when somebody else sends it TERM.
- * What it has to say it sends; it writes no log. Loading the app is left to app.ts, asking for sockets to ask.ts, what its servers get from
+ * What it has to say it sends; it writes no log (but orphaned.ts). Loading the app is left to app.ts, asking for sockets to ask.ts, what its servers get from
  * drover to app-servers.ts, the order of the way out to drain.ts.
  */
 import { constants } from 'node:os';
@@ -29,6 +29,7 @@ import { startDrain } from './drain.js';
 import { WorkerHooks } from './hooks.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
 import { ListeningWait } from './listening-wait.js';
+import { tellOrphaned } from './orphaned.js';
 import { appListensToTerm, runAppTermListeners } from './signals.js';
 import { unseenListeners } from './unseen.js';
 import { loadWorkerClass } from './worker-class.js';
@@ -61,6 +62,7 @@ const CLOSED_WAIT_MS = 1_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
+  readonly #masterPid = process.ppid;
   #state: 'booting' | 'ready' | 'draining' | 'exiting' = 'booting';
   #intercept!: Intercept;
   readonly #hooks = new WorkerHooks(
@@ -95,6 +97,7 @@ export class Worker {
       channel: parts.channel,
       onMessage: (message, fds) => this.#onMessage(message, fds),
       onQuit: () => this.#intercept.drain([]),
+      onMasterGone: () => this.#exitUnserved(),
     });
     const { init, requests, connections, certificatesFd } = parts;
     this.#bootTime = new BootTime(init.config.bootTimeoutMs, (error) => this.bootFailed(error));
@@ -259,8 +262,18 @@ export class Worker {
   }
 
   #onMasterGone(): void {
-    const { gracefulTimeoutMs } = this.#parts.init.config;
-    this.#drain({ graceMs: gracefulTimeoutMs, close: 'all', exitCode: EXIT_CODES.masterGone.code, bounded: false });
+    if (this.#state === 'exiting') return;
+    const { config, slot } = this.#parts.init;
+    const graceMs = config.gracefulTimeoutMs;
+    void tellOrphaned(config, { slot, master: this.#masterPid, worker: process.pid, graceMs });
+    this.#drain({ graceMs, close: 'all', exitCode: EXIT_CODES.masterGone.code, bounded: false });
+  }
+
+  /** The app is to listen, and nobody gives it sockets any more. Where somebody is connected the app hears of it. */
+  #exitUnserved(): void {
+    if (this.#parts.connections.open > 0) return;
+    this.#state = 'exiting';
+    process.exit(EXIT_CODES.masterGone.code);
   }
 
   // The way out.

@@ -1,6 +1,7 @@
 /** kill -9 of the master: the workers notice, finish what they have, and go; also one that cannot notice. */
 import test from 'ava';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fixture, poll, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
@@ -13,6 +14,29 @@ test.serial('a killed master leaves no process and no file behind', async (t) =>
   t.is((await d.finished()).signal, 'SIGKILL');
   t.deepEqual(d.processes(), []);
   t.deepEqual(readdirSync(dir), []);
+  const told = d.records.filter(({ event }) => event === 'worker.orphaned');
+  t.deepEqual(told.map(({ slot, master, level }) => ({ slot, master, level })).sort((a, b) => Number(a.slot) - Number(b.slot)), [0, 1, 2].map((slot) => ({ slot, master: d.pid, level: 50 })));
+});
+
+test.serial('with --log-file the workers of a killed master tell it there', async (t) => {
+  const dir = scratch(t);
+  const file = join(dir, 'drover.log');
+  writeFileSync(file, '');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--log-file', file]);
+  await poll('drover to be ready', () => (readFileSync(file, 'utf8').includes('"master.ready"') ? true : undefined));
+  process.kill(d.pid, 'SIGKILL');
+  await d.finished();
+  t.is(readFileSync(file, 'utf8').split('"worker.orphaned"').length - 1, 2);
+  t.is(d.text, '');
+});
+
+test.serial('a worker whose master is killed before it listens exits without a word of its own', async (t) => {
+  const d = start(t, [fixture('listens-without-master.cjs'), '-w', '2', '-b', '127.0.0.1:0']);
+  await d.until('both workers to load', () => (d.text.match(/loads/g)?.length === 2 ? true : undefined));
+  process.kill(d.pid, 'SIGKILL');
+  await d.finished();
+  t.regex(d.text, /^(loads \d+\n){2}$/);
+  t.deepEqual(d.processes(), []);
 });
 
 test.serial('a request that runs when the master is killed is answered', async (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { isFinished, successors, targetAfter, type Place } from '../../src/master/reload.js';
+import { isFinished, successors, targetAfter, whoServes, type Place } from '../../src/master/reload.js';
 
 const place = (slot: number, generation: number, state: Place['state'] = 'ready', recycle = false): Place => ({ slot, generation, state, recycle });
 const none = new Set<number>();
@@ -44,4 +44,13 @@ test('a reload is finished when every slot is served by the new generation', (t)
 test('a count changed by TTIN or TTOU is kept over a reload, unless --workers itself has changed', (t) => {
   t.is(targetAfter(5, 4, 4), 5);
   t.is(targetAfter(5, 4, 2), 2);
+});
+
+test('who serves after a reload that has failed', (t) => {
+  const says = (replaced: number, old: number): string => `reload failed, ${whoServes(replaced, old)}: why`;
+  t.is(says(0, 4), 'reload failed, the old workers serve on: why');
+  t.is(says(0, 0), 'reload failed, and no old worker is left to serve: why');
+  t.is(says(1, 3), 'reload failed, 1 worker already has the new code, 3 old ones serve on: why');
+  t.is(says(3, 1), 'reload failed, 3 workers already have the new code, 1 old one serves on: why');
+  t.is(says(2, 0), 'reload failed, 2 workers already have the new code: why');
 });

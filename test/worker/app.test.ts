@@ -189,7 +189,7 @@ interface Failure {
 for (const [app, expected] of Object.entries<Failure>({
   './cjs-handlr.cjs': { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /^app \.\/cjs-handlr\.cjs does not exist: there is no \/.*cjs-handlr\.cjs$/, remedy: /^Did you mean \.\/cjs-handler\.cjs\?$/ },
   'no-such-package': { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /^app no-such-package is neither a file nor a package in \// },
-  fs: { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /neither a file nor a package/ },
+  fs: { code: 'ERR_DROVER_APP_NOT_FOUND', exit: 4, message: /^app fs is a module of Node's own, and no file in \// },
   'nothing.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /never called listen\(\).*it exports version \(a string\), helper \(a function of 1 parameter\), App \(a class\)$/, remedy: /Export a handler/ },
   'exports-api.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /it exports port \(a number\), api \(a function of 2 parameters\)$/, remedy: /^Export a handler .* If one of its exports is what is to be served, name it: exports-api\.cjs:api\.$/ },
   'ecosystem.config.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /it exports apps \(an array\)$/, remedy: /^That is a file for PM2: .*`script`/ },
