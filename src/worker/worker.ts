@@ -283,6 +283,8 @@ export class Worker {
     const first = this.#order === undefined;
     this.#order = order;
     if (!order.bounded) setTimeout(() => void this.#exit(order.exitCode), order.graceMs).unref();
+    // The master's KILL, if it comes to that, shall find no line of the access log unwritten.
+    else setTimeout(() => setInterval(() => this.#servers.flush(), LAST_FLUSH_MS).unref(), order.graceMs - LAST_MOMENT_MS).unref();
     if (!first) {
       // The first order's acceptors have stopped. What a second one adds is who bounds it, the exit code, and that drover stops.
       return;
@@ -420,3 +422,4 @@ export class Worker {
 
 /** So that the exit comes before the master's KILL. */
 const LAST_MOMENT_MS = 100;
+const LAST_FLUSH_MS = 10;

@@ -1,6 +1,6 @@
 /** The access log as users have it: real requests, real files, rotation under load, every way out. */
 import test from 'ava';
-import { existsSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, truncateSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -284,6 +284,22 @@ test.serial('a full disk is told of, and requests are answered on', async (t) =>
   t.is((await get(address)).status, 200);
   t.like(await d.event('access-log.failed'), { slot: 0, file: '/dev/full', error: 'ENOSPC' });
   t.is((await get(address)).status, 200);
+});
+
+test.serial('a worker that cannot open the file any more serves without, and keeps its lines until it can', async (t) => {
+  const file = join(scratch(t), 'access.log');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', file]);
+  const address = await d.address();
+  await d.ready();
+  renameSync(file, `${file}.1`);
+  mkdirSync(file);
+  process.kill((await d.count(1, 'worker.ready'))[0]!['worker'] as number, 'SIGKILL');
+  await d.count(2, 'worker.ready');
+  t.is((await get(address)).status, 200);
+  t.like(await d.event('access-log.failed'), { slot: 0, file, error: 'EISDIR' });
+  rmdirSync(file);
+  await d.event('access-log.recovered');
+  t.is((await lines(file, 1)).length, 1);
 });
 
 test.serial('a wrong file or format is an error before anything is served, and no reload takes it', async (t) => {

@@ -59,7 +59,7 @@ export class AccessLog implements Policy {
       destination = openDestination(file);
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
-      throw new DroverError('ERR_DROVER_LOG_FILE', `--access-logfile ${file} cannot be opened: ${cause.code ?? cause.message}`, 'Give a path in a directory that exists and is writable for the workers, or - for standard output.');
+      throw new DroverError('ERR_DROVER_LOG_FILE', `--access-logfile ${file} cannot be opened: ${cause.code ?? cause.message}`, 'Let standard output be open, or give the path of a file.');
     }
     this.#writer = new LogWriter({ destination, log });
     countBodyBytes();

@@ -26,7 +26,7 @@ export interface Destination {
   reopen(done: (error: NodeJS.ErrnoException | null) => void): void;
 }
 
-/** Throws the system's error. */
+/** A file that cannot be opened is tried again with each write. Of standard output throws the system's error. */
 export function openDestination(file: string): Destination {
   return file === '-' ? openStdout() : new LogFile(file);
 }
@@ -40,33 +40,40 @@ function flagsFor(file: string): number {
 
 class LogFile implements Destination {
   readonly name: string;
-  readonly atomicBytes: number;
-  #fd: number;
-  /** Whether a write is under way in another thread, on which descriptor, and which are to be closed after it. */
+  /** undefined: it could not be opened yet, and is with the next write. */
+  #fd: number | undefined;
+  /** Whether a write is under way in another thread, and descriptors to be closed after it. */
   #busy = false;
   #stale: number[] = [];
-  #regular: boolean;
+  #regular = false;
 
   constructor(file: string) {
     this.name = file;
-    this.#fd = fs.openSync(file, flagsFor(file));
-    this.#regular = fs.fstatSync(this.#fd).isFile();
-    this.atomicBytes = this.#regular ? Infinity : ATOMIC_BYTES;
+    try {
+      this.#open();
+    } catch {
+      // A worker serves without: at start and on a reload the master has seen that the file can be written, and what has become of it since is told by who writes.
+    }
+  }
+
+  get atomicBytes(): number {
+    return this.#regular ? Infinity : ATOMIC_BYTES;
   }
 
   write(bytes: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void): number | 'later' {
+    const fd = this.#fd ?? this.#open();
     if (!this.#regular) return this.writeSync(bytes);
     this.#busy = true;
-    fs.write(this.#fd, bytes, (error, written) => {
+    fs.write(fd, bytes, (error, written) => {
       this.#busy = false;
-      for (const fd of this.#stale.splice(0)) fs.closeSync(fd);
+      for (const stale of this.#stale.splice(0)) fs.closeSync(stale);
       done(error, written);
     });
     return 'later';
   }
 
   writeSync(bytes: Buffer): number {
-    return fs.writeSync(this.#fd, bytes);
+    return fs.writeSync(this.#fd ?? this.#open(), bytes);
   }
 
   reopen(done: (error: NodeJS.ErrnoException | null) => void): void {
@@ -79,11 +86,23 @@ class LogFile implements Destination {
     fs.open(this.name, flags, (error, fd) => {
       if (error !== null) return done(error);
       const old = this.#fd;
-      this.#fd = fd;
-      if (this.#busy) this.#stale.push(old);
-      else fs.closeSync(old);
+      this.#take(fd);
+      if (old !== undefined) {
+        if (this.#busy) this.#stale.push(old);
+        else fs.closeSync(old);
+      }
       done(null);
     });
+  }
+
+  /** Throws the system's error. */
+  #open(): number {
+    return this.#take(fs.openSync(this.name, flagsFor(this.name)));
+  }
+
+  #take(fd: number): number {
+    this.#regular = fs.fstatSync(fd).isFile();
+    return (this.#fd = fd);
   }
 }
 

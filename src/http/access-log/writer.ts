@@ -95,7 +95,8 @@ export class LogWriter {
 
   reopen(): void {
     this.#destination.reopen((error) => {
-      if (error !== null) this.#log('log.reopen-failed', { file: this.#destination.name, error: error.code ?? error.message });
+      if (error !== null && this.#failing) this.#report(error);
+      else if (error !== null) this.#log('log.reopen-failed', { file: this.#destination.name, error: error.code ?? error.message });
     });
   }
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, openSync, closeSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, openSync, closeSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDestination, type Destination } from '../../../src/http/access-log/destination.js';
 import { LogWriter } from '../../../src/http/access-log/writer.js';
@@ -62,8 +62,19 @@ test('a full disk is an error, told by the system’s name', async (t) => {
   await t.throwsAsync(async () => write(openDestination('/dev/full'), 'a\n'), { code: 'ENOSPC' });
 });
 
-test('a directory that is not there is an error at once', (t) => {
-  t.throws(() => openDestination(join(scratch(t), 'none', 'access.log')), { code: 'ENOENT' });
+test('a file that cannot be opened is an error of each write, and no other, until it can', async (t) => {
+  const dir = join(scratch(t), 'later');
+  const file = join(dir, 'access.log');
+  const destination = openDestination(file);
+  await t.throwsAsync(async () => write(destination, 'lost\n'), { code: 'ENOENT' });
+  t.throws(() => destination.writeSync(Buffer.from('lost\n')), { code: 'ENOENT' });
+  t.is((await reopen(destination))?.code, 'ENOENT');
+  mkdirSync(dir);
+  await write(destination, 'a\n');
+  t.is(destination.atomicBytes, Infinity);
+  t.is(await reopen(destination), null);
+  destination.writeSync(Buffer.from('b\n'));
+  t.is(readFileSync(file, 'utf8'), 'a\nb\n');
 });
 
 test('a FIFO that nobody reads blocks nobody; who reads gets every line whole', async (t) => {
