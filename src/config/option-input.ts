@@ -165,7 +165,7 @@ export interface OptionInput {
   /**
    * Requests after which a worker is replaced; 0: never.
    *
-   * The successor is ready before the worker drains.
+   * The successor is ready before the worker drains. A worker whose connections stay open for long (WebSockets, event streams) stays beside it, at most for `--graceful-timeout`.
    *
    * Value: whole number of at least 0. Default: `0`.
    */

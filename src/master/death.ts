@@ -72,7 +72,7 @@ export function explainDeath(evidence: Evidence): Death {
   // Before anything that a signal alone could tell: V8 ends the process with SIGABRT or SIGTRAP when its heap is full.
   if (evidence.heap !== undefined && code !== 0) {
     const limit = evidence.heap.limitBytes === undefined ? '' : ` of ${megabytes(evidence.heap.limitBytes)}`;
-    return death('heap-limit', `V8's heap limit${limit} was reached (--max-old-space-size); ended by ${signal ?? `exit code ${String(code)}`}`, evidence.heap.stack);
+    return death('heap-limit', `V8's heap limit${limit} was reached (--max-old-space-size, and the space for new objects); ended by ${signal ?? `exit code ${String(code)}`}`, evidence.heap.stack);
   }
 
   if (signal === 'SIGKILL' && evidence.cgroup?.oomKilled === true) {

@@ -177,11 +177,11 @@ function cpu({ cpus }: Sight, { workers, workerClass }: Config): Finding[] {
 
 function memory({ memory: { limit, totalBytes } }: Sight, { workers, reloadParallel }: Config): Finding[] {
   const bytes = Math.min(limit?.bytes ?? Infinity, totalBytes);
-  // At the height of a reload there are successors beside the workers; the master is about one more.
+  // At the height of a reload there are successors beside the workers; the master is about one more. How many old workers connections hold beyond that, nobody knows.
   const processes = workers + Math.min(reloadParallel, workers) + 1;
   const each = Math.floor(bytes / processes);
   const finding = { name: 'memory', value: `${Math.floor(bytes / MIB)} MiB${limit !== undefined && limit.bytes <= totalBytes ? ' (cgroup)' : ''}` };
-  const meaning = `${Math.floor(each / MIB)} MiB for each of ${processes} processes: master, ${counted(workers, 'worker')}, ${processes - workers - 1} more in a reload`;
+  const meaning = `${Math.floor(each / MIB)} MiB for each of ${processes} processes: master, ${counted(workers, 'worker')}, ${processes - workers - 1} more in a reload (and old ones while connections hold them)`;
   if (each >= COMFORTABLE_WORKER_BYTES) return [{ ...finding, status: 'ok', meaning }];
   const fit = Math.max(1, Math.floor(bytes / COMFORTABLE_WORKER_BYTES) - 2);
   const fix = fit < workers ? `-w ${fit}, or a higher limit` : `A higher limit, or --node-args --max-old-space-size=${Math.max(16, Math.floor(each / MIB / 2))}`;

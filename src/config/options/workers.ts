@@ -61,7 +61,7 @@ At the limit it takes no new one until one has closed; what comes meanwhile is t
     section: 'workers',
     reload: 'respawn',
     help: `requests after which a worker is replaced; 0: never.
-The successor is ready before the worker drains.`,
+The successor is ready before the worker drains. A worker whose connections stay open for long (WebSockets, event streams) stays beside it, at most for \`--graceful-timeout\`.`,
   },
   {
     name: 'maxRequestsJitter',
