@@ -22,6 +22,8 @@ export interface Claim {
   rivalCondition?: string;
   op: '<=' | '>=';
   target: number;
+  /** Rival that shows what the subject could reach at best; told beside what it did reach. */
+  atBest?: string;
   /** Where the target comes from, and what it means: for the reader of the table. */
   because: string;
 }
@@ -38,6 +40,8 @@ export interface Judged extends Claim {
   low: number | null;
   high: number | null;
   rounds: number;
+  /** The same number of `atBest`; null without, or where a side is missing. */
+  best: number | null;
   /** The subject failed in this run, so its rounds are those before: they prove no claim. */
   failed: boolean;
   verdict: Verdict;
@@ -56,15 +60,17 @@ interface Estimate {
 export function judge(claim: Claim, cells: readonly Cell[], absent: Readonly<Record<string, string>> = {}): Judged {
   const [own, other] = sides(claim).map(({ rival, condition }) => find(cells, rival, condition, claim.metric));
   const failed = absent[claim.subject] !== undefined;
-  if (own === undefined || (claim.rival !== undefined && other === undefined)) return { ...claim, value: null, low: null, high: null, rounds: 0, failed, verdict: 'not measured' };
+  const { atBest, ...bare } = claim;
+  const best = atBest === undefined ? null : judge({ ...bare, subject: atBest }, cells, absent).value;
+  if (own === undefined || (claim.rival !== undefined && other === undefined)) return { ...claim, value: null, low: null, high: null, best, rounds: 0, failed, verdict: 'not measured' };
   const rounds = own.samples.length;
   if (meansNone(claim)) {
     const worst = Math.max(...own.samples);
-    return { ...claim, value: worst, low: Math.min(...own.samples), high: worst, rounds, failed, verdict: own.samples.every((count) => count === 0) && !failed ? 'PASS' : 'behind' };
+    return { ...claim, value: worst, low: Math.min(...own.samples), high: worst, best, rounds, failed, verdict: own.samples.every((count) => count === 0) && !failed ? 'PASS' : 'behind' };
   }
   const estimate = other === undefined ? ofRounds(own.samples) : compare(own, other);
   const verdict = verdictOf(claim, estimate);
-  return { ...claim, ...estimate, rounds, failed, verdict: failed && verdict === 'PASS' ? 'undecided' : verdict };
+  return { ...claim, ...estimate, best, rounds, failed, verdict: failed && verdict === 'PASS' ? 'undecided' : verdict };
 }
 
 /** Why a claim could not be judged; undefined when it could. `absent`: rivals that were not there or failed, with the reason. */
@@ -88,12 +94,12 @@ export function sentence(claim: Claim, title: (rival: string) => string = String
   return `${start} × ${against}`;
 }
 
-/** What was measured, with its bounds: `0.48 × (0.45 to 0.53)`. */
-export function measured(judged: Judged): string {
-  const { value, low, high, rounds, failed, target } = judged;
+/** What was measured, with its bounds: `0.48 × (0.45 to 0.53)`, and what could be at best: `; node, one process: 0.46 ×`. */
+export function measured(judged: Judged, title: (rival: string) => string = String): string {
+  const { value, low, high, best, rounds, failed, target } = judged;
   if (value === null || low === null || high === null) return '–';
   const number = (one: number): string => brief(one, target);
-  const end = failed ? ', then it failed' : '';
+  const end = failed ? ', then it failed' : best === null ? '' : `; ${title(judged.atBest!)}: ${number(best)}${judged.rival === undefined ? '' : ' ×'}`;
   if (meansNone(judged)) return `${high === 0 ? '0 in every round' : `up to ${number(high)} in a round`}${end}`;
   const unit = judged.rival === undefined ? '' : ' ×';
   return `${number(value)}${unit} (${rounds === 1 ? 'one round' : `${number(low)} to ${number(high)}`})${end}`;

@@ -88,8 +88,8 @@ function verdicts(shown: readonly Shown[]): string {
     );
     if (lines.length > 0) parts.push(`**${WORDS[verdict][0]!.toUpperCase()}${WORDS[verdict].slice(1)}**:`, lines.join('\n'));
   };
-  list('behind', (claim) => `measured ${measured(claim)}`);
-  list('undecided', (claim) => `measured ${measured(claim)}: ${leaning(claim)}`);
+  list('behind', (claim) => `measured ${measured(claim, titleOf)}`);
+  list('undecided', (claim) => `measured ${measured(claim, titleOf)}: ${leaning(claim)}`);
   list('not measured', (claim, result) => (result === undefined ? 'the trial was not run' : whyLeftOut(claim, result.cells, result.absent, titleOf)!));
   return parts.join('\n\n');
 }

@@ -30,7 +30,7 @@ export function claimTable(claims: readonly Judged[], title: (rival: string) => 
     ['claim', 'measured', 'verdict', 'why it is claimed'],
     claims.map((claim) => [
       sentence(claim, title),
-      measured(claim),
+      measured(claim, title),
       claim.verdict === 'behind' ? `**${WORDS.behind}**` : WORDS[claim.verdict],
       claim.because,
     ]),

@@ -109,6 +109,10 @@ test('what was measured reads with its bounds', (t) => {
   t.is(measured(judge(claim, rounds)), '0.4 × (0.38 to 0.421)');
   t.is(measured(judge({ ...alone, target: 42.1 }, rounds)), '40 (38 to 42.12)', 'a bound just beyond the target does not read as the target');
   t.is(measured(judge(alone, cells)), '40 (one round)');
+  const best = [...cells, cell('bare', '', 38)];
+  t.is(measured(judge({ ...claim, atBest: 'bare' }, best), (rival) => `${rival} node`), '0.4 × (one round); bare node: 0.38 ×');
+  t.is(measured(judge({ ...alone, atBest: 'bare' }, best)), '40 (one round); bare: 38');
+  t.is(measured(judge({ ...claim, atBest: 'none' }, best)), '0.4 × (one round)', 'which was not measured');
   t.is(measured(judge({ ...alone, target: 0 }, [cell('ours', '', 0, 0)])), '0 in every round');
   t.is(measured(judge({ ...alone, target: 0 }, [cell('ours', '', 0, 2)])), 'up to 2 in a round');
   t.is(measured(judge({ ...claim, rival: 'nobody' }, cells)), '–');
