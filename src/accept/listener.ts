@@ -14,7 +14,7 @@ import { STRATEGIES } from './strategies.js';
 import { nameByProxy } from './peer.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import type { HandedSocket, Strategy } from './strategy.js';
-import { wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
+import { handedOver, wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
 
 export interface ListenerOptions {
   /** The listener as the master knows it. */
@@ -245,7 +245,7 @@ export class Listener {
     const onError = (errno: number): void => OUTSIDE.runInAsyncScope(onAcceptError, undefined, errno);
     const acceptor =
       proxy === undefined
-        ? this.#context.runInAsyncScope(() => new native.Acceptor<ConnectionHandle>(board, rowOffset, (connection) => this.onconnection!(0, connection), onError, (fd) => this.#wrap(kind, fd)))
+        ? this.#context.runInAsyncScope(() => new native.Acceptor<ConnectionHandle>(board, rowOffset, (connection) => this.#handOver(connection), onError, (fd) => this.#wrap(kind, fd)))
         : OUTSIDE.runInAsyncScope(() => new native.Acceptor(board, rowOffset, (fd) => proxy.take(kind, fd, (header) => this.#handOn(kind, fd, header)), onError));
     if (!this.#referenced) acceptor.unref();
     acceptor.setUnattended(this.#unattended.slots, this.#unattended.owners);
@@ -270,7 +270,12 @@ export class Listener {
     const connection = this.#wrap(kind, fd);
     if (connection === null) return;
     nameByProxy(connection, header);
-    this.#context.runInAsyncScope(this.onconnection!, this, 0, connection);
+    this.#context.runInAsyncScope(this.#handOver, this, connection);
+  }
+
+  #handOver(connection: ConnectionHandle): void {
+    this.onconnection!(0, connection);
+    handedOver(connection);
   }
 }
 

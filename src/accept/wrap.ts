@@ -39,12 +39,17 @@ const REFUSED: Readonly<Record<ConnectionKind, object>> = { tcp: { host: '127.0.
 const constructors: { [kind in ConnectionKind]?: WrapConstructor } = {};
 
 /**
- * In place of the method that it has, for the first call: Node turns TCP_NODELAY on for each connection of an HTTP server, with a system call that changes nothing. Later
- * somebody may have turned it off, here or in another process that the connection was sent to.
+ * In place of the method that it has, for the first call, and only until the server has the connection: Node turns TCP_NODELAY on for each connection of an HTTP server, with a
+ * system call that changes nothing. Later somebody may have turned it off, here or in another process that the connection was sent to.
  */
 function setInheritedNoDelay(this: ConnectionHandle, on: boolean): number {
-  this.setNoDelay = (Object.getPrototypeOf(this) as Required<ConnectionHandle>).setNoDelay;
-  return on ? 0 : this.setNoDelay(on);
+  handedOver(this);
+  return on ? 0 : this.setNoDelay!(on);
+}
+
+/** To be called when the server has this connection. */
+export function handedOver(connection: ConnectionHandle): void {
+  if (connection.setNoDelay === setInheritedNoDelay) connection.setNoDelay = (Object.getPrototypeOf(connection) as Required<ConnectionHandle>).setNoDelay;
 }
 
 /**

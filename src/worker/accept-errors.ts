@@ -23,6 +23,8 @@ export interface AcceptErrorsOptions {
 
 /** Between two lines of what goes on failing. */
 const EVERY_MS = 10_000;
+/** With so many times less connections than descriptors it is not they that need more than one each (a proxy's does, or one with a file). */
+const LEAK = 8;
 /** Several tries. */
 const QUIET_MS = 1_000;
 
@@ -64,7 +66,7 @@ export class AcceptErrors {
         const connections = this.#options.connections();
         const why = `the ${limit} open files that this process may have are all in use, with ${counted(connections, 'connection')} open`;
         const remedy =
-          connections < limit / 2
+          connections < limit / LEAK
             ? `the app has opened most of the others, see ls -l /proc/${process.pid}/fd: let it close what it no longer uses, or raise the limit (${OPEN_FILES_LIMIT}); meanwhile HUP gets fresh workers`
             : `raise the limit (${OPEN_FILES_LIMIT}), or set --worker-connections below it`;
         return { why, remedy, limit, connections };

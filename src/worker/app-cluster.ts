@@ -21,15 +21,18 @@ export function servedByCluster(server: Server, app: string): DroverError | unde
   );
 }
 
-/** What to do about `cluster.worker.id`, which programs made for PM2's cluster mode have. `where`: `file:line` at which it was thrown. */
+/** What to do about `cluster.worker.id` and its like, which programs made for PM2's cluster mode have. `where`: `file:line` at which it was thrown. */
 export function withoutClusterWorker(thrown: Error, where: string | undefined): string | undefined {
   const [, file, line] = /^(.*):(\d+)$/.exec(where ?? '') ?? [];
-  if (file === undefined || !/^Cannot read properties of undefined \(reading '/.test(thrown.message)) return undefined;
+  const [, property] = /^Cannot read properties of undefined \(reading '(\w+)'/.exec(thrown.message) ?? [];
+  if (file === undefined || property === undefined) return undefined;
   let text: string;
   try {
     text = readFileSync(file, 'utf8').split('\n')[Number(line) - 1] ?? '';
   } catch {
     return undefined;
   }
-  return /\bcluster\b.*\bworker\./.test(text) ? "As under plain node there is no cluster.worker: the worker's number, from 0, is process.env.NODE_APP_INSTANCE." : undefined;
+  if (!/\bcluster\.worker\s*[.[]/.test(text)) return undefined;
+  const instead = property === 'id' ? "the worker's number, from 0, is process.env.NODE_APP_INSTANCE." : `where it may run so, write cluster.worker?.${property}.`;
+  return `As under plain node there is no cluster.worker: ${instead}`;
 }

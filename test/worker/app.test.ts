@@ -216,6 +216,7 @@ for (const [app, expected] of Object.entries<Failure>({
   'forks-cluster.cjs': { code: 'ERR_DROVER_APP_UNUSABLE', exit: 4, message: /^app forks-cluster\.cjs forks processes of its own with node:cluster and lets them serve/, remedy: /drover takes the place of the primary/ },
   'sends-ready.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: process\.send is not a function \(\/.*\/sends-ready\.cjs:4\)$/, remedy: /^As under plain node there is nobody to send to/ },
   'cluster-worker.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: Cannot read properties of undefined \(reading 'id'\) \(\/.*\/cluster-worker\.cjs:4\)$/, remedy: /NODE_APP_INSTANCE/ },
+  'cluster-worker-on.cjs': { code: 'ERR_DROVER_APP_THREW', exit: 3, message: /TypeError: Cannot read properties of undefined \(reading 'on'\)/, remedy: /^As under plain node there is no cluster\.worker: .*cluster\.worker\?\.on\.$/ },
   'exits.cjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 9, message: /^app exits\.cjs exited with code 9 before it listened$/ },
   'never-settles.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /a top-level await that never settles/ },
   'promise-never.mjs': { code: 'ERR_DROVER_WORKER_EXITED', exit: 3, message: /waits for a promise .*that never settles/ },

@@ -14,9 +14,13 @@ export async function binds(intercept: Intercept): Promise<unknown> {
   probe.close();
   await once(probe, 'close');
 
-  const spared: Record<string, boolean> = {};
+  /** Whether setNoDelay() of a connection's handle is the handle's own as the server gets it, and once it has it. */
+  const spared: Record<string, [boolean, boolean]> = {};
   const first = net.createServer((socket) => {
-    spared[socket.remoteFamily ?? 'unix'] = Object.hasOwn((socket as unknown as { _handle: object })._handle, 'setNoDelay');
+    const { _handle: handle } = socket as unknown as { _handle: { setNoDelay?: unknown } };
+    const isOther = (): boolean => handle.setNoDelay !== (Object.getPrototypeOf(handle) as typeof handle).setNoDelay;
+    const before = isOther();
+    setImmediate(() => (spared[socket.remoteFamily ?? 'unix'] = [before, isOther()]));
     socket.end('first');
   });
   first.listen(3000);
