@@ -48,6 +48,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("descriptorLimit", Napi::Function::New<DescriptorLimit>(env, "descriptorLimit"));
   exports.Set("heartbeatStats", Napi::Function::New<GetHeartbeatStats>(env, "heartbeatStats"));
   exports.Set("isListening", Napi::Function::New<IsListening>(env, "isListening"));
+  exports.Set("isWaiting", Napi::Function::New<IsWaiting>(env, "isWaiting"));
   exports.Set("leaveTerminal", Napi::Function::New<LeaveTerminal>(env, "leaveTerminal"));
   exports.Set("listenDrops", Napi::Function::New<ListenDrops>(env, "listenDrops"));
   exports.Set("listenTcp", Napi::Function::New<ListenTcp>(env, "listenTcp"));

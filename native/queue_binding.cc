@@ -32,6 +32,13 @@ Napi::Value QueueLengthOf(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value IsWaiting(const Napi::CallbackInfo& info) {
+  Args args(info);
+  const int fd = args.integer(0);
+  if (!args.valid()) return result(info.Env(), -EINVAL);
+  return result(info.Env(), isWaiting(fd) ? 1 : 0);
+}
+
 Napi::Value IsListening(const Napi::CallbackInfo& info) {
   Args args(info);
   const int fd = args.integer(0);

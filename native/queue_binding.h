@@ -7,6 +7,7 @@ namespace drover {
 
 Napi::Value QueueLengthOf(const Napi::CallbackInfo& info);
 Napi::Value ListenDrops(const Napi::CallbackInfo& info);
+Napi::Value IsWaiting(const Napi::CallbackInfo& info);
 Napi::Value IsListening(const Napi::CallbackInfo& info);
 
 }  // namespace drover

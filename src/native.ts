@@ -234,6 +234,8 @@ export interface Addon {
   peerAddress(fd: number): SocketAddress | number;
   /** Accept queue of a listening TCP socket, or -errno. */
   queueLength(fd: number): QueueLength | number;
+  /** Whether anything, a connection or an error, waits at a listening socket of any family: 1 or 0, or -errno. */
+  isWaiting(fd: number): number;
   /**
    * What of the bytes handed to the kernel the other end of this connection has still to take, or -errno: of TCP what is not acknowledged, of a unix socket the memory of
    * what is not read (more than its bytes).

@@ -33,8 +33,8 @@ export interface WorkerConfig {
   timeoutMs: number;
   gracefulTimeoutMs: number;
   edge: EdgeConfig;
-  /** The master's log, for a worker that has lost its master. */
-  logFile: string | null;
+  /** The master's log, for a worker that has lost its master. `-`: standard error. */
+  logFile: string;
   logFormat: 'auto' | 'json' | 'pretty';
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   /** Path of the config file, to load the worker's hooks from; null when there is none or it has no worker hook. */

@@ -52,6 +52,12 @@ export const EVENTS = {
   'reload.failed': { level: 'error', message: 'reload failed, {serving}: {message}', help: '`stage` is config or boot; `replaced` old workers had already been replaced, and `serving` says who serves now: both versions, where some were, until the next HUP (what dies or is recycled meanwhile is replaced by what the files are then). `remedy` says what to do, unless the sentence does. Of a boot that failed, the stack and what to do about its cause are in the `worker.boot-failed` before it.' },
   'reload.restart-needed': { level: 'warn', message: 'reload: {option} has changed, which only a restart can apply', help: 'The old value stays in force.' },
   'workers.changed': { level: 'info', message: 'workers: {from} to {to}', help: 'TTIN, TTOU, WINCH, or a reload with another --workers.' },
+  'workers.full': {
+    level: 'warn',
+    message: 'no worker takes connections: {workers|worker is|workers are} at the limit of {limit|connection|connections} (--worker-connections), and {waiting}: raise it, add workers (-w), or close idle connections',
+    help: 'It was so at two looks in a row (drover looks each quarter of --timeout, 5 s at most; with 0 it does not), and connections waited in an accept queue at both. At most once a minute. Not for --worker-concurrency: to be full of requests passes with them. `workers`: those that serve. `length`: how many connections wait, where the kernel tells (not of unix sockets). `limit`: the highest, where a reload has changed it and not all workers have the new one.',
+  },
+  'workers.free': { level: 'info', message: 'a worker takes connections again, after {fullMs} ms', help: 'Follows `workers.full`. `fullMs`: from the look that saw it first to the one that saw it over.' },
   'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full.' },
   'heartbeat.on-disk': { level: 'warn', message: 'heartbeat directory {dir} is on a disk ({filesystem}): a slow disk delays heartbeats; use a tmpfs: --worker-tmp-dir /dev/shm', help: '' },
   'heartbeat.disk-stalled': { level: 'warn', message: 'worker {slot}: its event loop turns, but its heartbeat file has not changed for {stalledMs} ms: the disk of {dir} hangs', help: 'Nobody is killed for it.' },

@@ -15,6 +15,7 @@ import type { ServerInfo } from '../config/hooks.js';
 import { bootFailure } from './boot-failure.js';
 import type { CallHook, Context, HookCaller } from './context.js';
 import type { MasterEvent } from './events.js';
+import { FullWatch } from './full-workers.js';
 import { Guard } from './guard.js';
 import { OverflowWatch } from './overflow.js';
 import { Pool } from './pool.js';
@@ -38,6 +39,7 @@ export class Master {
   readonly #scale: Scale;
   readonly #publisher: Publisher;
   readonly #overflows: OverflowWatch;
+  readonly #full: FullWatch;
   readonly #events: MasterEvent[] = [];
   readonly #terminal: Terminal;
   #turning = false;
@@ -67,6 +69,7 @@ export class Master {
     this.#rollouts = new Rollouts(context, pool, this.#scale, (next) => hooks(server, () => next)('onReload'), reload, (event) => this.post(event));
     this.#publisher = new Publisher(context, pool, this.#hook);
     this.#overflows = new OverflowWatch(() => context.listeners.queues(), context.log);
+    this.#full = new FullWatch(context.board, () => context.listeners.queues(), context.log);
   }
 
   /** Calls a hook of the config in force. */
@@ -111,6 +114,7 @@ export class Master {
     if (this.#guard.lookedAt(now)) {
       this.#reaper.locateAll(now);
       this.#overflows.look(now);
+      this.#full.look(now, this.pool.inState('ready').map(({ row }) => row));
     }
     if (this.#stopping === undefined) {
       this.pool.restore(now);

@@ -297,6 +297,9 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     edge: edgeConfig(loaded.config),
     configFile: null,
     reportDir: '/reports',
+    logFile: '-',
+    logFormat: 'auto',
+    logLevel: 'info',
   });
   t.deepEqual(JSON.parse(JSON.stringify(config)), config);
   t.is(workerConfig(await load(withHook, argv)).configFile, join(withHook, 'drover.config.mjs'));

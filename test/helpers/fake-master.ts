@@ -200,7 +200,7 @@ function defaults({ app, cwd }: FakeMasterOptions): WorkerConfig {
       http2: { protocols: ['h1'], maxConcurrentStreams: 100, initialWindowSize: 65_535, maxFrameSize: 16_384, maxHeaderListSize: 65_536 },
     },
     configFile: null,
-    logFile: null,
+    logFile: '-',
     logFormat: 'json',
     // Of its death nobody is to read.
     logLevel: 'fatal',

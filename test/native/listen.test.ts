@@ -100,6 +100,22 @@ test('localAddress, isListening, queueLength of what is no socket', (t) => {
   t.is(native.isListening('3' as unknown as number), EINVAL);
 });
 
+test('isWaiting: of TCP and unix sockets that listen', async (t) => {
+  const tcp = open(t, native.listenTcp(TCP));
+  t.is(native.isWaiting(tcp), 0);
+  await connect(t, portOf(tcp));
+  // The handshake is over for the client a moment before it is for the listening socket.
+  await until(() => native.isWaiting(tcp) === 1);
+  const path = join(temporaryFolder(t), 'waiting');
+  const unix = open(t, native.listenUnix(path, 1));
+  t.is(native.isWaiting(unix), 0);
+  const socket = net.connect(path);
+  t.teardown(() => socket.destroy());
+  await new Promise((resolve) => socket.once('connect', resolve));
+  t.is(native.isWaiting(unix), 1);
+  t.is(native.isWaiting('3' as unknown as number), EINVAL);
+});
+
 test('isListening: 0 for a pair', (t) => {
   const pair = check('socketpair', native.socketPair());
   for (const fd of pair) {

@@ -39,7 +39,7 @@ export const WORKERS = [
     section: 'workers',
     reload: 'respawn',
     help: `connections a worker may have open at a time; 0: no limit.
-At the limit it takes no new one until one has closed; what comes meanwhile is taken by other workers or waits in the kernel's queue (--backlog). Idle keep-alive connections and WebSockets count.`,
+At the limit it takes no new one until one has closed; what comes meanwhile is taken by other workers or waits in the kernel's queue (--backlog). Idle keep-alive connections and WebSockets count. While all workers are at it and connections wait, the log says so (\`workers.full\`).`,
   },
   {
     name: 'workerConcurrency',
