@@ -13,9 +13,9 @@ import type { Board } from '../ipc/board.js';
 import type { InflightWriter } from '../ipc/inflight.js';
 import type { Admission } from './admission.js';
 
-/** A response with its entry in the in-flight table; ENDED once it has been counted out. */
+/** A response with the number of its request in the in-flight table; ENDED once it has been counted out. */
 interface Counted extends ServerResponse {
-  [kEntry]?: number;
+  [kNumber]?: number;
 }
 
 interface RequestStart {
@@ -29,11 +29,11 @@ interface RequestSocket extends Socket {
   [kPipelined]?: Set<Counted>;
 }
 
-const kEntry = Symbol('drover.entry');
+const kNumber = Symbol('drover.number');
 /** Responses that had to wait for their turn. */
 const kPipelined = Symbol('drover.pipelined');
-/** Not an entry, and not the -1 of a table that is full. */
-const ENDED = -2;
+/** No request has this number. */
+const ENDED = 0;
 
 export class Requests {
   /** Answer with `Connection: close` from now on: while the worker drains (worker/drain.ts), and always in the class `sync`. */
@@ -44,7 +44,7 @@ export class Requests {
   onEnd: ((response: ServerResponse) => void) | undefined;
 
   readonly #begin: (method: string, path: string, over: object) => number;
-  readonly #end: (entry: number) => void;
+  readonly #end: (number: number) => void;
 
   /** `onCount` is called with the number of requests begun so far once it reaches `countAt`; 0: never. `admission`: where there is a limit. */
   constructor(board: Board, row: number, table: InflightWriter, countAt: number, onCount: () => void, admission?: Admission) {
@@ -55,16 +55,16 @@ export class Requests {
     this.#begin = (method, path, over) => {
       stamp();
       // The table first: who sees the count finds the request.
-      const entry = table.begin(method, path);
+      const number = table.begin(method, path);
       inFlight[inFlightAt] = inFlight[inFlightAt]! + 1;
       requests[requestsAt] = ++begun;
       admission?.begun(over);
       if (begun === countAt) onCount();
-      return entry;
+      return number;
     };
-    this.#end = (entry) => {
+    this.#end = (number) => {
       inFlight[inFlightAt] = inFlight[inFlightAt]! - 1;
-      table.end(entry);
+      table.end(number);
       admission?.look();
     };
   }
@@ -73,10 +73,10 @@ export class Requests {
   start(): void {
     const [begin, end, requests] = [this.#begin, this.#end, this];
     function onResponseClose(this: Counted): void {
-      const entry = this[kEntry]!;
-      if (entry === ENDED) return;
-      this[kEntry] = ENDED;
-      end(entry);
+      const number = this[kNumber]!;
+      if (number === ENDED) return;
+      this[kNumber] = ENDED;
+      end(number);
       requests.onEnd?.(this);
     }
     function onPipelinedClose(this: Counted): void {
@@ -88,7 +88,7 @@ export class Requests {
     }
     subscribe('http.server.request.start', (message) => {
       const { request, response, socket } = message as RequestStart;
-      response[kEntry] = begin(request.method!, request.url!, socket);
+      response[kNumber] = begin(request.method!, request.url!, socket);
       if (this.closing) response.shouldKeepAlive = false;
       if (!socket._httpMessage) response.on('close', onResponseClose);
       else {
@@ -107,8 +107,8 @@ export class Requests {
   /** Watch a server's HTTP/2 requests; a server that has none emits no `stream`. */
   watchStreams(server: Server): void {
     server.prependListener('stream', (stream: ServerHttp2Stream, headers: Record<string, unknown>) => {
-      const entry = this.#begin(String(headers[':method']), String(headers[':path'] ?? headers[':authority']), stream.session ?? stream);
-      stream.once('close', () => this.#end(entry));
+      const number = this.#begin(String(headers[':method']), String(headers[':path'] ?? headers[':authority']), stream.session ?? stream);
+      stream.once('close', () => this.#end(number));
     });
   }
 }

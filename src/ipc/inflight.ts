@@ -1,42 +1,56 @@
 /**
  * The in-flight table: which requests a worker was in the middle of, so that its death can name them.
  *
- * A second memory beside the board: per row 16 entries of 128 bytes. An entry is one length byte (0: free) and up to 127 bytes
- * of text, `METHOD path` in latin1, cut; the query is left out, for it may hold secrets. The worker writes its own row only, in
+ * A second memory beside the board: per row 16 entries, and before them 16 numbers of 8 bytes, one per entry, and a count. An entry is one length byte and up to
+ * 127 bytes of text, `METHOD path` in latin1, cut; the query is left out, for it may hold secrets. Its number is that of the request, 0 while it is free: it grows with each
+ * request, and its low four bits are the entry. The count is of all requests begun and not ended, named or not: what the board has may count connections that owe one, too. The worker writes its own row only, in
  * its request path; the master reads the row when that worker has died, and clears it before the next one gets it.
  *
- * The length is written last and zeroed first, so a kill between any two stores leaves each entry either free or whole.
+ * With no entry free a request takes that of the oldest: what a worker dies of is as a rule what it has begun last, and streams that stay open would hold all of them for
+ * good.
  *
- * Rank 2. In the worker (InflightWriter) and in the master (readInflight, clearInflight).
+ * The number is zeroed first and written last, so a kill between any two stores leaves each entry either free or whole. One store each on 64-bit machines, which are those
+ * that drover supports.
+ *
+ * Rank 2. In the worker (InflightWriter) and in the master (readInflight, inflightFields, clearInflight).
  */
 import { MAX_ROWS } from './board.js';
 
 export const INFLIGHT_ENTRIES = 16;
 export const INFLIGHT_ENTRY_BYTES = 128;
-export const INFLIGHT_ROW_BYTES = INFLIGHT_ENTRIES * INFLIGHT_ENTRY_BYTES;
+/** Numbers and count, in whole cache lines. */
+export const INFLIGHT_HEAD_BYTES = 192;
+export const INFLIGHT_ROW_BYTES = INFLIGHT_HEAD_BYTES + INFLIGHT_ENTRIES * INFLIGHT_ENTRY_BYTES;
 /** Size of the whole memory, as createMemory wants it. */
 export const INFLIGHT_BYTES = INFLIGHT_ROW_BYTES * MAX_ROWS;
 
 const TEXT_BYTES = INFLIGHT_ENTRY_BYTES - 1;
+/** Where the count stands, behind the numbers. */
+const COUNT = INFLIGHT_ENTRIES;
 const SPACE = 0x20;
 const QUESTION = 0x3f;
 
 /** Writes one worker's row. Called per request: no allocation, no native call (a loop over a short path is cheaper than one). */
 export class InflightWriter {
+  readonly #numbers: Float64Array;
   readonly #bytes: Uint8Array;
-  /** Entries free now, a stack. */
-  readonly #free = new Uint8Array(INFLIGHT_ENTRIES);
-  #freeCount = INFLIGHT_ENTRIES;
+  /** A bit for each entry that is free now. */
+  #free = (1 << INFLIGHT_ENTRIES) - 1;
+  /** The last number given, without its entry. */
+  #last = 0;
 
   constructor(buffer: ArrayBuffer, row: number) {
-    this.#bytes = new Uint8Array(buffer, row * INFLIGHT_ROW_BYTES, INFLIGHT_ROW_BYTES);
-    for (let i = 0; i < INFLIGHT_ENTRIES; i++) this.#free[i] = INFLIGHT_ENTRIES - 1 - i;
+    this.#numbers = numbersOf(buffer, row);
+    this.#bytes = new Uint8Array(buffer, row * INFLIGHT_ROW_BYTES + INFLIGHT_HEAD_BYTES, INFLIGHT_ENTRIES * INFLIGHT_ENTRY_BYTES);
   }
 
-  /** The entry taken, to be given to `end`; -1 when all are taken (this request is then not in the table). */
+  /** The number of the request, to be given to `end`, once. */
   begin(method: string, url: string): number {
-    if (this.#freeCount === 0) return -1;
-    const entry = this.#free[--this.#freeCount]!;
+    const numbers = this.#numbers;
+    const free = this.#free;
+    const entry = free === 0 ? this.#oldest() : 31 - Math.clz32(free & -free);
+    this.#free = free & ~(1 << entry);
+    numbers[entry] = 0;
     const bytes = this.#bytes;
     const start = entry * INFLIGHT_ENTRY_BYTES;
     let at = start;
@@ -49,29 +63,65 @@ export class InflightWriter {
       bytes[++at] = code;
     }
     bytes[start] = at - start;
-    return entry;
+    this.#last += INFLIGHT_ENTRIES;
+    const number = this.#last + entry;
+    numbers[entry] = number;
+    // Behind the entry: a kill between the two does not tell of a request that has no name.
+    numbers[COUNT] = numbers[COUNT]! + 1;
+    return number;
   }
 
-  end(entry: number): void {
-    if (entry < 0) return;
-    this.#bytes[entry * INFLIGHT_ENTRY_BYTES] = 0;
-    this.#free[this.#freeCount++] = entry;
+  end(number: number): void {
+    const numbers = this.#numbers;
+    numbers[COUNT] = numbers[COUNT]! - 1;
+    const entry = number & (INFLIGHT_ENTRIES - 1);
+    if (numbers[entry] !== number) return; // taken over
+    numbers[entry] = 0;
+    this.#free |= 1 << entry;
+  }
+
+  /** The entry with the lowest number. */
+  #oldest(): number {
+    const numbers = this.#numbers;
+    let entry = 0;
+    let lowest = numbers[0]!;
+    for (let i = 1; i < INFLIGHT_ENTRIES; i++) {
+      const number = numbers[i]!;
+      if (number >= lowest) continue;
+      entry = i;
+      lowest = number;
+    }
+    return entry;
   }
 }
 
-/** What a row holds: `METHOD path` of each request begun and not ended, at most 16. */
+/** What a row holds: `METHOD path` of the newest requests begun and not ended, at most 16, newest first. */
 export function readInflight(buffer: ArrayBuffer, row: number): string[] {
-  const requests: string[] = [];
+  const found: { number: number; text: string }[] = [];
+  const numbers = numbersOf(buffer, row);
   for (let entry = 0; entry < INFLIGHT_ENTRIES; entry++) {
-    const start = row * INFLIGHT_ROW_BYTES + entry * INFLIGHT_ENTRY_BYTES;
+    const number = numbers[entry]!;
+    const start = row * INFLIGHT_ROW_BYTES + INFLIGHT_HEAD_BYTES + entry * INFLIGHT_ENTRY_BYTES;
     const [length] = new Uint8Array(buffer, start, 1);
     // A length no writer writes means memory that is not ours to believe.
-    if (length! > 0 && length! <= TEXT_BYTES) requests.push(Buffer.from(buffer, start + 1, length).toString('latin1'));
+    if (number > 0 && length! > 0 && length! <= TEXT_BYTES) found.push({ number, text: Buffer.from(buffer, start + 1, length).toString('latin1') });
   }
-  return requests;
+  return found.sort((a, b) => b.number - a.number).map(({ text }) => text);
+}
+
+/** What a record of the log says of a row: the names where there are any, the number in flight where it is larger than that of the names. */
+export function inflightFields(buffer: ArrayBuffer, row: number): { requests?: string[]; inFlight?: number } {
+  const requests = readInflight(buffer, row);
+  const inFlight = numbersOf(buffer, row)[COUNT]!;
+  return { ...(requests.length === 0 ? {} : { requests }), ...(inFlight > requests.length ? { inFlight } : {}) };
 }
 
 /** Zero a row: before it is given to a new worker. */
 export function clearInflight(buffer: ArrayBuffer, row: number): void {
   new Uint8Array(buffer, row * INFLIGHT_ROW_BYTES, INFLIGHT_ROW_BYTES).fill(0);
+}
+
+/** Numbers and count of a row. */
+function numbersOf(buffer: ArrayBuffer, row: number): Float64Array {
+  return new Float64Array(buffer, row * INFLIGHT_ROW_BYTES, INFLIGHT_ENTRIES + 1);
 }

@@ -108,8 +108,8 @@ function prettyStream(destination: LogDestination, colors: boolean): pino.Destin
     colorize: colors && process.env['NO_COLOR'] === undefined,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
-    // The sentence already says what a person wants; what it can't hold (what to do, stacks, requests in flight) is shown below it.
-    include: 'level,time,remedy,stack,noStack,requests',
+    // The sentence already says what a person wants; what it can't hold (what to do, stacks, requests in flight and their number) is shown below it.
+    include: 'level,time,remedy,stack,noStack,requests,inFlight',
     // As they are: a stack in lines, as Node prints it. Both are asked for records without them, too; undefined, which its types do not know, shows nothing.
     customPrettifiers: { remedy: (remedy: unknown) => remedy as string, stack: (stack: unknown) => (stack === undefined ? stack : `\n${String(stack)}`) as string },
   });

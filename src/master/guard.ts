@@ -4,7 +4,7 @@
  * A worker that is stuck is first asked for its JavaScript stack, which takes a moment and must not hold the loop: the answer comes back as an
  * event, and then it is ABRT, a moment, KILL.
  */
-import { readInflight } from '../ipc/inflight.js';
+import { inflightFields } from '../ipc/inflight.js';
 import type { CallHook, Context } from './context.js';
 import { prolong } from './deadline.js';
 import type { Pool } from './pool.js';
@@ -64,17 +64,15 @@ export class Guard {
     switch (deadline.then) {
       case 'boot-timeout':
         return worker.kill('SIGKILL', 'boot-timeout', `it was not ready after ${worker.loaded.config.bootTimeoutMs} ms (--boot-timeout)`);
-      case 'grace': {
-        const requests = readInflight(inflight, worker.row);
+      case 'grace':
         log.emit('worker.grace-exceeded', {
           slot: worker.slot,
           worker: worker.pid,
           graceMs: config.gracefulTimeoutMs,
           connections: board.get(worker.row, 'connections'),
-          ...(requests.length === 0 ? {} : { requests }),
+          ...inflightFields(inflight, worker.row),
         });
         return worker.kill('SIGKILL', 'grace', `it had not finished within ${config.gracefulTimeoutMs} ms (--graceful-timeout)`);
-      }
       case 'quit':
         return worker.kill('SIGKILL', 'quick-stop', `it had not exited ${QUIT_MS} ms after it was told to quit`);
       case 'abort':

@@ -5,7 +5,7 @@
  * is reaped by id, and only when it is still a zombie a moment after libuv has had its turn.
  */
 import { readFileSync, readdirSync } from 'node:fs';
-import { readInflight } from '../ipc/inflight.js';
+import { inflightFields } from '../ipc/inflight.js';
 import { native } from '../native.js';
 import { bootErrorCode, bootFailure } from './boot-failure.js';
 import { Cgroups, memoryLimit, oomKills, OomLedger } from './cgroup.js';
@@ -74,7 +74,6 @@ export class Reaper {
       heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid, worker.reportFd),
       cgroup: this.#memoryEvidence(worker, exit, now),
     });
-    const requests = readInflight(this.#context.inflight, worker.row);
     const fields = {
       slot: worker.slot,
       worker: worker.pid,
@@ -84,7 +83,7 @@ export class Reaper {
       code: exit.code,
       signal: exit.signal,
       ...(death.stack === undefined ? {} : { stack: death.stack }),
-      ...(requests.length === 0 ? {} : { requests }),
+      ...inflightFields(this.#context.inflight, worker.row),
     };
     if (death.expected) this.#context.log.emit('worker.exited', fields);
     else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);

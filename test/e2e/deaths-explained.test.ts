@@ -1,13 +1,24 @@
 /** Each death of a worker is logged once, with its cause. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import http from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
+import { fixture, IS_ROOT, scratch, start, type Address } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 import { memoryCgroup } from '../helpers/cgroup.js';
 
 /** One worker, killed by a path of deaths.cjs: its obituary. */
 const args = (...more: string[]): string[] => [fixture('deaths.cjs'), '-w', '1', '-b', '127.0.0.1:0', ...more];
+
+/** A request that stays open; resolves when its response has begun. */
+async function stream(t: ExecutionContext, address: Address, path: string): Promise<void> {
+  const request = http.get({ ...address, path, agent: false });
+  t.teardown(() => request.destroy());
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  for (const emitter of [request, response]) emitter.on('error', () => {}); // the worker dies in it
+}
 
 test.serial('process.exit(7) by the app', async (t) => {
   const d = await start(t, args()).ready();
@@ -70,6 +81,46 @@ test.serial('a signal from somebody else, and the requests that died with it', a
   t.notRegex(died.msg, /out of memory/i);
   await Promise.all(hanging);
   t.true(['GET /hang/1', 'GET /hang/2?q=a', 'GET /hang/3'].some((request) => (died['requests'] as string[]).includes(request)));
+});
+
+test.serial('more requests in flight than are named: the newest, so the one that it died of, and how many there were', async (t) => {
+  const d = await start(t, args()).ready();
+  const address = await d.address();
+  for (let i = 1; i <= 20; i++) await stream(t, address, `/stream/${i}`);
+  await t.throwsAsync(get(address, '/throw'));
+  const died = await d.event('worker.died');
+  t.deepEqual(died['requests'], ['GET /throw', ...Array.from({ length: 15 }, (_, i) => `GET /stream/${20 - i}`)]);
+  t.is(died['inFlight'], 21);
+});
+
+test.serial('requests that the grace cuts off, more than are named', async (t) => {
+  const d = await start(t, args('--graceful-timeout', '1')).ready();
+  const address = await d.address();
+  for (let i = 1; i <= 20; i++) await stream(t, address, `/stream/${i}`);
+  d.signal('SIGTERM');
+  const exceeded = await d.event('worker.grace-exceeded');
+  const names = Array.from({ length: 16 }, (_, i) => `GET /stream/${20 - i}`);
+  t.deepEqual(exceeded['requests'], names);
+  t.is(exceeded['inFlight'], 20);
+  t.like(await d.event('worker.exited'), { requests: names, inFlight: 20 });
+  await d.finished();
+});
+
+test.serial('a connection that owes its first request is not said to be one in flight', async (t) => {
+  const d = await start(t, args('--worker-concurrency', '10')).ready();
+  const address = await d.address();
+  await stream(t, address, '/stream/1');
+  const [worker] = d.workers();
+  const silent = connect(address as { host: string; port: number });
+  t.teardown(() => silent.destroy());
+  silent.on('error', () => {});
+  await once(silent, 'connect');
+  // Accepted after it, so when this is answered the worker has it.
+  await stream(t, address, '/stream/2');
+  process.kill(worker!, 'SIGKILL');
+  const died = await d.event('worker.died', { worker });
+  t.deepEqual(died['requests'], ['GET /stream/2', 'GET /stream/1']);
+  t.is(died['inFlight'], undefined);
 });
 
 test.serial('V8’s heap limit', async (t) => {

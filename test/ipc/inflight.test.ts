@@ -4,7 +4,9 @@ import {
   INFLIGHT_BYTES,
   INFLIGHT_ENTRIES,
   INFLIGHT_ENTRY_BYTES,
+  INFLIGHT_HEAD_BYTES,
   INFLIGHT_ROW_BYTES,
+  inflightFields,
   InflightWriter,
   readInflight,
 } from '../../src/ipc/inflight.js';
@@ -18,7 +20,7 @@ test('begun requests are there until they end, without their query', (t) => {
   const writer = new InflightWriter(memory, 3);
   const a = writer.begin('GET', '/a?token=secret');
   const b = writer.begin('POST', '/b');
-  t.deepEqual(readInflight(memory, 3).sort(), ['GET /a', 'POST /b']);
+  t.deepEqual(readInflight(memory, 3), ['POST /b', 'GET /a'], 'newest first');
   t.false(Buffer.from(memory).includes('secret'));
   writer.end(a);
   t.deepEqual(readInflight(memory, 3), ['POST /b']);
@@ -49,24 +51,47 @@ test('a long path is cut to the entry, its neighbours stay whole', (t) => {
   writer.begin('DELETE', '/' + 'p'.repeat(1000));
   writer.begin('GET', '/third');
   writer.begin('M'.repeat(1000), '/fourth');
-  const texts = readInflight(memory, 0);
-  t.is(texts[0], 'GET /first');
-  t.is(texts[1], ('DELETE /' + 'p'.repeat(1000)).slice(0, INFLIGHT_ENTRY_BYTES - 1));
-  t.is(texts[2], 'GET /third');
-  t.is(texts[3], 'M'.repeat(INFLIGHT_ENTRY_BYTES - 1));
+  t.deepEqual(readInflight(memory, 0), ['M'.repeat(INFLIGHT_ENTRY_BYTES - 1), 'GET /third', ('DELETE /' + 'p'.repeat(1000)).slice(0, INFLIGHT_ENTRY_BYTES - 1), 'GET /first']);
 });
 
-test('more requests than entries: the surplus is left out and frees nothing', (t) => {
+/** `GET /from` … `GET /to`. */
+const gets = (from: number, to: number): string[] => Array.from({ length: Math.abs(to - from) + 1 }, (_, i) => `GET /${from + Math.sign(to - from) * i}`);
+
+test('more requests than entries: the newest are named, and how many there are is said', (t) => {
   const memory = new ArrayBuffer(INFLIGHT_BYTES);
   const writer = new InflightWriter(memory, 0);
-  const entries = Array.from({ length: INFLIGHT_ENTRIES }, (_, i) => writer.begin('GET', `/${i}`));
-  t.is(new Set(entries).size, INFLIGHT_ENTRIES);
-  t.is(writer.begin('GET', '/surplus'), -1);
-  writer.end(-1);
-  t.is(readInflight(memory, 0).length, INFLIGHT_ENTRIES);
-  writer.end(entries[5]!);
-  t.is(writer.begin('GET', '/later'), entries[5]!);
-  t.true(readInflight(memory, 0).includes('GET /later'));
+  const requests = Array.from({ length: INFLIGHT_ENTRIES }, (_, i) => writer.begin('GET', `/${i}`));
+  t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES - 1, 0) }, 'all are named');
+  for (let i = 0; i < 4; i++) requests.push(writer.begin('GET', `/${INFLIGHT_ENTRIES + i}`));
+  t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES + 3, 4), inFlight: INFLIGHT_ENTRIES + 4 });
+  // Those that have lost their entries end, and take none from who has them now.
+  for (const request of requests.slice(0, 4)) writer.end(request);
+  t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES + 3, 4) });
+});
+
+test('a free entry is taken before one that has a request, whatever has ended', (t) => {
+  const memory = new ArrayBuffer(INFLIGHT_BYTES);
+  const writer = new InflightWriter(memory, 0);
+  const requests = Array.from({ length: INFLIGHT_ENTRIES + 1 }, (_, i) => writer.begin('GET', `/${i}`));
+  writer.end(requests[9]!);
+  writer.begin('GET', '/later');
+  t.deepEqual(readInflight(memory, 0), ['GET /later', ...gets(INFLIGHT_ENTRIES, 10), ...gets(8, 1)]);
+  // Short ones beside streams that stay: one entry serves them all.
+  for (let i = 0; i < 100; i++) writer.end(writer.begin('GET', '/short'));
+  t.deepEqual(readInflight(memory, 0), ['GET /later', ...gets(INFLIGHT_ENTRIES, 10), ...gets(8, 2)]);
+});
+
+test('the named ones have ended: the number of the others is said', (t) => {
+  const memory = new ArrayBuffer(INFLIGHT_BYTES);
+  const writer = new InflightWriter(memory, 1);
+  const requests = Array.from({ length: 3 * INFLIGHT_ENTRIES }, () => writer.begin('GET', '/poll'));
+  for (const request of requests.slice(-INFLIGHT_ENTRIES)) writer.end(request);
+  t.deepEqual(inflightFields(memory, 1), { inFlight: 2 * INFLIGHT_ENTRIES });
+  for (const request of requests.slice(0, -INFLIGHT_ENTRIES)) writer.end(request);
+  t.deepEqual(inflightFields(memory, 1), {});
+  writer.begin('GET', '/next');
+  clearInflight(memory, 1);
+  t.deepEqual(inflightFields(memory, 1), {});
 });
 
 test('a kill between any two stores leaves only whole requests', (t) => {
@@ -80,19 +105,39 @@ test('a kill between any two stores leaves only whole requests', (t) => {
   writer.begin('PUT', '/new');
   const after = view.slice();
   const changed = [...after.keys()].filter((i) => before[i] !== after[i]);
-  const text = changed.filter((i) => i % INFLIGHT_ENTRY_BYTES !== 0);
+  const text = changed.filter((i) => i >= INFLIGHT_HEAD_BYTES);
   view.set(before);
   for (const i of text) {
     view[i] = after[i] ?? 0;
     seen.push(...readInflight(memory, 0));
   }
-  t.deepEqual(seen, [], 'text without its length is invisible');
+  t.deepEqual(seen, [], 'text without its number is invisible');
   view.set(after);
   t.deepEqual(readInflight(memory, 0), ['PUT /new']);
 });
 
+test('a kill while an entry is taken over leaves it free', (t) => {
+  const memory = new ArrayBuffer(INFLIGHT_BYTES);
+  const writer = new InflightWriter(memory, 0);
+  for (let i = 0; i < INFLIGHT_ENTRIES; i++) writer.begin('GET', `/${i}`);
+  // Text that looks at the table each time the writer asks for a character, which is before and between its stores.
+  const looks: unknown[] = [];
+  const watched = (text: string): string => {
+    const look = (i: number): number => {
+      looks.push(inflightFields(memory, 0));
+      return text.charCodeAt(i);
+    };
+    return { length: text.length, charCodeAt: look } as unknown as string;
+  };
+  writer.begin(watched('DELETE'), watched('/over'));
+  t.is(looks.length, 'DELETE/over'.length);
+  for (const look of looks) t.deepEqual(look, { requests: gets(INFLIGHT_ENTRIES - 1, 1), inFlight: INFLIGHT_ENTRIES });
+  t.deepEqual(inflightFields(memory, 0), { requests: ['DELETE /over', ...gets(INFLIGHT_ENTRIES - 1, 1)], inFlight: INFLIGHT_ENTRIES + 1 });
+});
+
 test('a length that no writer writes is not believed', (t) => {
   const memory = new ArrayBuffer(INFLIGHT_BYTES);
-  new Uint8Array(memory)[0] = 255;
+  new InflightWriter(memory, 0).begin('GET', '/');
+  new Uint8Array(memory)[INFLIGHT_HEAD_BYTES] = 255;
   t.deepEqual(readInflight(memory, 0), []);
 });

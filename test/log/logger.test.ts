@@ -108,8 +108,9 @@ test("'-' is stderr, JSON when that is no terminal, and nothing is lost at exit"
 });
 
 test('pretty: the sentence, and the stack below it', (t) => {
-  const { stderr } = stderrOf("const log = new Logger({ level: 'info', format: 'pretty', file: null }); log.emit('worker.died', { slot: 0, worker: 9, cause: 'of \\u009bboredom\\u001b', kind: 'exit', remedy: 'Say \"please\".', stack: 'Error: x\\u001b\\n    at f (a.js:1:2)', requests: ['GET /\\u009b'] });");
+  const { stderr } = stderrOf("const log = new Logger({ level: 'info', format: 'pretty', file: null }); log.emit('worker.died', { slot: 0, worker: 9, cause: 'of \\u009bboredom\\u001b', kind: 'exit', remedy: 'Say \"please\".', stack: 'Error: x\\u001b\\n    at f (a.js:1:2)', requests: ['GET /\\u009b'], inFlight: 21 });");
   t.regex(stderr, /ERROR.*worker 0 died: pid 9, of boredom/);
+  t.regex(stderr, /\n +inFlight: 21\n/);
   t.regex(stderr, /\n +remedy: Say "please"\.\n/);
   t.regex(stderr, /stack:\s*\n +Error: x\n +at f \(a\.js:1:2\)\n/, 'in lines');
   t.notRegex(stderr, /[\u001b\u009b]/, 'no control characters of a message');
