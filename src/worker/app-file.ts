@@ -1,10 +1,12 @@
 /**
  * The file an APP stands for: a path as `node PATH` would find it, else a package of the working directory. In the worker.
  */
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { DroverError } from '../errors.js';
+import { allows, checkReadable, firstLine, isDirectory, isFile, unreadable } from './app-access.js';
+import { commandOf, exportTarget, hasManifest, namedFiles, readManifest, unresolved, type NamedFile, type PackageJson } from './package-json.js';
 import { TYPESCRIPT_REMEDY } from './typescript-unstripped.js';
 
 export interface AppFile {
@@ -42,7 +44,7 @@ const RUNS_NODE = /^\s*exec node\b.* "\$basedir\/([^"]+)" +"\$@"$/m;
 
 /** A command in node_modules/.bin is a link for npm, for pnpm a shell script that runs the file: both stand for it. */
 function fromFile(target: string, file: string, path: string, cwd: string): AppFile {
-  const source = /^(?:|\.(?:ba)?sh)$/.test(extname(file)) && isReadable(file) ? readFileSync(file, 'utf8') : '';
+  const source = /^(?:|\.(?:ba)?sh)$/.test(extname(file)) && allows(file, constants.R_OK) ? readFileSync(file, 'utf8') : '';
   // V8 compiles a pattern at its first use.
   if (source === '' || !SHELL_SCRIPT.test(source)) return { file, argv1: path, command: undefined };
   const runs = RUNS_NODE.exec(source)?.[1];
@@ -52,15 +54,6 @@ function fromFile(target: string, file: string, path: string, cwd: string): AppF
   return { file: behind, argv1: argv1!, command: undefined };
 }
 
-function isReadable(file: string): boolean {
-  try {
-    accessSync(file, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function fromPath(target: string, path: string, cwd: string): string | undefined {
   const require = createRequire(join(cwd, 'drover'));
   for (const candidate of [path, ...EXTENSIONS.map((extension) => path + extension), ...EXTENSIONS.map((extension) => join(path, `index${extension}`))]) {
@@ -68,23 +61,13 @@ function fromPath(target: string, path: string, cwd: string): string | undefined
       return require.resolve(candidate);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // Anything else is for the user to know, for instance a package.json that is no JSON.
-      if (code !== 'MODULE_NOT_FOUND') throw unresolved(target, path, firstLine(error));
+      if (code === 'MODULE_NOT_FOUND') continue;
+      // Anything else is for the user to know, for instance a package.json that is no JSON; of one that may not be read Node 20 says nothing.
+      if (hasManifest(path)) readManifest(target, path);
+      throw unresolved(target, path, firstLine(error));
     }
   }
   return undefined;
-}
-
-function unresolved(target: string, path: string, why: string): DroverError {
-  const where = why.includes(path) ? '' : `${path}: `;
-  return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} cannot be resolved: ${where}${why}`, 'Look at its package.json, or give the path of the file to run.');
-}
-
-interface PackageJson {
-  name?: string;
-  main?: unknown;
-  exports?: unknown;
-  bin?: unknown;
 }
 
 function isPackageName(name: string): boolean {
@@ -110,7 +93,7 @@ function fromPackage(name: string, cwd: string): AppFile | undefined {
   }
   const command = commandOf(manifest, name);
   // A package for import only.
-  const target = importTarget(manifest.exports) ?? command;
+  const target = exportTarget(manifest.exports) ?? command;
   if (file === undefined && target !== undefined) file = fromPath(name, join(directory!, target), cwd);
   return file === undefined ? undefined : { file, argv1: file, command };
 }
@@ -118,56 +101,9 @@ function fromPackage(name: string, cwd: string): AppFile | undefined {
 function packageDirectory(name: string, cwd: string): string | undefined {
   for (let directory = cwd; ; directory = dirname(directory)) {
     const candidate = join(directory, 'node_modules', name);
-    if (isFile(join(candidate, 'package.json'))) return candidate;
+    if (hasManifest(candidate)) return candidate;
     if (directory === dirname(directory)) return undefined;
   }
-}
-
-/** Of a directory that has one. Throws ERR_DROVER_APP_NOT_FOUND. */
-function readManifest(target: string, directory: string): PackageJson {
-  const file = join(directory, 'package.json');
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw unreadable(target, file, error);
-    throw unresolved(target, file, firstLine(error));
-  }
-  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest)) throw unresolved(target, file, 'no object');
-  return manifest;
-}
-
-/** The command named like the package, else the only one or the first. */
-function commandOf({ bin }: PackageJson, name: string): string | undefined {
-  const files = Object.entries(typeof bin === 'string' ? { [name]: bin } : (bin ?? {})).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  const [, file] = files.find(([command]) => command === name.slice(name.indexOf('/') + 1)) ?? files[0] ?? [];
-  return file;
-}
-
-/** The file of the package's own export under the conditions of import, in order as written. */
-function importTarget(exports: unknown): string | undefined {
-  if (typeof exports === 'string') return exports;
-  if (Array.isArray(exports)) return exports.map(importTarget).find((target) => target !== undefined);
-  if (typeof exports !== 'object' || exports === null) return undefined;
-  if ('.' in exports) return importTarget(exports['.']);
-  for (const [condition, target] of Object.entries(exports)) {
-    const file = ['import', 'node', 'default', 'module-sync'].includes(condition) ? importTarget(target) : undefined;
-    if (file !== undefined) return file;
-  }
-  return undefined;
-}
-
-function checkReadable(target: string, file: string): void {
-  try {
-    accessSync(file, constants.R_OK);
-  } catch (error) {
-    throw unreadable(target, file, error);
-  }
-}
-
-function unreadable(target: string, file: string, error: unknown): DroverError {
-  const why = (error as NodeJS.ErrnoException).code === 'EACCES' ? 'permission denied' : firstLine(error);
-  return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} cannot be read: ${file}: ${why}`, 'Let the user that drover runs as read it, and enter the directories above it.');
 }
 
 /** TypeScript on a Node that does not strip types, with nothing loaded that does. */
@@ -191,13 +127,7 @@ export function hasPreloads(): boolean {
 }
 
 async function notFound(target: string, path: string, cwd: string): Promise<DroverError> {
-  let isDirectory: boolean;
-  try {
-    isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  } catch (error) {
-    return unreadable(target, path, error);
-  }
-  if (isDirectory) return noMain(target, path);
+  if (isDirectory(target, path)) return noMain(target, path);
   const near = await nearestFile(path, cwd);
   if (Module.isBuiltin(target) && near === undefined) {
     return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a module of Node's own, and no file in ${cwd}`, 'Of a package that has the same name give the path of the file to run.');
@@ -210,34 +140,43 @@ async function notFound(target: string, path: string, cwd: string): Promise<Drov
   );
 }
 
-/** A directory, perhaps a package's, that says nowhere which of its files is the app. `shown`: how the user would write it. */
+/** A directory, perhaps a package's, of whose files none is known to be the app. `shown`: how the user would write it. */
 function noMain(target: string, directory: string, shown = target): DroverError {
-  const { main, ...manifest } = isFile(join(directory, 'package.json')) ? readManifest(target, directory) : {};
-  const why = whyNoMain(main, manifest.exports, directory);
-  const notTold = (remedy: string): DroverError =>
-    new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a directory, and which of its files to run is told nowhere: ${why} (${directory})`, remedy);
+  const manifest = hasManifest(directory) ? readManifest(target, directory) : {};
+  const named = namedFiles(manifest);
+  // By the names that Node tries for "main".
+  const broken = named.find(({ file }) => !['', '.js', '.json', '.node', '/index.js', '/index.json', '/index.node'].some((rest) => isFile(join(directory, file) + rest)));
+  const isThere = broken !== undefined && isDirectory(target, join(directory, broken.file));
+  const why = broken === undefined ? whyNoMain(manifest, named) : `"${broken.field}" of its package.json is ${broken.file}, ${isThere ? 'a directory without an index.js' : 'which is not there'}`;
   const within = (file: string): string => `${shown.replace(/\/*$/, '/')}${normalize(file)}`;
-  // Node reads these only where a package is named, not its directory.
-  for (const [field, file] of Object.entries({ exports: importTarget(manifest.exports), bin: commandOf(manifest, String(manifest.name)) })) {
-    if (typeof file === 'string' && (isScript(file) || extname(file) === '') && isFile(join(directory, file))) {
-      return notTold(`Did you mean ${within(file)}, the "${field}" of its package.json?`);
-    }
-  }
+  const likely = (place: string): string | undefined => {
+    const name = likelyFile(target, join(directory, place));
+    return name === undefined ? undefined : within(join(place, name));
+  };
+  // Where a directory is named Node reads "main" alone, and where a package with "exports" is, these alone.
+  const other = named.find(({ file }) => (isScript(file) || extname(file) === '') && isFile(join(directory, file)));
+  const near = other === undefined ? ((isThere ? likely(broken.file) : undefined) ?? likely('.')) : `${within(other.file)}, the "${other.field}" of its package.json`;
+  const give = broken === undefined || isThere ? 'Give the path of the file.' : 'Is it built? Else give the path of the file.';
+  return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} is a directory, and which of its files to run cannot be told: ${why} (${directory})`, near === undefined ? give : `Did you mean ${near}?`);
+}
+
+/** Of a package.json whose files are there. */
+function whyNoMain({ exports }: PackageJson, named: NamedFile[]): string {
+  const main = named.find(({ field }) => field === 'main');
+  if (main !== undefined) return `its package has "exports" that name no file to run, and "main", ${main.file}, does not count beside them`;
+  const hidden = exports !== undefined && !named.some(({ field }) => field === 'exports');
+  return hidden ? 'its package.json has no "main", and "exports" that name no file to run' : 'it has no index.js and no package.json with a "main"';
+}
+
+/** Throws ERR_DROVER_APP_NOT_FOUND when the directory cannot be read. */
+function likelyFile(target: string, directory: string): string | undefined {
   let names: string[];
   try {
     names = readdirSync(directory).filter((name) => isScript(name) && !/\.(config|test|spec)\./.test(name));
   } catch (error) {
-    return unreadable(target, directory, error);
+    throw unreadable(target, directory, error);
   }
-  const likely = names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
-  return notTold(likely === undefined ? 'Give the path of the file.' : `Did you mean ${within(likely)}?`);
-}
-
-function whyNoMain(main: unknown, exports: unknown, directory: string): string {
-  const hidden = exports !== undefined && importTarget(exports) === undefined;
-  if (typeof main !== 'string' || main === '') return hidden ? 'its package.json has no "main", and "exports" that name no file to run' : 'it has no index file and no package.json with a "main"';
-  if (existsSync(join(directory, main))) return `its package.json has "exports" that name no file to run, and "main", ${main}, does not count beside them`;
-  return `"main" of its package.json is ${main}, which is not there, and it has no index file`;
+  return names.find((name) => /^index\./.test(name)) ?? names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
 }
 
 /** A file of the same directory with nearly that name, as the user would write it. */
@@ -266,18 +205,6 @@ function pathFrom(cwd: string, path: string): string {
   return path.startsWith(`${cwd}/`) ? `./${path.slice(cwd.length + 1)}` : path;
 }
 
-function isFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
 function isScript(name: string): boolean {
   return /(?<!\.d)\.[cm]?[jt]s$/.test(name);
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
 }

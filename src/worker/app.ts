@@ -29,14 +29,17 @@ export interface Surroundings {
   listens(): boolean;
   /** True once one does; false when the event loop has run empty. `why`: what there is to serve meanwhile, told when it takes long. */
   untilListensOrIdle(why: string): Promise<boolean>;
+  /** The file that APP stands for is known, and about to run. */
+  onFile(file: string): void;
   /** Why the last listen() failed, if it did. */
   refused(): ListenRefusal | undefined;
 }
 
 /** Rejects with what the app threw, or with a DroverError. */
-export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, refused }: Surroundings): Promise<App> {
+export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, onFile, refused }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
   const { file, argv1, command } = await findAppFile(name.target, cwd);
+  onFile(file);
   process.argv.splice(1, Infinity, argv1, ...appArgs);
   const main = await runAsMain(file);
   // A server that was opened and closed only to find a free port does not count: it is gone after a turn.

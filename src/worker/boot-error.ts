@@ -1,7 +1,6 @@
 /**
  * What went wrong while an app was loaded, in a line or two for people: what was thrown, and at which file and line. In the worker.
  */
-import { statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
@@ -106,11 +105,9 @@ function unplacedSyntaxError(error: Error, file: string | undefined): string | u
 /**
  * V8 knows where a module has its syntax error, but node keeps it to itself until the process dies of it. So the module and the files it
  * imports are parsed, not run, by another node, which dies of it. Only after a failed boot. Answers `file:line`, the line itself and the message, as node begins the stack of
- * a syntax error in CommonJS. `named`: as the user may name it, without its extension, or by its directory.
+ * a syntax error in CommonJS.
  */
-function findSyntaxError(named: string): string | undefined {
-  const file = ['', '.js', '.mjs', '/index.js', '/index.mjs'].map((rest) => named + rest).find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
-  if (file === undefined) return undefined;
+function findSyntaxError(file: string): string | undefined {
   // Loaded here only: it costs every worker's boot a few milliseconds.
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { stderr } = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', '--input-type=module', '-e', PARSE_ALL, pathToFileURL(file).href], {

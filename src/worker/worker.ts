@@ -70,6 +70,7 @@ export class Worker {
     () => this.#info,
   );
   #app: App | undefined;
+  #appFile: string | undefined;
   readonly #servers: AppServers;
   #class: WorkerClass = {};
   readonly #asker: Asker;
@@ -149,6 +150,7 @@ export class Worker {
       this.#app = await loadApp(config, {
         listens: () => this.#listening.now(),
         untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
+        onFile: (file) => (this.#appFile = file),
         refused: () => this.#intercept.refused,
       });
       await this.#untilListens(this.#app);
@@ -171,7 +173,7 @@ export class Worker {
   }
 
   #sayBootFailed(thrown: unknown): ErrorCode {
-    const error = toBootError(thrown, { app: this.#parts.init.config.app, file: process.argv[1], refused: this.#intercept.refused });
+    const error = toBootError(thrown, { app: this.#parts.init.config.app, file: this.#appFile, refused: this.#intercept.refused });
     this.#saidBootFailed = true;
     sendBootFailed(this.#parts.channel, error);
     return error.code;

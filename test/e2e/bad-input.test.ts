@@ -225,6 +225,28 @@ test.serial('app in a directory that may not be entered, or one that may not be 
   }
 });
 
+test.serial('an APP of which a directory or the package.json may not be read: not said to be missing, nor to be wrong', async (t) => {
+  const prefix = IS_ROOT ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+  for (const [closed, mode, target, unread] of [
+    ['app', 0, './app', 'app'],
+    ['app', 0o644, './app', 'app'],
+    ['app/package.json', 0, 'app', 'app/package.json'],
+    ['app/dist', 0, 'app', 'app/dist/main.js'],
+    ['node_modules/app', 0, 'app', 'node_modules/app'],
+    ['node_modules/app/package.json', 0, 'app', 'node_modules/app/package.json'],
+  ] as const) {
+    const dir = scratch(t);
+    chmodSync(dir, 0o755);
+    const app = join(dir, closed.startsWith('node_modules') ? 'node_modules/app' : 'app');
+    mkdirSync(join(app, 'dist'), { recursive: true });
+    writeFileSync(join(app, 'package.json'), '{"main":"dist/main.js"}');
+    writeFileSync(join(app, 'dist/main.js'), '');
+    chmodSync(join(dir, closed), mode);
+    await fails(t, 'app', [target, '-b', '127.0.0.1:0'], [new RegExp(`app ${target} cannot be read: ${join(dir, unread)}: permission denied`), /Let the user that drover runs as read it/], { prefix, cwd: dir });
+    chmodSync(join(dir, closed), 0o755);
+  }
+});
+
 test.serial('a link that points nowhere', async (t) => {
   const dir = scratch(t);
   symlinkSync(join(dir, 'gone.js'), join(dir, 'current.js'));

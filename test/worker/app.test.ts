@@ -241,6 +241,16 @@ for (const [app, path] of [['syntax.cjs', 'syntax.cjs:2'], ['syntax.mjs', 'synta
   });
 }
 
+test('a syntax error below the file that a package.json names', async (t) => {
+  const cwd = scratch(t);
+  mkdirSync(join(cwd, 'd/lib'), { recursive: true });
+  writeFileSync(join(cwd, 'd/package.json'), '{"type":"module","main":"lib/a.js"}');
+  writeFileSync(join(cwd, 'd/lib/a.js'), "import './b.js';");
+  writeFileSync(join(cwd, 'd/lib/b.js'), '\nconst b = ;');
+  const failed = await start(t, { app: 'd', cwd }).bootFailed();
+  t.is(failed.message, `app d threw while loading: SyntaxError: Unexpected token ';' (${cwd}/d/lib/b.js:2)`);
+});
+
 for (const [text, name, message, remedy] of [
   ['exports.makeApp = () => {}; exports.web = { handler() {} };', 'makeap', 'has no export makeap; it exports makeApp (a function of 0 parameters), web (an object)', 'Did you mean a.cjs:makeApp?'],
   ['exports.web = { handler() {} };', 'web.handle', 'has no export web.handle; in web there is handler (a function of 0 parameters)', 'Did you mean a.cjs:web.handler?'],
@@ -327,18 +337,28 @@ test('a package whose bin has values that are no paths: the one that is', async 
 });
 
 for (const [is, files, app, expected, remedy] of [
-  ['a directory with nothing in it', {}, './d', /^app \.\/d is a directory, and .* no index file and no package\.json with a "main" \(\/.*\/d\)$/, /^Give the path of the file\.$/],
+  ['a directory with nothing in it', {}, './d', /^app \.\/d is a directory, and .* no index\.js and no package\.json with a "main" \(\/.*\/d\)$/, /^Give the path of the file\.$/],
   ['a directory with one script', { 'd/web.js': '', 'd/web.test.js': '', 'd/types.d.ts': '' }, 'd/', /^app d\/ is a directory/, /^Did you mean d\/web\.js\?$/],
   ['a directory with a likely script', { 'd/a.js': '', 'd/server.mjs': '' }, './d', /is a directory/, /^Did you mean \.\/d\/server\.mjs\?$/],
-  ['a directory whose main is missing', { 'd/package.json': '{"main":"dist/x.js"}' }, './d', /"main" of its package\.json is dist\/x\.js, which is not there/, /Give the path/],
-  ['a package of a command only', { 'd/package.json': '{"name":"@a/d","bin":{"x":"./no.js","d":"./cli.js"}}', 'd/cli.js': '', 'd/other.js': '' }, 'd', /no index file and no package\.json with a "main"/, /^Did you mean d\/cli\.js, the "bin" of its package\.json\?$/],
+  ['a directory whose main is missing', { 'd/package.json': '{"main":"dist/x.js"}' }, './d', /"main" of its package\.json is dist\/x\.js, which is not there \(/, /^Is it built\? Else give the path of the file\.$/],
+  ['a directory whose main is a directory', { 'd/package.json': '{"main":"lib"}', 'd/lib/x': '', 'd/app.js': '' }, './d', /"main" of its package\.json is lib, a directory without an index\.js \(/, /^Did you mean \.\/d\/app\.js\?$/],
+  ['a package whose main is a directory with an index file that does not count', { 'node_modules/p/package.json': '{"main":"./lib/"}', 'node_modules/p/lib/index.mjs': '', 'node_modules/p/lib/app.js': '' }, 'p', /"main" of its package\.json is \.\/lib\/, a directory without an index\.js \(/, /^Did you mean \.\/node_modules\/p\/lib\/index\.mjs\?$/],
+  ['a directory whose main is a directory with a likely script', { 'd/package.json': '{"main":"lib"}', 'd/lib/app.js': '', 'd/lib/b.js': '', 'd/server.js': '' }, './d', /a directory without an index\.js \(/, /^Did you mean \.\/d\/lib\/app\.js\?$/],
+  ['a directory whose main is itself', { 'd/package.json': '{"main":"."}', 'd/app.js': '' }, './d', /"main" of its package\.json is \., a directory without an index\.js \(/, /^Did you mean \.\/d\/app\.js\?$/],
+  ['a package that is not built', { 'node_modules/p/package.json': '{"exports":{".":{"import":"./dist/i.mjs","require":"./dist/i.cjs"}}}' }, 'p', /cannot be told: "exports" of its package\.json is \.\/dist\/i\.mjs, which is not there \(.*\/node_modules\/p\)$/, /^Is it built\?/],
+  ['a package for require that is not built', { 'node_modules/p/package.json': '{"exports":{"require":"./dist/i.cjs"}}' }, 'p', /"exports" of its package\.json is \.\/dist\/i\.cjs, which is not there \(/, /^Is it built\?/],
+  ['a directory whose exports are missing', { 'd/package.json': '{"exports":"./nope.js"}' }, './d', /"exports" of its package\.json is \.\/nope\.js, which is not there \(/, /^Is it built\?/],
+  ['a package whose exports are missing and whose main is there', { 'node_modules/p/package.json': '{"exports":"./nope.js","main":"lib/m.js"}', 'node_modules/p/lib/m.js': '' }, 'p', /"exports" of its package\.json is \.\/nope\.js, which is not there \(/, /^Did you mean \.\/node_modules\/p\/lib\/m\.js, the "main" of its package\.json\?$/],
+  ['a package whose command is not built', { 'node_modules/p/package.json': '{"bin":"./dist/cli.js"}' }, 'p', /"bin" of its package\.json is \.\/dist\/cli\.js, which is not there \(/, /^Is it built\?/],
+  ['a package of a command only', { 'd/package.json': '{"name":"@a/d","bin":{"x":"./no.js","d":"./cli.js"}}', 'd/cli.js': '', 'd/other.js': '' }, 'd', /no index\.js and no package\.json with a "main"/, /^Did you mean d\/cli\.js, the "bin" of its package\.json\?$/],
   ['a package of exports only', { 'package.json': '{"exports":{"import":"./d/a.js"}}', 'd/a.js': '' }, '.', /^app \. is a directory/, /^Did you mean \.\/d\/a\.js, the "exports" of its package\.json\?$/],
-  ['a package whose command is not there', { 'd/package.json': '{"bin":"./cli.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
+  ['a package whose command is not there', { 'd/package.json': '{"bin":"./cli.js"}', 'd/app.js': '' }, './d', /"bin" of its package\.json is \.\/cli\.js, which is not there \(/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package whose exports are data', { 'd/package.json': '{"exports":"./data.json"}', 'd/data.json': '{}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package whose bin is null', { 'd/package.json': '{"name":"d","bin":null}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['a package of types only', { 'node_modules/p/package.json': '{"main":"","types":"index.d.ts"}', 'node_modules/p/index.d.ts': '' }, 'p', /^app p is a directory, and .* no package\.json with a "main" \(.*\/node_modules\/p\)$/, /^Give the path of the file\.$/],
   ['a package of which only other files are exported', { 'node_modules/p/package.json': '{"exports":{"./x":"./x.js"}}', 'node_modules/p/app.js': '' }, 'p', /no "main", and "exports" that name no file to run/, /^Did you mean \.\/node_modules\/p\/app\.js\?$/],
-  ['a package whose exports hide its main', { 'node_modules/p/package.json': '{"exports":{".":null},"main":"app.js"}', 'node_modules/p/app.js': '' }, 'p', /"main", app\.js, does not count/, /^Did you mean \.\/node_modules\/p\/app\.js\?$/],
+  ['a package whose exports hide its main', { 'node_modules/p/package.json': '{"exports":{".":null},"main":"app.js"}', 'node_modules/p/app.js': '' }, 'p', /"main", app\.js, does not count/, /^Did you mean \.\/node_modules\/p\/app\.js, the "main" of its package\.json\?$/],
+  ['a package whose exports hide a main without its extension', { 'node_modules/p/package.json': '{"exports":{".":null},"main":"app"}', 'node_modules/p/app.js': '' }, 'p', /"main", app, does not count/, /^Did you mean \.\/node_modules\/p\/app\.js\?$/],
   ['beside a package of that name', { 'p/package.json': '{"main":"no.js"}', 'p/app.js': '', 'node_modules/p/package.json': '{}' }, 'p', /"main" of its package\.json is no\.js/, /^Did you mean p\/app\.js\?$/],
   ['a package.json with a byte order mark', { 'd/package.json': '\uFEFF{"main":"no.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
@@ -460,6 +480,16 @@ test('an app that is kept alive and serves nothing yet: said after a while', asy
   t.is(a, 'there is nothing to serve (it exports nothing), and it has not called listen()');
   t.is(b, 'it exports something to serve, but its code also calls listen()');
   t.is(c, 'cannot listen at 127.0.0.1:80: refused by the test');
+});
+
+test('a link that leads back to itself: no permission is asked for', async (t) => {
+  const cwd = scratch(t);
+  symlinkSync('b', join(cwd, 'a'));
+  symlinkSync('a', join(cwd, 'b'));
+  const failed = await start(t, { app: './a', cwd }).bootFailed();
+  t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND');
+  t.regex(failed.message, /^app \.\/a cannot be read: .*: ELOOP: too many symbolic links/);
+  t.is(failed.remedy, undefined);
 });
 
 test('a file that may not be read', async (t) => {
