@@ -121,13 +121,17 @@ function findSyntaxError(file: string): string | undefined {
 
 const PARSE_ALL = `
 import { readFileSync } from 'node:fs';
+import * as modules from 'node:module';
 import { SourceTextModule } from 'node:vm';
 const seen = new Set();
 function parse(url) {
-  if (seen.has(url) || !/\\.m?js$/.test(url)) return;
+  if (seen.has(url) || !/\\.m?[jt]s$/.test(url)) return;
   seen.add(url);
   let source;
-  try { source = readFileSync(new URL(url), 'utf8'); } catch { return; }
+  try {
+    source = readFileSync(new URL(url), 'utf8');
+    if (url.endsWith('ts')) source = modules.stripTypeScriptTypes(source);
+  } catch { return; }
   const module = new SourceTextModule(source, { identifier: url });
   const specifiers = module.moduleRequests?.map((request) => request.specifier) ?? module.dependencySpecifiers;
   for (const specifier of specifiers) if (/^(\\.|\\/|file:)/.test(specifier)) parse(new URL(specifier, url).href);
