@@ -61,6 +61,10 @@ export class Edge {
     for (const policy of this.#policies) policy.flush?.();
   }
 
+  writeOut(): void {
+    for (const policy of this.#policies) policy.writeOut?.();
+  }
+
   #take(server: Server): void {
     const [requests, streams, upgrades, errors] = [this.#requests, this.#streams, this.#upgrades, this.#errors];
     const emit = server.emit as Emit;

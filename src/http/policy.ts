@@ -36,6 +36,8 @@ export interface Policy {
   clientError?(error: Error, socket: Socket): boolean;
   /** USR1: open files anew. */
   reopen?(): void;
+  /** The process may be killed in a moment: begin to write what is not written, and wait for nobody. */
+  writeOut?(): void;
   /** The last thing before the process exits, whichever way: write what is not written. Synchronous. */
   flush?(): void;
 }

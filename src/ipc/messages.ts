@@ -67,6 +67,8 @@ export type MasterMessage =
       /** Row on the board. */
       row: number;
       generation: number;
+      /** The master's pid: a worker whose master dies meanwhile has another parent. */
+      master: number;
       config: WorkerConfig;
       /** Keys of TLS session tickets, as in `ticket-keys`. */
       ticketKeys: string[];

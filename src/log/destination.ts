@@ -5,9 +5,11 @@
  * bound and tried again by a timer; beyond the bound lines are lost, and counted. At the end of the process there is one last, bounded attempt.
  *
  * The description of standard error is shared with the workers and the app, and so are its flags. A pipe is therefore opened anew, as one that does not
- * block; a socket (systemd, Node as the parent) is asked by each send(2) not to. Terminals, a pipe of another user's, and any without /proc block who writes to them.
+ * block, and so is a terminal, which may be stopped; a socket (systemd, Node as the parent) is asked by each send(2) not to. A pipe or a terminal of another user's, and any without /proc, block who
+ * writes to them.
  */
 import fs from 'node:fs';
+import { isatty } from 'node:tty';
 import { check, native } from '../native.js';
 
 /** Kept at most: two thousand lines or so, or the stacks of sixteen workers that die at once. */
@@ -145,7 +147,7 @@ export class LogDestination {
 
 function openStderr(): number {
   try {
-    if (fs.fstatSync(2).isFIFO()) return fs.openSync('/proc/self/fd/2', O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    if (fs.fstatSync(2).isFIFO() || isatty(2)) return fs.openSync('/proc/self/fd/2', O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
     // Nobody reads it any more, it belongs to another user, or there is no /proc.
   }

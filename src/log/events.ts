@@ -55,7 +55,7 @@ export const EVENTS = {
   'workers.full': {
     level: 'warn',
     message: 'no worker takes connections: {workers|worker is|workers are} at the limit of {limit|connection|connections} (--worker-connections), and {waiting}: raise it, add workers (-w), or close idle connections',
-    help: 'It was so at two looks in a row (drover looks each quarter of --timeout, 5 s at most; with 0 it does not), and connections waited in an accept queue at both. At most once a minute. Not for --worker-concurrency: to be full of requests passes with them. `workers`: those that serve. `length`: how many connections wait, where the kernel tells (not of unix sockets). `limit`: the highest, where a reload has changed it and not all workers have the new one.',
+    help: 'It was so at two looks in a row (drover looks each quarter of --timeout, 5 s at most; with 0 it does not), connections waited in an accept queue at both, and none was taken in between. At most once a minute. Not for --worker-concurrency: to be full of requests passes with them. `workers`: those that serve. `length`: how many connections wait, where the kernel tells (not of unix sockets). `limit`: the highest, where a reload has changed it and not all workers have the new one.',
   },
   'workers.free': { level: 'info', message: 'a worker takes connections again, after {fullMs} ms', help: 'Follows `workers.full`. `fullMs`: from the look that saw it first to the one that saw it over.' },
   'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full.' },
@@ -91,7 +91,7 @@ export const EVENTS = {
   'log.dropped': { level: 'warn', message: '{lines|line|lines} of this log lost here: its reader was too slow, or its disk full', help: 'drover does not wait for its log: of what cannot be written up to 512 KiB are kept, the rest is lost. See --log-file.' },
   'access-log.failed': { level: 'error', message: 'worker {slot}: the access log cannot be written to {file}: {error}; it is tried again every second', help: 'At most every 10 s per worker. Lines are kept meanwhile, up to 1 MiB per worker. Also of a worker that finds, when it has its first line, that the file cannot be opened: it serves all the same.' },
   'access-log.recovered': { level: 'info', message: 'worker {slot}: the access log can be written again: {file}', help: '' },
-  'access-log.dropped': { level: 'warn', message: 'worker {slot}: {lines|line of the access log was|lines of the access log were} dropped: {file} does not take them fast enough', help: 'A disk or a reader that is slow, hangs, or is full. At most every 10 s per worker; `lines`: since it was last told.' },
+  'access-log.dropped': { level: 'warn', message: 'worker {slot}: {lines|line of the access log was|lines of the access log were} dropped: {file} does not take them', help: 'A disk or a reader that is slow, hangs, or is full. At most every 10 s per worker; `lines`: since it was last told.' },
   'http.sendfile-refused': { level: 'warn', message: 'X-Sendfile: {path} is not below {root}, or a symbolic link or no readable file; {url} was answered with 403', help: 'At most every 10 s per worker; `count`: how many since it was last told. Missing files are 404 and not logged.' },
   'child.reaped': { level: 'debug', message: 'adopted process {pid} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
 } as const satisfies Record<string, EventRow>;

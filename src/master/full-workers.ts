@@ -25,8 +25,10 @@ export const TELL_EVERY_MS = 60_000;
 
 /** The policy: the board and a time in, what to tell out. */
 export class FullWorkers {
-  /** The first of the looks in a row that saw all full and something waiting. */
+  /** The first of the looks in a row that saw all full, something waiting, and nothing accepted since the look before. */
   #since: number | undefined;
+  /** What these workers had accepted then, in all. */
+  #accepted = 0;
   /** The same of what was told, and is not over yet. */
   #toldOf: number | undefined;
   #toldAt = -Infinity;
@@ -39,9 +41,11 @@ export class FullWorkers {
       this.#since = undefined;
       return undefined;
     }
-    // One look alone may have met a burst.
-    if (this.#since === undefined) {
+    const accepted = rows.reduce((sum, row) => sum + board.get(row, 'accepted'), 0);
+    // One look alone may have met a burst; and where connections are taken as fast as others close, a queue is how it works.
+    if (this.#since === undefined || accepted !== this.#accepted) {
       this.#since = now;
+      this.#accepted = accepted;
       return undefined;
     }
     if (now - this.#toldAt < TELL_EVERY_MS) return undefined;

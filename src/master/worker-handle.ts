@@ -210,7 +210,7 @@ export class WorkerHandle {
       names.push('certificates');
     }
     const { slot, row, generation } = this;
-    this.send({ type: 'init', slot, row, generation, config: workerConfig(options.loaded, options.reportDir), ticketKeys: options.ticketKeys, fds: names }, fds);
+    this.send({ type: 'init', slot, row, generation, master: process.pid, config: workerConfig(options.loaded, options.reportDir), ticketKeys: options.ticketKeys, fds: names }, fds);
     if (certificatesFd !== undefined) closeFd(certificatesFd);
   }
 

@@ -85,4 +85,8 @@ export class AppServers {
   flush(): void {
     this.#edge?.flush();
   }
+
+  writeOut(): void {
+    this.#edge?.writeOut();
+  }
 }

@@ -62,7 +62,6 @@ const CLOSED_WAIT_MS = 1_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
-  readonly #masterPid = process.ppid;
   #state: 'booting' | 'ready' | 'draining' | 'exiting' = 'booting';
   #intercept!: Intercept;
   readonly #hooks = new WorkerHooks(
@@ -265,9 +264,9 @@ export class Worker {
 
   #onMasterGone(): void {
     if (this.#state === 'exiting') return;
-    const { config, slot } = this.#parts.init;
+    const { config, slot, master } = this.#parts.init;
     const graceMs = config.gracefulTimeoutMs;
-    void tellOrphaned(config, { slot, master: this.#masterPid, worker: process.pid, graceMs });
+    void tellOrphaned(config, { slot, master, worker: process.pid, graceMs });
     this.#drain({ graceMs, close: 'all', exitCode: EXIT_CODES.masterGone.code, bounded: false });
   }
 
@@ -286,7 +285,7 @@ export class Worker {
     this.#order = order;
     if (!order.bounded) setTimeout(() => void this.#exit(order.exitCode), order.graceMs).unref();
     // The master's KILL, if it comes to that, shall find no line of the access log unwritten.
-    else setTimeout(() => setInterval(() => this.#servers.flush(), LAST_FLUSH_MS).unref(), order.graceMs - LAST_MOMENT_MS).unref();
+    else setTimeout(() => setInterval(() => this.#servers.writeOut(), LAST_WRITE_MS).unref(), order.graceMs - LAST_MOMENT_MS).unref();
     if (!first) {
       // The first order's acceptors have stopped. What a second one adds is who bounds it, the exit code, and that drover stops.
       return;
@@ -424,4 +423,4 @@ export class Worker {
 
 /** So that the exit comes before the master's KILL. */
 const LAST_MOMENT_MS = 100;
-const LAST_FLUSH_MS = 10;
+const LAST_WRITE_MS = 10;

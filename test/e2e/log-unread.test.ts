@@ -1,4 +1,4 @@
-/** A log that goes to a pipe which is full and which nobody reads: the master goes on, and says later what is missing. */
+/** A log that goes to a pipe which is full and which nobody reads, or to a terminal that is stopped: the master goes on, and says later what is missing. */
 import test from 'ava';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,4 +52,36 @@ module.exports = (req, res) => res.end('${answer}');`;
   fill(fifo, FILLER);
   d.signal('SIGTERM');
   t.deepEqual(await d.finished(), { code: 0, signal: null });
+});
+
+/** Gives what it runs a terminal as standard error that takes nothing, as after Ctrl-S. */
+const ON_STOPPED_TERMINAL = [
+  'python3',
+  '-c',
+  'import os, pty, sys, termios\nmaster, terminal = pty.openpty()\nos.dup2(terminal, 2)\nos.set_inheritable(master, True)\ntermios.tcflow(2, termios.TCOOFF)\nos.execvp(sys.argv[1], sys.argv[1:])',
+];
+
+test.serial('on a terminal that is stopped reloads are done, and workers of a killed master answer and end', async (t) => {
+  const dir = scratch(t);
+  const [app, socketPath, requested] = ['app.cjs', 'socket', 'requested'].map((name) => join(dir, name)) as [string, string, string];
+  const source = (answer: string): string => `const fs = require('node:fs');
+module.exports = (req, res) => {
+  if (req.url === '/') return res.end('${answer}');
+  fs.writeFileSync(${JSON.stringify(requested)}, '');
+  const master = process.ppid;
+  const timer = setInterval(() => process.ppid !== master && (clearInterval(timer), res.end('answered')), 10);
+};`;
+  const answers = (body: string): Promise<true> => poll(`the answer ${body}`, async () => (existsSync(socketPath) && (await get({ socketPath })).body === body ? true : undefined));
+  writeFileSync(app, source('old'));
+  const d = start(t, [app, '-w', '1', '-b', `unix:${socketPath}`], { prefix: ON_STOPPED_TERMINAL });
+  await answers('old');
+  writeFileSync(app, source('new'));
+  d.signal('SIGHUP');
+  await answers('new');
+  const late = get({ socketPath }, '/late');
+  await poll('the request', () => (existsSync(requested) ? true : undefined));
+  d.signal('SIGKILL');
+  t.is((await late).body, 'answered');
+  t.is((await d.finished()).signal, 'SIGKILL');
+  t.deepEqual(d.processes(), []);
 });

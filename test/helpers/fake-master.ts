@@ -88,7 +88,7 @@ export class FakeMaster {
       return { code, signal };
     });
     const slot = options.slot ?? 0;
-    this.send({ type: 'init', slot, row: this.row, generation: 1, config: { ...defaults(options), ...options.config }, ticketKeys: new TicketKeys().keys, fds: ['board', 'inflight'] }, [boardFd, inflightFd]);
+    this.send({ type: 'init', slot, row: this.row, generation: 1, master: process.pid, config: { ...defaults(options), ...options.config }, ticketKeys: new TicketKeys().keys, fds: ['board', 'inflight'] }, [boardFd, inflightFd]);
     closeFd(boardFd);
     closeFd(inflightFd);
   }

@@ -56,6 +56,16 @@ test('full, and nothing waits: not told; what then waits must be seen twice as w
   t.deepEqual(policy.look(95_000, FREE, ROWS, nothing), { is: 'free', fullMs: 75_000 });
 });
 
+test('connections that are taken as others close: a busy server, and not told', (t) => {
+  const policy = new FullWorkers();
+  const board = boardOf([2, 3]);
+  for (let now = 0; now < 50_000; now += 5000) {
+    board.set(1, 'accepted', now);
+    t.is(policy.look(now, board, ROWS, three), undefined);
+  }
+  t.deepEqual(policy.look(50_000, board, ROWS, three), told);
+});
+
 test('once a minute, whether it lasts or comes again', (t) => {
   const lasts = new FullWorkers();
   lasts.look(0, FULL, ROWS, three);

@@ -14,7 +14,7 @@ export const LOG = [
     reload: 'restart',
     help: `file for drover's own log; -: standard error.
 Reopened on USR1. What the app writes to its standard output and error is left alone.
-A line is written at once. Where a pipe or a socket (systemd's) is full, as nobody reads it, up to 512 KiB of lines are kept; the rest is lost, and \`log.dropped\` says how many. At its end drover waits up to 2 s for who has not read them. A terminal that is stopped, a pipe that belongs to another user, and a disk that hangs make drover wait: it then reloads and stops late.`,
+A line is written at once. Where a pipe or a socket (systemd's) is full, as nobody reads it, or a terminal is stopped, up to 512 KiB of lines are kept; the rest is lost, and \`log.dropped\` says how many. At its end drover waits up to 2 s for who has not read them. A pipe or a terminal that belongs to another user and a disk that hangs make drover wait: it then reloads and stops late.`,
   },
   {
     name: 'logLevel',

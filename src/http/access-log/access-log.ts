@@ -134,6 +134,10 @@ export class AccessLog implements Policy {
     this.#writer.flush();
   }
 
+  writeOut(): void {
+    this.#writer.writeOut();
+  }
+
   #onResponseEnd(response: LoggedResponse): void {
     const exchange = response[kExchange];
     if (exchange === undefined) return;

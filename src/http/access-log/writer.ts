@@ -100,6 +100,11 @@ export class LogWriter {
     });
   }
 
+  /** What is gathered need not wait for more. Waits for nobody itself. */
+  writeOut(): void {
+    if (!this.#busy) this.#write();
+  }
+
   /** Everything, now. */
   flush(): void {
     this.#toBytes();
