@@ -6,6 +6,7 @@
  * Rank 1. In the master.
  */
 import { accessSync, constants, statSync } from 'node:fs';
+import { relative } from 'node:path';
 import { DroverError } from '../errors.js';
 import { DEFAULT_HOST, DEFAULT_PORT, formatAddress, parseAddress, parsePort } from './address.js';
 import type { LoadedCertificates } from './certificates.js';
@@ -13,13 +14,13 @@ import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
 import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
 import { checkEdge, edgeConfig } from './edge-config.js';
-import { hintForFlag } from './foreign-flags.js';
 import { hookMeant, hookRemedy } from './foreign-hooks.js';
+import { hintForKey } from './foreign-keys.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
 import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
 import { parseValue, Unfit } from './parse-value.js';
-import { splitWords } from './shell-words.js';
+import { shellWord, splitWords } from './shell-words.js';
 import { handedOver } from './socket-activation.js';
 import { DOCTOR, mistakenCommand } from './subcommands.js';
 import type { WorkerConfig } from './worker-config.js';
@@ -102,7 +103,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const handed: Layer = new Map(sockets.length === 0 ? [] : [['bind', { source: 'supervisor', where: 'environment variable LISTEN_FDS', raw: sockets }]]);
   const layers = [handed, file, fromEnvironment(env), variable, flags];
   const resolved = resolveLayers(layers, input);
-  if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw new DroverError('ERR_DROVER_NO_APP', 'no app given', 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)');
+  if (resolved.config.app === '' && action !== 'printConfig' && action !== 'doctor') throw noApp(configFile, resolved.config.chdir, cwd);
   const mistaken = action === 'doctor' || resolved.sources.app.source !== 'flag' ? undefined : mistakenCommand(argv, resolved.config.chdir, false);
   if (mistaken !== undefined) throw mistaken;
   const sourceOf = (name: OptionName): ValueSource => resolved.sources[name];
@@ -123,6 +124,13 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     json,
     prints,
   });
+}
+
+function noApp(configFile: string | null, chdir: string, cwd: string): DroverError {
+  const other = configFile === null ? findConfigFile(chdir) : null;
+  const within = other?.startsWith(`${cwd}/`) === true ? relative(cwd, other) : other;
+  const remedy = within === null ? 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)' : `The config file is looked for where drover is started, not in the directory of --chdir: give \`-c ${shellWord(within)}\`, or APP.`;
+  return new DroverError('ERR_DROVER_NO_APP', 'no app given', remedy);
 }
 
 /** The flags of the command line. Where it begins with a command that drover does not have, that is what is wrong with a second word. */
@@ -264,8 +272,7 @@ function fromFile(exported: Readonly<Record<string, unknown>>, path: string): La
       throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: ${JSON.stringify(key)} cannot be set in the config file`, `Give --${kebab(key)} on the command line or in DROVER_CMD_ARGS.`);
     }
     if (!inFile.some(({ name }) => name === key)) {
-      // Gunicorn's and PM2's keys have underscores.
-      const hint = hintForFlag(`--${kebab(key).replaceAll('_', '-')}`, typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined);
+      const hint = hintForKey(key, raw);
       if (hint !== undefined) throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown option ${JSON.stringify(key)}`, hint);
       if (typeof raw === 'function') throw new DroverError('ERR_DROVER_UNKNOWN_KEY', `${path}: unknown hook ${JSON.stringify(key)}`, hookRemedy(key));
       const near = nearest(key, [...inFile.map(({ name }) => name), ...Object.keys(HOOKS)]) ?? hookMeant(key);

@@ -37,6 +37,13 @@ interface Listenable {
   listen(port: number, host: string): unknown;
 }
 
+/** What the app's own listen(port, host) threw when drover called it. */
+export class ListenThrew extends Error {
+  constructor(readonly thrown: unknown) {
+    super('listen() threw');
+  }
+}
+
 export type Kind = 'server' | 'fastify' | 'koa' | 'fetch' | 'handler' | 'listenable' | 'promise' | 'factory';
 
 /** What a value is to drover, or undefined when it is nothing that can be served. */
@@ -128,7 +135,14 @@ async function fetchStyle(app: FetchLike): Promise<Servable> {
 function listenable(app: Listenable): Servable {
   return {
     async listen({ port, host }) {
-      await app.listen(port, host);
+      let listening: unknown;
+      try {
+        listening = app.listen(port, host);
+      } catch (thrown) {
+        throw new ListenThrew(thrown);
+      }
+      // What it rejects with is why the app cannot start, not that listen() is called in another way.
+      await listening;
     },
   };
 }

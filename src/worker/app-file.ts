@@ -14,7 +14,7 @@ export interface AppFile {
   file: string;
   /** What the app finds in process.argv[1]: as with node, links not resolved. */
   argv1: string;
-  /** A command of the package, when the package was named and its main file is what will run. */
+  /** The file of the package's command as the user would write it, when the package was named and its main file, another one, is what will run. */
   command: string | undefined;
 }
 
@@ -70,6 +70,15 @@ function fromPath(target: string, path: string, cwd: string): string | undefined
   return undefined;
 }
 
+/** As fromPath(); undefined as well where that says what is wrong. */
+function fileToRun(path: string, cwd: string): string | undefined {
+  try {
+    return fromPath(path, path, cwd);
+  } catch {
+    return undefined;
+  }
+}
+
 function isPackageName(name: string): boolean {
   return /^(@[^/@]+\/)?[^/@.][^/]*(\/.*)?$/.test(name) && !Module.isBuiltin(name);
 }
@@ -95,7 +104,10 @@ function fromPackage(name: string, cwd: string): AppFile | undefined {
   // A package for import only.
   const target = exportTarget(manifest.exports) ?? command;
   if (file === undefined && target !== undefined) file = fromPath(name, join(directory!, target), cwd);
-  return file === undefined ? undefined : { file, argv1: file, command };
+  if (file === undefined) return undefined;
+  const path = command === undefined ? undefined : join(directory!, command);
+  const other = path === undefined ? undefined : fileToRun(path, cwd);
+  return { file, argv1: file, command: other === undefined || other === file ? undefined : pathFrom(cwd, path!) };
 }
 
 function packageDirectory(name: string, cwd: string): string | undefined {
@@ -179,7 +191,7 @@ function likelyFile(target: string, directory: string): string | undefined {
   return names.find((name) => /^index\./.test(name)) ?? names.find((name) => /^(app|server|main|start)\./.test(name)) ?? (names.length === 1 ? names[0] : undefined);
 }
 
-/** A file of the same directory with nearly that name, as the user would write it. */
+/** A file of the same directory with nearly that name, or a directory that can be run, as the user would write it. */
 async function nearestFile(path: string, cwd: string): Promise<string | undefined> {
   const directory = dirname(path);
   let names: string[];
@@ -187,7 +199,7 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
     names = readdirSync(directory, { withFileTypes: true })
       // A link that points nowhere has the very name.
       .filter((entry) => existsSync(join(directory, entry.name)))
-      .filter((entry) => isScript(entry.name) || (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules'))
+      .filter((entry) => isScript(entry.name) || (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules' && fileToRun(`${join(directory, entry.name)}/`, cwd) !== undefined))
       .map((entry) => entry.name);
   } catch {
     return undefined;
@@ -195,7 +207,8 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
   const { closest, distance } = (await import('fastest-levenshtein')).default;
   const name = path.slice(directory.length + 1);
   const near = names.length === 0 ? '' : closest(name, names);
-  if (near === '' || distance(name, near) > Math.max(2, name.length / 3)) return undefined;
+  // With two edits a short name is any other short one.
+  if (near === '' || distance(name, near) > (name.length <= 4 ? 1 : Math.max(2, name.length / 3))) return undefined;
   const full = join(directory, near);
   return `${pathFrom(cwd, full)}${statSync(full).isDirectory() ? '/' : ''}`;
 }

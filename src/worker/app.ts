@@ -45,13 +45,14 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   // A server that was opened and closed only to find a free port does not count: it is gone after a turn.
   await turn();
 
+  let chosen: { value: unknown; called: boolean } | undefined;
   let found = `it exports ${describeExports(main)}`;
   const unusable = (): DroverError => {
     const refusal = listenRefused(app, refused());
     if (refusal !== undefined) return refusal;
     const unseen = unseenListeners();
     if (unseen !== undefined) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} ${unseen}, and there is nothing else to serve: ${found}`, UNSEEN_REMEDY);
-    const remedy = command === undefined ? nothingToServe(main, name) : `The package has a command, ${command}; perhaps that is the app: give its path.`;
+    const remedy = command === undefined ? nothingToServe(main, name, chosen?.value) : `Did you mean ${command}, the "bin" of its package.json?`;
     return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {
@@ -62,7 +63,6 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   };
   if (listens()) return byItself;
 
-  let chosen: { value: unknown; called: boolean } | undefined;
   if (name.exportPath !== null) {
     chosen = await namedExport(main, name);
   } else {
@@ -89,9 +89,10 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: servable.close?.bind(servable) };
 }
 
-function nothingToServe(main: MainExports, { target, exportPath }: AppName): string {
+/** `tried`: the export that was to be served and cannot be. */
+function nothingToServe(main: MainExports, { target, exportPath }: AppName, tried: unknown): string {
   if (isPm2Config(main)) return 'That is a file for PM2: give drover the `script` of the app; its `instances` are `--workers`.';
-  const named = exportPath === null ? servableExport(main) : undefined;
+  const named = exportPath === null ? servableExport(main, tried) : undefined;
   const name = named === undefined ? '' : ` If one of its exports is what is to be served, name it: ${target}:${named}.`;
   return `Export a handler (req, res), a server, a framework's app or { fetch }, or a function of no parameters that makes one; or call listen().${name}`;
 }

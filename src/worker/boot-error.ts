@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
 import type { ListenRefusal } from '../ipc/messages.js';
+import { ListenThrew } from './adapt.js';
 import { missingModule } from './missing-module.js';
 import { otherModuleKind } from './module-kind.js';
 import { beyondTypes } from './typescript-beyond-types.js';
@@ -32,12 +33,16 @@ export interface BootErrorContext {
 const SENDS = /^process\.send is not a function/;
 const NO_CHANNEL = 'As under plain node there is nobody to send to: a worker is ready when it listens. Write process.send?.(…).';
 
-export function toBootError(thrown: unknown, { app, file, refused }: BootErrorContext): BootError {
+/** Of an object with a listen() of another kind than (port, host), as that of socket.io is. */
+const LISTEN_ITSELF = 'Call its listen() in the app itself, or export the http server.';
+
+export function toBootError(caught: unknown, { app, file, refused }: BootErrorContext): BootError {
+  const [thrown, threw] = caught instanceof ListenThrew ? [caught.thrown, 'exports an object whose listen(port, host) threw'] : [caught, 'threw while loading'];
   if (thrown instanceof DroverError) {
     return { code: thrown.code, message: thrown.message, ...(thrown.remedy === undefined ? {} : { remedy: thrown.remedy }) };
   }
   if (!(thrown instanceof Error)) {
-    return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} threw while loading, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}` };
+    return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} ${threw}, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}`, ...(caught === thrown ? {} : { remedy: LISTEN_ITSELF }) };
   }
   const stack = appStack(thrown);
   const { code, syscall, errno } = thrown as NodeJS.ErrnoException;
@@ -56,10 +61,10 @@ export function toBootError(thrown: unknown, { app, file, refused }: BootErrorCo
   const text = syntaxError ?? stackText(thrown);
   const where = placeInApp(text);
   const isMissing = isMissingModule(thrown);
-  const remedy = remedyOf(thrown, where, text);
+  const remedy = remedyOf(thrown, where, text) ?? (caught === thrown ? undefined : LISTEN_ITSELF);
   return {
     code: 'ERR_DROVER_APP_THREW',
-    message: `app ${app} threw while loading: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
+    message: `app ${app} ${threw}: ${headline(thrown)}${where === undefined ? '' : ` (${where})`}`,
     ...(remedy === undefined ? {} : { remedy }),
     // Of a missing import it has nothing but Node's own frames.
     ...(syntaxError === undefined && placeInApp(stack) === undefined && isMissing ? {} : { stack: syntaxError ?? stack }),

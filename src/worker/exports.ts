@@ -23,10 +23,10 @@ export function chooseExport(main: MainExports): { value: unknown } | undefined 
   return value === undefined ? undefined : { value };
 }
 
-/** The name of one that could be served if it were named, among those that a message lists. */
-export function servableExport({ exports }: MainExports): string | undefined {
+/** The name of one that could be served if it were named, among those that a message lists; not of the one that was tried. */
+export function servableExport({ exports }: MainExports, tried: unknown): string | undefined {
   if (!isObject(exports) || isFramework(exports)) return undefined;
-  return Object.keys(exports).slice(0, MANY).find((name) => isExportPath(name) && kindOf(valueOf(exports, name)) !== undefined);
+  return Object.keys(exports).slice(0, MANY).find((name) => isExportPath(name) && valueOf(exports, name) !== tried && kindOf(valueOf(exports, name)) !== undefined);
 }
 
 /** ecosystem.config.js. */

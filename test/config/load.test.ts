@@ -238,13 +238,25 @@ test('functions under names that are no hooks: the hook that is meant', async (t
 });
 
 test('keys that others have say what to give instead', async (t) => {
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `--bind 127\.0\.0\.1:3000`/);
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `--workers auto`/);
-  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /--graceful-timeout/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `bind: "127\.0\.0\.1:3000"`; for all interfaces `bind: ":3000"`, or `PORT=3000` in the environment\.$/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `workers: "auto"`\.$/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": 4}' }), ['a']))).format(), /That is `workers: 4`\.$/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /That is `gracefulTimeout: TIME`/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"proc_name": "SHOP"}' }), ['a']))).format(), /That is `name: "SHOP"`\.$/);
+  t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"raw_env": ["A=B"]}' }), ['a']))).format(), /That is `env: \{ "NAME": "VALUE" \}`\.$/);
   const of = async (key: string): Promise<string> => (await errorOf(load(tree(t, { [CONFIG]: JSON.stringify({ [key]: 'x' }) }), ['a']))).format();
-  for (const [key, remedy] of [['proc_name', '`--name x`'], ['raw_env', '`--env x`'], ['accesslog', '`--access-logfile x`'], ['errorlog', '`--log-file x`'], ['wsgi_app', '`app`'], ['preload_app', 'cannot be forked'], ['max_memory_restart', '--max-old-space-size'], ['kill_timeout', '--graceful-timeout'], ['apps', 'at the top']] as const) {
+  for (const [key, remedy] of [['proc_name', '`name: "x"`'], ['interpreter_args', '`nodeArgs: "x"`'], ['accesslog', '`accessLogfile: "x"`'], ['errorlog', '`logFile: "x"`'], ['verbose', '`logLevel: "debug"`'], ['watch', '`node --watch`'], ['wsgi_app', '`app`'], ['preload_app', 'cannot be forked'], ['max_memory_restart', '`nodeArgs: "--max-old-space-size=MiB"`'], ['kill_timeout', '`gracefulTimeout: TIME`'], ['apps', 'at the top']] as const) {
     t.true((await of(key)).includes(remedy), key);
   }
+});
+
+test('no app: a config file in the directory of --chdir is named, as it is not looked for there', async (t) => {
+  const cwd = tree(t, { 'my app/drover.config.json': '{"app": "a.js"}', 'bare/x': '' });
+  const { remedy } = await errorOf(load(cwd, ['--chdir', 'my app']));
+  t.is(remedy, "The config file is looked for where drover is started, not in the directory of --chdir: give `-c 'my app/drover.config.json'`, or APP.");
+  t.is((await load(cwd, ['--chdir', 'my app', '-c', 'my app/drover.config.json'])).config.app, 'a.js');
+  t.regex((await errorOf(load(cwd, ['--chdir', 'bare']))).remedy!, /^usage: /);
+  t.true((await errorOf(load(join(cwd, 'bare'), ['--chdir', '../my app']))).remedy!.includes(`\`-c '${cwd}/my app/drover.config.json'\``));
 });
 
 test('undefined and null in a file are as if not there', async (t) => {

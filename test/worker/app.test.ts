@@ -362,7 +362,13 @@ for (const [is, files, app, expected, remedy] of [
   ['beside a package of that name', { 'p/package.json': '{"main":"no.js"}', 'p/app.js': '', 'node_modules/p/package.json': '{}' }, 'p', /"main" of its package\.json is no\.js/, /^Did you mean p\/app\.js\?$/],
   ['a package.json with a byte order mark', { 'd/package.json': '\uFEFF{"main":"no.js"}', 'd/app.js': '' }, './d', /is a directory/, /^Did you mean \.\/d\/app\.js\?$/],
   ['the working directory', { 'app.cjs': '' }, './', /^app \.\/ is a directory/, /^Did you mean \.\/app\.cjs\?$/],
-  ['a file beside it of that name', { 'd.js': '', 'd/x': '' }, './dd', /does not exist/, /^Did you mean \.\/d/],
+  ['one of nearly that name', { 'd/index.mjs': '' }, './dd', /does not exist/, /^Did you mean \.\/d\/\?$/],
+  ['one of nearly that name with a main', { 'd/package.json': '{"main":"lib/a"}', 'd/lib/a.js': '' }, './dd', /does not exist/, /^Did you mean \.\/d\/\?$/],
+  ['one of nearly that name that cannot be run', {}, './dd', /does not exist/, /^APP is a path/],
+  ['one of nearly that name whose main is missing', { 'd/package.json': '{"main":"no.js"}' }, './dd', /does not exist/, /^APP is a path/],
+  ['one of nearly that name whose package.json is broken', { 'd/package.json': '{' }, './dd', /does not exist/, /^APP is a path/],
+  ['a short name that two edits make of it', { 'exo/index.js': '' }, 'next', /is neither a file nor a package/, /^APP is a path/],
+  ['a short name that one edit makes of it', { 'nest/index.js': '' }, 'next', /is neither a file nor a package/, /^Did you mean \.\/nest\/\?$/],
 ] as [string, Record<string, string>, string, RegExp, RegExp][]) {
   test(`APP is a directory: ${is}`, async (t) => {
     const cwd = scratch(t);
@@ -480,6 +486,57 @@ test('an app that is kept alive and serves nothing yet: said after a while', asy
   t.is(a, 'there is nothing to serve (it exports nothing), and it has not called listen()');
   t.is(b, 'it exports something to serve, but its code also calls listen()');
   t.is(c, 'cannot listen at 127.0.0.1:80: refused by the test');
+});
+
+test("a package's main file that serves nothing: its command, as a path that can be given", async (t) => {
+  const cwd = scratch(t);
+  mkdirSync(join(cwd, 'node_modules/tool/dist/bin'), { recursive: true });
+  mkdirSync(join(cwd, 'below'));
+  const manifest = (bin: string): void => writeFileSync(join(cwd, 'node_modules/tool/package.json'), JSON.stringify({ main: 'm.js', bin: { tool: bin } }));
+  writeFileSync(join(cwd, 'node_modules/tool/m.js'), 'exports.version = 1;');
+  writeFileSync(join(cwd, 'node_modules/tool/dist/bin/tool'), "#!/usr/bin/env node\nrequire('node:http').createServer((request, response) => response.end('the command')).listen(3000);");
+  const remedy = async (directory = cwd): Promise<string> => (await start(t, { app: 'tool', cwd: directory }).bootFailed()).remedy!;
+
+  manifest('./dist/bin/tool');
+  const app = /^Did you mean (\S+), the "bin" of its package\.json\?$/.exec(await remedy())![1]!;
+  t.is(app, './node_modules/tool/dist/bin/tool');
+  t.is(await body(start(t, { app, cwd })), 'the command');
+  t.regex(await remedy(join(cwd, 'below')), new RegExp(`^Did you mean ${cwd}/node_modules/tool/dist/bin/tool, `));
+  for (const bin of ['./gone.js', './m.js']) {
+    manifest(bin);
+    t.regex(await remedy(), /^Export a handler/, bin);
+  }
+});
+
+test("an object's listen(port, host) that throws: said so, and what to do instead", async (t) => {
+  const cwd = scratch(t);
+  const failure = (listen: string): ReturnType<FakeMaster['bootFailed']> => {
+    writeFileSync(join(cwd, 'a.cjs'), `class Io {\n  ${listen}\n}\nmodule.exports = new Io();`);
+    return start(t, { app: 'a.cjs', cwd }).bootFailed();
+  };
+  const remedy = 'Call its listen() in the app itself, or export the http server.';
+  const failed = await failure("listen(port, options) { 'use strict'; options.path = '/io'; }");
+  t.is(failed.code, 'ERR_DROVER_APP_THREW');
+  t.is(failed.message, `app a.cjs exports an object whose listen(port, host) threw: TypeError: Cannot create property 'path' on string '127.0.0.1' (${cwd}/a.cjs:2)`);
+  t.is(failed.remedy, remedy);
+  t.regex(failed.stack!, /^TypeError: .*\n +at Io\.listen \(.*a\.cjs:2:/);
+  const text = await failure("listen() { throw 'no'; }");
+  t.is(text.message, "app a.cjs exports an object whose listen(port, host) threw, and no Error: 'no'");
+  t.is(text.remedy, remedy);
+  const rejected = await failure("async listen() { throw new Error('no database'); }");
+  t.is(rejected.message, `app a.cjs threw while loading: Error: no database (${cwd}/a.cjs:2)`);
+  t.is(rejected.remedy, undefined);
+});
+
+test('an export that came to nothing to serve is not proposed; another one is', async (t) => {
+  const cwd = scratch(t);
+  const remedyOf = async (name: string, text: string): Promise<string> => {
+    writeFileSync(join(cwd, name), text);
+    return (await start(t, { app: name, cwd }).bootFailed()).remedy!;
+  };
+  t.regex(await remedyOf('a.mjs', "await 1; export default () => new Response('x');"), /; or call listen\(\)\.$/);
+  t.regex(await remedyOf('b.cjs', 'exports.app = () => 1;'), /; or call listen\(\)\.$/);
+  t.regex(await remedyOf('c.mjs', 'export const api = (req, res) => res.end(); export default () => 1;'), /name it: c\.mjs:api\.$/);
 });
 
 test('a link that leads back to itself: no permission is asked for', async (t) => {
