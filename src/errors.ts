@@ -14,7 +14,7 @@ export const EXIT_CODES = {
   boot: { code: 3, meaning: 'The app was found but its first workers could not boot: it threw while loading, exited, or did not become ready within --boot-timeout.' },
   app: { code: 4, meaning: 'The app could not be loaded: the path does not exist or cannot be read, or what it exports is nothing drover can serve.' },
   listen: { code: 5, meaning: 'An address could not be listened on: taken, not permitted, or of a family this machine does not have.' },
-  pidfile: { code: 6, meaning: 'The pid file names a process that is running, or cannot be written.' },
+  pidfile: { code: 6, meaning: 'The pid file names a process that is running, is no pid file, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
   hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw, or waits for a promise that never settles.' },
   unfit: { code: 9, meaning: 'This machine or this installation will not do: `drover doctor` found something bad, there are too few open files to start with, the system refuses threads or shared memory, or the native addon cannot be loaded.' },

@@ -110,8 +110,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   checkConcurrency(resolved.config, sourceOf);
   checkEdge(resolved.config, (name) => sourceOf(name).where);
   const isToRun = action === 'serve' || action === 'checkConfig';
-  if (isToRun || action === 'doctor') checkEntry(resolved);
-  if (isToRun) checkDirectories(resolved);
+  if (isToRun || action === 'doctor') {
+    checkEntry(resolved);
+    checkDirectories(resolved);
+  }
   if (isToRun) checkConsistency(resolved.config, sourceOf);
   return freeze({
     ...resolved,
@@ -144,23 +146,34 @@ function parseArguments(words: readonly string[], input: Pick<LoadInput, 'cwd'>)
   }
 }
 
-/** What is to be served must be there. */
+/** What is to be served must be there, and this user must be able to open the directory and what is in it. */
 function checkDirectories({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
   const named: [OptionName, string][] = config.static.map(({ directory }) => ['static', directory]);
   if (config.sendfileRoot !== null) named.push(['sendfileRoot', config.sendfileRoot]);
-  for (const [name, directory] of named) checkDirectory(optionNamed(name), sources[name], directory);
+  for (const [name, directory] of named) {
+    checkDirectory(optionNamed(name), sources[name], directory);
+    try {
+      accessSync(directory, constants.R_OK | constants.X_OK);
+    } catch (error) {
+      const problem = new Unfit(`this user may not read and enter that directory (${(error as NodeJS.ErrnoException).code})`, 'Let the user that drover runs as read and enter it.', directory);
+      throw valueError(optionNamed(name), sources[name], problem);
+    }
+  }
 }
 
 function checkDirectory(option: Option, source: ValueSource, directory: string): void {
   const problem = directoryProblem(directory);
-  if (problem !== undefined) throw valueError(option, source, new Unfit(problem, 'Give a directory that is there.', directory));
+  if (problem !== undefined) throw valueError(option, source, new Unfit(problem.what, problem.remedy, directory));
 }
 
-function directoryProblem(path: string): string | undefined {
+function directoryProblem(path: string): { what: string; remedy: string } | undefined {
+  const remedy = 'Give a directory that is there.';
   try {
-    return statSync(path).isDirectory() ? undefined : 'not a directory';
+    return statSync(path).isDirectory() ? undefined : { what: 'not a directory', remedy };
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such directory' : `cannot be used (${(error as NodeJS.ErrnoException).code})`;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') return { what: 'this user may not enter a directory above it (EACCES)', remedy: 'Let the user that drover runs as enter the directories above it.' };
+    return { what: code === 'ENOENT' ? 'no such directory' : `cannot be used (${code})`, remedy };
   }
 }
 

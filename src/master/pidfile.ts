@@ -2,7 +2,7 @@
  * --pidfile: holds the master's process id while it runs. Runs in the master.
  *
  * Written beside its place and renamed, so that nobody reads half a number; a file left behind by a dead process is replaced, that of
- * a live one is refused; removed only while it still holds our own id. After a reboot, or where a container keeps the file from one run to the next, the id
+ * a live one is refused, and so is one that is no pid file: a slip shall cost nobody a file. Removed only while it still holds our own id. After a reboot, or where a container keeps the file from one run to the next, the id
  * in it is that of a process which came later and did not write it.
  */
 import { accessSync, constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,8 @@ import { DroverError } from '../errors.js';
 const MASTER = 'drover: master';
 const TICK_MS = 10;
 const SLACK_MS = 1_000;
+/** A process id with white space around it is shorter. */
+const MOST_BYTES = 64;
 
 export class Pidfile {
   readonly path: string;
@@ -31,14 +33,14 @@ export class Pidfile {
   check(): void {
     try {
       accessSync(`${dirname(this.path)}/.`, constants.W_OK | constants.X_OK);
-      if (statSync(this.path, { throwIfNoEntry: false })?.isDirectory() === true) throw this.#unwritable('EISDIR');
     } catch (error) {
-      throw error instanceof DroverError ? error : this.#unwritable((error as NodeJS.ErrnoException).code ?? String(error));
+      throw this.#unwritable(codeOf(error));
     }
+    this.#holder();
   }
 
   write(): void {
-    const holder = readPid(this.path);
+    const holder = this.#holder();
     if (holder !== undefined && holder !== this.#pid && isRunning(holder) && !isLater(holder, this.path)) {
       const isOther = isMaster(holder) === false;
       throw new DroverError(
@@ -52,30 +54,64 @@ export class Pidfile {
       writeFileSync(temporary, `${this.#pid}\n`, { mode: 0o644 });
       renameSync(temporary, this.path);
     } catch (error) {
-      rmSync(temporary, { force: true });
-      throw this.#unwritable((error as NodeJS.ErrnoException).code ?? String(error));
+      removeIfThere(temporary);
+      throw this.#unwritable(codeOf(error));
     }
   }
 
   remove(): void {
     try {
-      if (readPid(this.path) === this.#pid) rmSync(this.path, { force: true });
+      if (this.#holder() === this.#pid) removeIfThere(this.path);
     } catch {
-      // Its directory may have become read-only: a stale file is recognized at the next start.
+      // By now another's file is there, or it is out of reach.
+    }
+  }
+
+  /** The id that the file holds, if any. Throws DroverError for what may not be replaced, since it is no pid file. */
+  #holder(): number | undefined {
+    let there;
+    try {
+      there = statSync(this.path, { throwIfNoEntry: false });
+    } catch (error) {
+      throw this.#unwritable(codeOf(error));
+    }
+    if (there?.isDirectory() === true) throw this.#unwritable('EISDIR');
+    // Of root's, a device would be replaced as well: /dev/null for the whole machine.
+    if (there?.isFile() === false) throw this.#error('is no regular file', 'Give the path of a file; without --pidfile none is written.');
+    if (there === undefined || there.size === 0) return undefined;
+    // After a loss of power a file may hold zeros.
+    const text = there.size > MOST_BYTES ? undefined : this.#read().replaceAll('\0', '').trim();
+    if (text === undefined || !/^\d*$/.test(text)) throw this.#error('is no pid file: it holds something else', 'Give another path, or remove the file if nobody needs it.');
+    return text.length <= 10 && Number(text) > 0 ? Number(text) : undefined;
+  }
+
+  #read(): string {
+    try {
+      return readFileSync(this.path, 'latin1');
+    } catch (error) {
+      throw this.#error(`is there and cannot be read: ${codeOf(error)}`, 'Give another path, or remove the file if nobody needs it.');
     }
   }
 
   #unwritable(why: string): DroverError {
-    return new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} cannot be written: ${why} (${this.#where})`, 'Give a path in a directory that exists and is writable.');
+    return this.#error(`cannot be written: ${why}`, 'Give a path in a directory that exists and is writable.');
+  }
+
+  #error(what: string, remedy: string): DroverError {
+    return new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} ${what} (${this.#where})`, remedy);
   }
 }
 
-function readPid(path: string): number | undefined {
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}
+
+/** With `force`, rmSync still throws where the directory cannot be entered or written. */
+function removeIfThere(path: string): void {
   try {
-    const text = readFileSync(path, 'utf8').trim();
-    return /^\d{1,10}$/.test(text) && Number(text) > 0 ? Number(text) : undefined;
+    rmSync(path, { force: true });
   } catch {
-    return undefined;
+    // A pid file that stays is recognized as stale at the next start.
   }
 }
 

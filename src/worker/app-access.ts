@@ -1,5 +1,5 @@
 /**
- * Looks at the files that an APP may stand for, and tells of those that may not be read. In the worker.
+ * Looks at the files that an APP may stand for, or another option's module, and tells of those that may not be read. In the worker.
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { DroverError } from '../errors.js';
@@ -40,12 +40,13 @@ export function checkReadable(target: string, file: string): void {
 }
 
 export function unreadable(target: string, file: string, error: unknown): DroverError {
-  const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
-  return new DroverError(
-    'ERR_DROVER_APP_NOT_FOUND',
-    `app ${target} cannot be read: ${file}: ${denied ? 'permission denied' : firstLine(error)}`,
-    denied ? 'Let the user that drover runs as read it, and enter the directories above it.' : undefined,
-  );
+  const { why, remedy } = whyUnreadable(error);
+  return new DroverError('ERR_DROVER_APP_NOT_FOUND', `app ${target} cannot be read: ${file}: ${why}`, remedy);
+}
+
+export function whyUnreadable(error: unknown): { why: string; remedy: string | undefined } {
+  if ((error as NodeJS.ErrnoException).code !== 'EACCES') return { why: firstLine(error), remedy: undefined };
+  return { why: 'permission denied', remedy: 'Let the user that drover runs as read it, and enter the directories above it.' };
 }
 
 export function firstLine(error: unknown): string {

@@ -5,12 +5,13 @@
  * It accompanies: accepting, draining and limits stay drover's. What it throws after the boot is an exception like any of the app's.
  */
 import { subscribe } from 'node:diagnostics_channel';
-import { existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import type { WorkerConfig } from '../config/worker-config.js';
 import type { WorkerClass, WorkerContext } from '../config/worker-class.js';
 import { DroverError } from '../errors.js';
+import { whyUnreadable } from './app-access.js';
 import { describeThrown } from './boot-error.js';
 
 const METHODS = ['boot', 'onServer', 'onRequest', 'onReady', 'onDrain'] as const satisfies readonly (keyof WorkerClass)[];
@@ -25,7 +26,7 @@ const NONE: WorkerClass = {};
 export async function loadWorkerClass({ slot, generation, config }: { slot: number; generation: number; config: WorkerConfig }): Promise<WorkerClass> {
   const { workerClass: file } = config;
   if (file === 'http' || file === 'sync') return NONE;
-  if (!existsSync(file)) throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} does not exist`, 'Give the path of a module, relative to the working directory (--chdir), or http or sync.');
+  checkFile(file);
   const verb = async <T>(what: string, act: () => T | Promise<T>): Promise<T> => {
     try {
       return await act();
@@ -53,6 +54,18 @@ export async function loadWorkerClass({ slot, generation, config }: { slot: numb
     });
   }
   return instance;
+}
+
+function checkFile(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) {
+      throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} does not exist`, 'Give the path of a module, relative to the working directory (--chdir), or http or sync.');
+    }
+    const { why, remedy } = whyUnreadable(error);
+    throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} cannot be read: ${why}`, remedy);
+  }
 }
 
 /** Of CommonJS that was compiled from ESM, the default is at default.default. */

@@ -3,7 +3,7 @@
  * code of the table, no stack, and nothing left running.
  */
 import test, { type ExecutionContext } from 'ava';
-import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { EXIT_CODES, type ExitName } from '../../src/errors.js';
@@ -47,6 +47,9 @@ function literal(text: string): RegExp {
 }
 
 const app = fixture('whoami.cjs');
+
+/** Runs drover as a user to whom modes apply. */
+const other: StartOptions = { prefix: IS_ROOT ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [] };
 
 test.serial('no app', (t) => fails(t, 'usage', [], [/app/i, /usage/i]).then(() => undefined));
 
@@ -365,6 +368,81 @@ test.serial('pid file of a running master, or that cannot be written', async (t)
   writeFileSync(file, `${process.pid}\n`);
   await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '--pidfile', file], [/drover\.pid/, new RegExp(`\\b${process.pid}\\b`)]);
   await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '--pidfile', join(dir, 'no/such/dir.pid')], [/dir\.pid/]);
+});
+
+test.serial('-p of a file that is no pid file: refused, also by --check-config, and the file stays', async (t) => {
+  const dir = scratch(t);
+  const file = join(dir, 'pkg.json');
+  writeFileSync(file, '{"name":"precious"}\n');
+  // By a link: were it replaced, the machine would still have its own.
+  const device = join(dir, 'null');
+  symlinkSync('/dev/null', device);
+  for (const check of [[], ['--check-config']]) {
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', file, ...check], [`--pidfile ${file} is no pid file: it holds something else (flag -p)`, 'Give another path'].map(literal));
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', device, ...check], [`--pidfile ${device} is no regular file (flag -p)`, 'without --pidfile none is written'].map(literal));
+  }
+  t.is(readFileSync(file, 'utf8'), '{"name":"precious"}\n');
+  t.true(statSync(device).isCharacterDevice());
+});
+
+test.serial('-p where nothing can be made: said in the log as well', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o755);
+  writeFileSync(join(dir, 'app.js'), '');
+  mkdirSync(join(dir, 'closed'), { mode: 0o600 });
+  mkdirSync(join(dir, 'read-only'), { mode: 0o555 });
+  for (const [place, why] of [['app.js/x', 'ENOTDIR'], ['closed/x', 'EACCES'], ['read-only/x', 'EACCES']] as const) {
+    const words = [`--pidfile ${join(dir, place)} cannot be written: ${why} (flag -p)`, 'Give a path in a directory that exists and is writable'].map(literal);
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--check-config'], words, { ...other, cwd: dir });
+    const d = await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--log-format', 'json'], words, { ...other, cwd: dir });
+    t.is(d.events('master.failed')[0]?.['exitCode'], EXIT_CODES.pidfile.code, d.log());
+  }
+});
+
+test.serial('a pid file that may not be read: it may be anything', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o777);
+  writeFileSync(join(dir, 'pid'), '12\n', { mode: 0 });
+  for (const check of [[], ['--check-config']]) {
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', 'pid', ...check], [`--pidfile ${join(dir, 'pid')} is there and cannot be read: EACCES (flag -p)`].map(literal), { ...other, cwd: dir });
+  }
+  chmodSync(join(dir, 'pid'), 0o600);
+  t.is(readFileSync(join(dir, 'pid'), 'utf8'), '12\n');
+});
+
+test.serial('a directory for --static or --sendfile-root that this user may not use: the option\'s mistake, not the app\'s', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o755);
+  mkdirSync(join(dir, 'closed/inner'), { recursive: true });
+  const inner = join(dir, 'closed/inner');
+  for (const [mode, place, says] of [
+    [0, 'closed', /this user may not read and enter that directory \(EACCES\)/],
+    [0o444, 'closed', /this user may not read and enter that directory \(EACCES\)/],
+    [0o111, 'closed', /this user may not read and enter that directory \(EACCES\)/],
+    [0, inner, /this user may not enter a directory above it \(EACCES\)/],
+  ] as const) {
+    chmodSync(join(dir, 'closed'), mode);
+    for (const [flag, value] of [['--static', `/a=${place}`], ['--sendfile-root', place]] as const) {
+      for (const args of [[app], [app, '--check-config'], ['doctor', app]]) {
+        await fails(t, 'usage', [...args, '-b', '127.0.0.1:0', flag, value], [new RegExp(`${flag}: `), says, literal(`(flag ${flag})`), /Let the user that drover runs as/], { ...other, cwd: dir });
+      }
+    }
+  }
+  chmodSync(join(dir, 'closed'), 0o755);
+});
+
+test.serial('a --worker-class that may not be read is not said to be missing', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o755);
+  mkdirSync(join(dir, 'closed'));
+  const file = join(dir, 'closed/w.js');
+  writeFileSync(file, 'module.exports = class { onReady() {} };');
+  for (const [closed, mode] of [['closed', 0], ['closed/w.js', 0]] as const) {
+    chmodSync(join(dir, closed), mode);
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '-k', './closed/w.js'], [literal(`--worker-class ${file} cannot be read: permission denied`), /enter the directories above it/], { ...other, cwd: dir });
+    chmodSync(join(dir, closed), 0o755);
+  }
+  await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '-k', './closed/none.js'], [/none\.js does not exist/], { ...other, cwd: dir });
 });
 
 test.serial('log file that cannot be opened', async (t) => {

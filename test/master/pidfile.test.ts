@@ -1,7 +1,7 @@
 import test from 'ava';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroverError } from '../../src/errors.js';
@@ -35,7 +35,7 @@ test('that of a dead master is replaced', (t) => {
   t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
 });
 
-for (const text of ['', 'no number', '-1', '0', '99999999999999']) {
+for (const text of ['', ' \n', '0', '99999999999999', '\0\0\0\0']) {
   test(`one that holds ${JSON.stringify(text)} is replaced`, (t) => {
     const path = join(scratch(t), 'pid');
     writeFileSync(path, text);
@@ -43,6 +43,50 @@ for (const text of ['', 'no number', '-1', '0', '99999999999999']) {
     t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
   });
 }
+
+for (const text of ['{"name":"precious"}\n', 'no number', '-1', '12 34', '1'.repeat(1000)]) {
+  test(`a file that holds ${JSON.stringify(text.slice(0, 30))} is no pid file: it is refused, by a check as well, and stays`, (t) => {
+    const dir = scratch(t);
+    const path = join(dir, 'pkg.json');
+    writeFileSync(path, text);
+    symlinkSync('pkg.json', join(dir, 'link'));
+    for (const given of [path, join(dir, 'link')]) {
+      const file = new Pidfile(given, 'flag -p');
+      for (const act of [() => file.check(), () => file.write()]) {
+        const error = t.throws(act, { instanceOf: DroverError });
+        t.is(error?.code, 'ERR_DROVER_PIDFILE');
+        t.is(error?.format(), `--pidfile ${given} is no pid file: it holds something else (flag -p)\n  Give another path, or remove the file if nobody needs it.`);
+      }
+      file.remove();
+    }
+    t.is(readFileSync(path, 'utf8'), text);
+    t.deepEqual(readdirSync(dir), ['link', 'pkg.json']);
+  });
+}
+
+test('a device, a pipe and a directory are neither replaced nor read, whether named or linked to', (t) => {
+  const dir = scratch(t);
+  execFileSync('mkfifo', [join(dir, 'pipe')]);
+  mkdirSync(join(dir, 'directory'));
+  symlinkSync('/dev/zero', join(dir, 'device'));
+  symlinkSync('directory', join(dir, 'link'));
+  for (const [name, says] of [['pipe', 'is no regular file'], ['device', 'is no regular file'], ['directory', 'cannot be written: EISDIR'], ['link', 'cannot be written: EISDIR']] as const) {
+    const file = new Pidfile(join(dir, name), 'flag -p');
+    for (const act of [() => file.check(), () => file.write()]) t.is(t.throws(act, { instanceOf: DroverError })?.message, `--pidfile ${file.path} ${says} (flag -p)`);
+    file.remove();
+  }
+  t.deepEqual(readdirSync(dir), ['device', 'directory', 'link', 'pipe']);
+});
+
+test('a link to a file that is not there gives way to the pid file', (t) => {
+  const dir = scratch(t);
+  symlinkSync('nowhere', join(dir, 'pid'));
+  const file = new Pidfile(join(dir, 'pid'), 'flag -p');
+  file.check();
+  file.write();
+  t.is(readFileSync(file.path, 'utf8'), `${process.pid}\n`);
+  t.deepEqual(readdirSync(dir), ['pid']);
+});
 
 test('that of a live process is refused, and stays', (t) => {
   const path = join(scratch(t), 'pid');
@@ -89,8 +133,11 @@ test('one that a live process came too late to have written is replaced, unless 
 });
 
 test('one that cannot be written says why', (t) => {
-  const error = t.throws(() => new Pidfile(join(scratch(t), 'no', 'pid'), 'flag -p').write(), { instanceOf: DroverError });
-  t.regex(error?.message ?? '', /ENOENT/);
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'app.js'), '');
+  for (const [path, why] of [[join(dir, 'no/pid'), 'ENOENT'], [join(dir, 'app.js/pid'), 'ENOTDIR'], [dir, 'EISDIR']] as const) {
+    t.is(t.throws(() => new Pidfile(path, 'flag -p').write(), { instanceOf: DroverError })?.message, `--pidfile ${path} cannot be written: ${why} (flag -p)`);
+  }
 });
 
 test('a check writes nothing, minds no running master, and says what is wrong with the place and where it came from', (t) => {
