@@ -5,8 +5,8 @@
  * a live one is refused, and so is one that is no pid file: a slip shall cost nobody a file. Removed only while it still holds our own id. After a reboot, or where a container keeps the file from one run to the next, the id
  * in it is that of a process which came later and did not write it.
  */
-import { accessSync, constants, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, constants, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { formatHolder, nameOf } from '../accept/holder.js';
 import { DroverError } from '../errors.js';
 
@@ -32,7 +32,7 @@ export class Pidfile {
   /** Whether it could be written, as far as can be told without doing so: for --check-config, which may be asked beside the master that has it. Throws DroverError. */
   check(): void {
     try {
-      accessSync(`${dirname(this.path)}/.`, constants.W_OK | constants.X_OK);
+      accessSync(`${dirname(this.#place)}/.`, constants.W_OK | constants.X_OK);
     } catch (error) {
       throw this.#unwritable(codeOf(error));
     }
@@ -49,10 +49,11 @@ export class Pidfile {
         isOther ? 'Remove the file if it is stale; if it is that program\'s, give another --pidfile.' : 'Stop that drover first, or give this one another --pidfile.',
       );
     }
-    const temporary = `${this.path}.${this.#pid}`;
+    const place = this.#place;
+    const temporary = `${place}.${this.#pid}`;
     try {
       writeFileSync(temporary, `${this.#pid}\n`, { mode: 0o644 });
-      renameSync(temporary, this.path);
+      renameSync(temporary, place);
     } catch (error) {
       removeIfThere(temporary);
       throw this.#unwritable(codeOf(error));
@@ -61,9 +62,18 @@ export class Pidfile {
 
   remove(): void {
     try {
-      if (this.#holder() === this.#pid) removeIfThere(this.path);
+      if (this.#holder() === this.#pid) removeIfThere(this.#place);
     } catch {
       // By now another's file is there, or it is out of reach.
+    }
+  }
+
+  /** Where the file itself is: a link to it stays. */
+  get #place(): string {
+    try {
+      return realpathSync(this.path);
+    } catch {
+      return this.path;
     }
   }
 
@@ -77,7 +87,7 @@ export class Pidfile {
     }
     if (there?.isDirectory() === true) throw this.#unwritable('EISDIR');
     // Of root's, a device would be replaced as well: /dev/null for the whole machine.
-    if (there?.isFile() === false) throw this.#error('is no regular file', 'Give the path of a file; without --pidfile none is written.');
+    if (there?.isFile() === false || isOpenFile(this.path)) throw this.#error('is no regular file', 'Give the path of a file; without --pidfile none is written.');
     if (there === undefined || there.size === 0) return undefined;
     // After a loss of power a file may hold zeros.
     const text = there.size > MOST_BYTES ? undefined : this.#read().replaceAll('\0', '').trim();
@@ -99,6 +109,18 @@ export class Pidfile {
 
   #error(what: string, remedy: string): DroverError {
     return new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} ${what} (${this.#where})`, remedy);
+  }
+}
+
+/** A link to what a process has open, as /dev/stdout is, whatever that is now. */
+function isOpenFile(path: string): boolean {
+  try {
+    for (let at = path; ; ) {
+      at = resolve(dirname(at), readlinkSync(at));
+      if (at.startsWith('/proc/')) return true;
+    }
+  } catch {
+    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroverError } from '../../src/errors.js';
@@ -169,4 +169,30 @@ test('removing does not throw when the directory is gone or closed', (t) => {
   chmodSync(dir, 0o500);
   t.notThrows(() => file.remove());
   chmodSync(dir, 0o700);
+});
+
+test('a link stays, and what it leads to is the pid file; a link to what a process has open is refused', (t) => {
+  const dir = scratch(t);
+  const [link, target] = [join(dir, 'link'), join(dir, 'target')];
+  writeFileSync(target, `${deadPid()}\n`);
+  symlinkSync('target', link);
+  const file = new Pidfile(link, 'flag -p');
+  file.check();
+  file.write();
+  t.is(readFileSync(target, 'utf8'), `${process.pid}\n`);
+  t.deepEqual(readdirSync(dir), ['link', 'target']);
+  file.remove();
+  t.deepEqual(readdirSync(dir), ['link']);
+
+  writeFileSync(target, '');
+  const fd = openSync(target, 'r');
+  symlinkSync(`/proc/self/fd/${fd}`, join(dir, 'stdout'));
+  symlinkSync('stdout', join(dir, 'further'));
+  for (const name of ['stdout', 'further']) {
+    const open = new Pidfile(join(dir, name), 'flag -p');
+    for (const act of [() => open.check(), () => open.write()]) t.regex(t.throws(act, { instanceOf: DroverError })!.message, /is no regular file/);
+    open.remove();
+  }
+  closeSync(fd);
+  t.deepEqual(readdirSync(dir), ['further', 'link', 'stdout', 'target']);
 });
