@@ -154,14 +154,13 @@ test('clients of a port that only the app should know do not hold it up', async 
   outside.send('/');
   await outside.until('its own');
   drain(master);
-  // New ones as fast as can be, until nobody listens.
-  const refused = (async () => {
-    for (;;) {
-      const next = await client(t, ownPort).catch((error: NodeJS.ErrnoException) => error);
-      if (!(next instanceof Client)) return next.code;
-    }
-  })();
-  t.is(await refused, 'ECONNREFUSED');
+  // New ones as fast as can be, until nobody listens. Those that are queued when the socket is closed are reset.
+  const codes = new Set<string | undefined>();
+  while (!codes.has('ECONNREFUSED')) {
+    const next = await client(t, ownPort).catch((error: NodeJS.ErrnoException) => error);
+    if (!(next instanceof Client)) codes.add(next.code);
+  }
+  t.deepEqual([...codes].filter((code) => code !== 'ECONNRESET'), ['ECONNREFUSED']);
   t.deepEqual(await master.exited, { code: 0, signal: null });
 });
 
