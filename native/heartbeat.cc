@@ -63,7 +63,8 @@ struct Heartbeat::Shared {
 
   void run() {
     std::unique_lock lock(mutex);
-    for (mode_t mode = 0;;) {
+    // Not even once where the loop ends before this thread has begun: stop() joins a thread that is not seen beating.
+    for (mode_t mode = 0; !stopping;) {
       if (hasTurned()) {
         beating = true;
         lock.unlock();
@@ -76,7 +77,7 @@ struct Heartbeat::Shared {
         stats.beats++;
         stats.longestMs = std::max(stats.longestMs, tookMs);
       }
-      if (stop.wait_for(lock, period, [this] { return stopping; })) return;
+      stop.wait_for(lock, period, [this] { return stopping; });
     }
   }
 };

@@ -60,7 +60,6 @@ function exchange(address: Address, { request, status, closes }: Case): Promise<
 
 for (const [shape, env] of [['a handler', {}], ['a script', { SCRIPT: '1' }]] as const) {
   test.serial(`every request on disk comes to what stands beside it: ${shape}`, async (t) => {
-    t.timeout(120_000);
     const d = start(t, [fixture('seen.cjs'), '-b', '127.0.0.1:0'], { env });
     await d.ready();
     const address = await d.address();

@@ -76,6 +76,11 @@ test.serial('terminated while its disk hangs: does not wait for it', async (t) =
   t.is(await child.exit, 0);
 });
 
+test.serial('ended while its disk hangs, before the heartbeat has begun: does not wait for it', async (t) => {
+  const child = startChild(t, 'hanging-threads', { env: { DROVER_FAULT_FCHMOD_MS: '3600000' } });
+  t.is(await child.exit, 0);
+});
+
 test.serial('terminated while messages and connections pour in', async (t) => {
   for (let round = 0; round < 10; round++) {
     const worker = new Worker(program, { workerData: { how: 'busy' }, trackUnmanagedFds: false });

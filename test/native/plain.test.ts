@@ -5,7 +5,6 @@ import test from 'ava';
 import { ROOT } from '../helpers/drover.js';
 
 test('policies, accounts, permits, grants and rescues do as they should, without Node and by many threads at once', (t) => {
-  t.timeout(600_000, 'a compiler on a busy machine');
   const built = spawnSync('make', ['-s', '-f', 'test/native/plain/Makefile', `-j2`], { cwd: ROOT, encoding: 'utf8' });
   t.is(built.status, 0, built.stderr);
   const ran = spawnSync(join(ROOT, '.cache/plain/plain'), { encoding: 'utf8', timeout: 120_000 });
