@@ -5,7 +5,6 @@
  *
  * Rank 1. In the master.
  */
-import { accessSync, constants, statSync } from 'node:fs';
 import { relative } from 'node:path';
 import { DroverError } from '../errors.js';
 import { DEFAULT_HOST, DEFAULT_PORT, formatAddress, parseAddress, parsePort } from './address.js';
@@ -13,6 +12,7 @@ import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
 import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
+import { unfitDirectory, unfitToEnter, unfitToServe } from './directories.js';
 import { checkEdge, edgeConfig } from './edge-config.js';
 import { hookMeant, hookRemedy } from './foreign-hooks.js';
 import { hintForKey } from './foreign-keys.js';
@@ -110,10 +110,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   checkConcurrency(resolved.config, sourceOf);
   checkEdge(resolved.config, (name) => sourceOf(name).where);
   const isToRun = action === 'serve' || action === 'checkConfig';
-  if (isToRun || action === 'doctor') {
-    checkEntry(resolved);
-    checkDirectories(resolved);
-  }
+  // Not for --help, which is to work wherever it was started.
+  if (isToRun || action === 'doctor') checkDirectories(resolved);
   if (isToRun) checkConsistency(resolved.config, sourceOf);
   return freeze({
     ...resolved,
@@ -146,45 +144,14 @@ function parseArguments(words: readonly string[], input: Pick<LoadInput, 'cwd'>)
   }
 }
 
-/** What is to be served must be there, and this user must be able to open the directory and what is in it. */
+/** That of the app, and what is to be served. */
 function checkDirectories({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
-  const named: [OptionName, string][] = config.static.map(({ directory }) => ['static', directory]);
-  if (config.sendfileRoot !== null) named.push(['sendfileRoot', config.sendfileRoot]);
-  for (const [name, directory] of named) {
-    checkDirectory(optionNamed(name), sources[name], directory);
-    try {
-      accessSync(directory, constants.R_OK | constants.X_OK);
-    } catch (error) {
-      const problem = new Unfit(`this user may not read and enter that directory (${(error as NodeJS.ErrnoException).code})`, 'Let the user that drover runs as read and enter it.', directory);
-      throw valueError(optionNamed(name), sources[name], problem);
-    }
-  }
-}
-
-function checkDirectory(option: Option, source: ValueSource, directory: string): void {
-  const problem = directoryProblem(directory);
-  if (problem !== undefined) throw valueError(option, source, new Unfit(problem.what, problem.remedy, directory));
-}
-
-function directoryProblem(path: string): { what: string; remedy: string } | undefined {
-  const remedy = 'Give a directory that is there.';
-  try {
-    return statSync(path).isDirectory() ? undefined : { what: 'not a directory', remedy };
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES') return { what: 'this user may not enter a directory above it (EACCES)', remedy: 'Let the user that drover runs as enter the directories above it.' };
-    return { what: code === 'ENOENT' ? 'no such directory' : `cannot be used (${code})`, remedy };
-  }
-}
-
-/** A process may have been started in a directory that its user may not enter: `--help` is to work there too. */
-function checkEntry({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
-  try {
-    accessSync(config.chdir, constants.X_OK);
-  } catch (error) {
-    const problem = new Unfit(`this user may not enter that directory (${(error as NodeJS.ErrnoException).code})`, 'Give one with --chdir that it may enter, or start drover there.', config.chdir);
-    throw valueError(optionNamed('chdir'), sources.chdir, problem);
-  }
+  const check = (name: OptionName, unfit: Unfit | undefined): void => {
+    if (unfit !== undefined) throw valueError(optionNamed(name), sources[name], unfit);
+  };
+  check('chdir', unfitToEnter(config.chdir));
+  for (const { directory } of config.static) check('static', unfitToServe(directory));
+  if (config.sendfileRoot !== null) check('sendfileRoot', unfitToServe(config.sendfileRoot));
 }
 
 /** Every option's value, from the last layer that gives it. */
@@ -215,7 +182,8 @@ function resolveLayers(layers: readonly Layer[], { env, cwd }: Pick<LoadInput, '
   const chdir = optionNamed('chdir');
   resolveOption(chdir, cwd);
   const directory = config.chdir as string;
-  checkDirectory(chdir, sources.chdir!, directory);
+  const unfit = unfitDirectory(directory);
+  if (unfit !== undefined) throw valueError(chdir, sources.chdir!, unfit);
   for (const option of options) if (option.commandLineOnly !== true && option !== chdir) resolveOption(option, directory);
   return { config: config as Config, sources: sources as Record<OptionName, ValueSource> };
 }
