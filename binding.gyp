@@ -23,6 +23,7 @@
       'sources': [
         'native/accept_errno.cc',
         'native/acceptor.cc',
+        'native/acceptor_accept.cc',
         'native/acceptor_object.cc',
         'native/acceptor_siblings.cc',
         'native/accounts.cc',
@@ -53,6 +54,7 @@
         'native/message.cc',
         'native/parent_watch.cc',
         'native/permit.cc',
+        'native/poll_set.cc',
         'native/proxy_protocol.cc',
         'native/proxy_reader.cc',
         'native/queue.cc',

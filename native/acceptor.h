@@ -1,4 +1,5 @@
-// Accepting connections from any number of listening sockets. See acceptor.cc, and acceptor_siblings.cc for those of other slots.
+// Accepting connections from any number of listening sockets. See acceptor.cc for when one is polled, acceptor_accept.cc for what is taken from it, and
+// acceptor_siblings.cc for those of other slots.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "gate_watch.h"
 #include "loop_handle.h"
 #include "loop_stamp.h"
+#include "poll_set.h"
 #include "wake.h"
 
 namespace drover {
@@ -72,26 +74,33 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   void rescue(bool holder) override;
 
  private:
-  struct Socket;
+  using Socket = AcceptorSocket;
   enum class Outcome { kAccepted, kGone, kNothing, kStop };
 
   int open();
-  int epoll() const { return uv_backend_fd(handles_.loop()); }
   bool polling() const { return !paused_ && !exhaustion_.is() && !full_; }
   bool polls(const Socket& socket) const;
   void startPoll(Socket& socket);
-  void stopPoll(Socket& socket);
   void startAll();
   void stopAll();
+  void gateChanged();
+  void passPermit();
+  void exhausted(int error, int fd);
+  void triedDescriptor();
+  void drop(std::shared_ptr<Socket> socket);
+  AcceptorSockets::iterator find(int fd);
+
+  // acceptor_accept.cc
+  static void onPoll(uv_poll_t* handle, int status, int events);
   void onReady(const std::shared_ptr<Socket>& socket, int status);
-  Outcome acceptOne(Socket& socket);
-  void acceptSome(const std::shared_ptr<Socket>& socket);
-  bool isPromised(const std::shared_ptr<Socket>& socket) const;
   void acceptBeforePoll(const std::shared_ptr<Socket>& socket);
   void acceptLate();
-  void acceptPromised(const std::shared_ptr<Socket>& socket, int limit);
-  void swapRegistrations();
-  void gateChanged();
+  bool isPromised(const std::shared_ptr<Socket>& socket) const;
+  Outcome acceptOne(Socket& socket);
+  void acceptSome(const std::shared_ptr<Socket>& socket);
+  void acceptPromised(const std::shared_ptr<Socket>& socket, bool drain = false);
+
+  // acceptor_siblings.cc
   bool isOfOtherSlot(const Socket& socket) const;
   bool isSiblings(const Socket& socket) const;
   bool mustAsk(const Socket& socket) const;
@@ -99,29 +108,20 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, public Wak
   bool isUnattended(const Socket& socket) const;
   bool mayTake(Socket& socket, uint64_t now);
   uint32_t ownQueue() const;
-  void stepAside(Socket& socket);
-  void watchAside();
-  void lookAside();
-  void passPermit();
-  void exhausted(int error, int fd);
-  void triedDescriptor();
-  void drop(std::shared_ptr<Socket> socket);
-  std::vector<std::shared_ptr<Socket>>::iterator find(int fd);
+  bool mayComeBack(Socket& socket, uint64_t now);
 
   LoopHandles& handles_;
   LoopStamp& loopStamp_;
   Wake& wake_;
   Board board_;
   AcceptorListener& listener_;
-  std::vector<std::shared_ptr<Socket>> sockets_;
+  AcceptorSockets sockets_;
+  PollSet pollSet_;
   // Ready, and to be accepted from before the next poll.
-  std::vector<std::shared_ptr<Socket>> late_;
+  AcceptorSockets late_;
   LoopHandle<uv_async_t> keepAlive_;
-  LoopHandle<uv_check_t> swapCheck_;
-  LoopHandle<uv_idle_t> swapIdle_;
   GateWatch gate_;
   Exhaustion exhaustion_;
-  LoopHandle<uv_timer_t> asideTimer_;
   std::vector<Post> unattended_;
   size_t nextGranted_ = 0;
   bool ref_ = true;

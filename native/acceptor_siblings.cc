@@ -1,11 +1,10 @@
-// What an acceptor does with the sockets of other slots: whose connections they are (theft.cc), and stepping aside for their owners.
+// What an acceptor does with the sockets of other slots: whose connections they are (theft.cc), and whether it comes back to one that it has stepped aside from.
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "acceptor_socket.h"
-#include "clock.h"
 #include "queue.h"
 
 namespace drover {
@@ -51,28 +50,12 @@ bool Acceptor::mayTake(Socket& socket, uint64_t now) {
   return isBetterWithUs(board_, socket.options.slot, *owner, queue.length, [this] { return ownQueue(); }, now, socket.left);
 }
 
-void Acceptor::stepAside(Socket& socket) {
-  if (socket.registration.stepAside(epoll(), socket.fd.get())) watchAside();
-}
-
-void Acceptor::watchAside() {
-  if (uv_is_active(asideTimer_.generic())) return;
-  uv_timer_start(asideTimer_.get(), [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->lookAside(); }, kAsideMs, kAsideMs);
-}
-
-// Back into the row where nothing waits or we may take it: adding a registration looks at the queue.
-void Acceptor::lookAside() {
-  bool aside = false;
-  const uint64_t now = monotonicNow();
-  for (const auto& socket : sockets_) {
-    if (!socket->registration.isAside()) continue;
-    // The decision is made where the connection is accepted; here it is only asked for, and what it has noted must not be used up.
-    const LeftToOwner before = socket->left;
-    const bool back = mayTake(*socket, now);
-    if (back) socket->left = before;
-    aside |= !back || !socket->registration.comeBack(epoll(), socket->fd.get());
-  }
-  if (!aside) uv_timer_stop(asideTimer_.get());
+// The decision is made where the connection is accepted; here it is only asked for, and what it has noted must not be used up.
+bool Acceptor::mayComeBack(Socket& socket, uint64_t now) {
+  const LeftToOwner before = socket.left;
+  const bool back = mayTake(socket, now);
+  if (back) socket.left = before;
+  return back;
 }
 
 void Acceptor::setUnattended(std::vector<Post> posts) {
@@ -84,7 +67,7 @@ void Acceptor::setUnattended(std::vector<Post> posts) {
     if (socket->reserve) {
       // Its owner is back, and has not been told of what we were woken for.
       if (isPromised(socket)) wake_.tellOrphaned();
-      stopPoll(*socket);
+      pollSet_.stop(*socket);
     } else if (polling()) {
       startPoll(*socket);
     }

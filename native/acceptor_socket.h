@@ -1,4 +1,4 @@
-// A listening socket of an acceptor's: for acceptor.cc and acceptor_siblings.cc.
+// A listening socket of an acceptor's: for the acceptor's own files and poll_set.cc.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace drover {
 
-struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
+struct AcceptorSocket : std::enable_shared_from_this<AcceptorSocket> {
   Acceptor& acceptor;
   Fd fd;
   ArmOptions options;
@@ -22,7 +22,7 @@ struct Acceptor::Socket : std::enable_shared_from_this<Socket> {
   // A unix socket: its queue has no length that the conductor could ask for.
   bool uncounted = false;
 
-  Socket(Acceptor& owner, const ArmOptions& how) : acceptor(owner), options(how) {}
+  AcceptorSocket(Acceptor& owner, const ArmOptions& how) : acceptor(owner), options(how) {}
 };
 
 }  // namespace drover

@@ -1,7 +1,7 @@
 // The loop stamp: 0 while this event loop waits in poll, else the CLOCK_MONOTONIC nanosecond at which it left; and a count of turns.
 // uv_prepare and uv_check, any kernel; two looks at the clock a turn.
 //
-// It knows, too, whether this loop was blocked lately, for who would rather accept after what may block (acceptor.cc, wake.cc).
+// It knows, too, whether this loop was blocked lately, for who would rather accept after what may block (acceptor_accept.cc, wake.cc).
 //
 // The surprise: libuv calls the handlers of ready descriptors inside its poll phase, before uv_check. A request handler that blocks would
 // block with the stamp still 0. So whoever is called first in that phase says so with leftPoll(): our acceptor does, and

@@ -67,7 +67,7 @@ void Wake::onBell() {
   if (permit_.look()) tellConductor();
   if (permit_.held() != held) each([](WakeListener& listener) { listener.permitChanged(); });
   if (!loopStamp_->blockedLately()) return take(held);
-  // Not before what may block (acceptor.cc).
+  // Not before what may block (acceptor_accept.cc).
   loopStamp_->beforePoll([this, held] {
     if (board_.valid()) take(held);
   });

@@ -1,6 +1,6 @@
 /**
  * `reuseport`: one socket per slot (SO_REUSEPORT). Steering picks the slot (steering/); a sibling takes what a busy, blocked or dead slot
- * leaves in its queue, and what would make the loads uneven (native/acceptor.cc has the rule).
+ * leaves in its queue, and what would make the loads uneven (native/theft.cc has the rule).
  *
  * Stealing: every worker waits with EPOLLEXCLUSIVE on every slot's socket, the owner first. The kernel wakes the first waiter that
  * is idle: the owner, else at once a sibling. Neither registration rotates: the owner has to stay first, and the acceptor itself moves

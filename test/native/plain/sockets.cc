@@ -55,7 +55,7 @@ Fd connectTo(const Address& address) {
 
 Fd duplicate(const Fd& fd) { return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
 
-// A worker of strategy grant, reduced to what the conductor sees of it (wake.cc, acceptor.cc).
+// A worker of strategy grant, reduced to what the conductor sees of it (wake.cc, acceptor_accept.cc).
 void acceptGranted(BoardRow& row, int socket, int bell, const std::atomic<bool>& stop, std::atomic<int>& accepted, std::atomic<int>& vain) {
   while (!stop) {
     pollfd look = {bell, POLLIN, 0};
