@@ -1,13 +1,14 @@
 /**
- * A worker's own view of itself: boot → ready → serve → drain → exit. The only state machine of the process, in the worker.
+ * A worker's own view of itself: boot → ready → serve → drain → exit. The only state machine of the process, in the worker: what it hears, from the master, from the
+ * intercept and from the process, and what follows from that.
  *
  * The master tells it when to go (`drain`, `quit`); it goes by itself when the master has gone or when somebody else sends it TERM.
- * What it has to say it sends; it writes no log (but orphaned.ts). Loading the app is left to app.ts, asking for sockets to ask.ts, what its servers get from
- * drover to app-servers.ts, the order of the way out to drain.ts.
+ * What it has to say it sends; it writes no log (but orphaned.ts). Until the app listens boot.ts is at work; once it is to go, departure.ts, which has the states from there
+ * on. Asking for sockets is left to ask.ts, what the app's servers get from drover to app-servers.ts.
  */
 import { constants } from 'node:os';
 import type { Server } from 'node:net';
-import { DroverError, ERRORS, EXIT_CODES, type ErrorCode } from '../errors.js';
+import { ERRORS, EXIT_CODES } from '../errors.js';
 import type { Intercept, ListenAnswer } from '../accept/intercept.js';
 import type { ProxyRefused } from '../accept/proxy-protocol.js';
 import type { WorkerInfo } from '../config/hooks.js';
@@ -17,22 +18,15 @@ import type { Requests } from '../http/requests.js';
 import { State, type Board } from '../ipc/board.js';
 import type { ListenQuestion, MasterMessage } from '../ipc/messages.js';
 import { closeFd, native } from '../native.js';
-import type { WorkerClass } from '../config/worker-class.js';
 import { AcceptErrors } from './accept-errors.js';
-import { loadApp, type App } from './app.js';
 import { servedByCluster } from './app-cluster.js';
 import { AppServers } from './app-servers.js';
 import { Asker, handed } from './ask.js';
-import { listenRefused, toBootError } from './boot-error.js';
-import { BootTime } from './boot-time.js';
-import { startDrain } from './drain.js';
+import { Boot } from './boot.js';
+import { Departure } from './departure.js';
 import { WorkerHooks } from './hooks.js';
-import { sendBootFailed, type MasterChannel } from './last-words.js';
-import { ListeningWait } from './listening-wait.js';
+import type { MasterChannel } from './last-words.js';
 import { tellOrphaned } from './orphaned.js';
-import { appListensToTerm, runAppTermListeners } from './signals.js';
-import { unseenListeners } from './unseen.js';
-import { loadWorkerClass } from './worker-class.js';
 
 export type Init = Extract<MasterMessage, { type: 'init' }>;
 
@@ -46,15 +40,6 @@ export interface WorkerParts {
   certificatesFd: number | undefined;
 }
 
-/** A drain somebody asked for. */
-interface DrainOrder {
-  graceMs: number;
-  close: 'all' | string[];
-  exitCode: number;
-  /** Whether the master ends it when the grace is over. If not, the worker has to. */
-  bounded: boolean;
-}
-
 /** After TERM from outside: a master that was told to stop as well says so within this time, and what to do with queued connections. */
 const TERM_WAIT_MS = 250;
 /** An app that closed its last server may be about to open another. */
@@ -62,33 +47,21 @@ const CLOSED_WAIT_MS = 1_000;
 
 export class Worker {
   readonly #parts: WorkerParts;
-  #state: 'booting' | 'ready' | 'draining' | 'exiting' = 'booting';
+  #isReady = false;
   #intercept!: Intercept;
   readonly #hooks = new WorkerHooks(
     (failure) => this.#log('hook.failed', { ...failure }),
     () => this.#info,
   );
-  #app: App | undefined;
-  #appFile: string | undefined;
   readonly #servers: AppServers;
-  #class: WorkerClass = {};
+  readonly #boot: Boot;
+  readonly #departure: Departure;
   readonly #asker: Asker;
-  /** Whether a server of the app is served by drover's sockets now. */
-  readonly #listening = new ListeningWait(
-    () => this.#intercept.listeners > 0,
-    (why) => {
-      const unseen = unseenListeners();
-      this.#log('worker.waiting', { app: this.#parts.init.config.app, why: this.#intercept.refused?.message ?? (unseen === undefined ? why : `it ${unseen}`) });
-    },
-  );
-  readonly #bootTime: BootTime;
-  #order: DrainOrder | undefined;
-  #saidBootFailed = false;
   readonly #acceptErrors = new AcceptErrors({
     log: (event, fields) => this.#log(event, fields),
     limit: () => native.descriptorLimit(),
     connections: () => this.#parts.connections.open,
-    accepts: () => this.#order === undefined && this.#intercept.listeners > 0,
+    accepts: () => this.#departure.order === undefined && this.#intercept.listeners > 0,
   });
 
   constructor(parts: WorkerParts) {
@@ -97,10 +70,10 @@ export class Worker {
       channel: parts.channel,
       onMessage: (message, fds) => this.#onMessage(message, fds),
       onQuit: () => this.#intercept.drain([]),
-      onMasterGone: () => this.#exitUnserved(),
+      onMasterGone: () => this.#departure.exitUnserved(),
     });
-    const { init, requests, connections, certificatesFd } = parts;
-    this.#bootTime = new BootTime(init.config.bootTimeoutMs, (error) => this.bootFailed(error));
+    const { init, channel, board, requests, connections, certificatesFd } = parts;
+    const log = (event: EventName, fields: Record<string, unknown>): void => this.#log(event, fields);
     this.#servers = new AppServers({
       config: init.config.edge,
       slot: init.slot,
@@ -108,9 +81,16 @@ export class Worker {
       connections,
       certificatesFd,
       ticketKeys: init.ticketKeys,
-      log: (event, fields) => this.#log(event, fields),
+      log,
       countRefused: () => this.#countRefused(),
     });
+    const own = { channel, hooks: this.#hooks, servers: this.#servers, intercept: () => this.#intercept, log };
+    this.#boot = new Boot({ ...own, init, onTimeout: (error) => this.bootFailed(error) });
+    this.#departure = new Departure({ ...own, board, row: init.row, requests, connections, app: () => this.#boot.app, workerClass: () => this.#boot.workerClass });
+  }
+
+  get #state(): 'booting' | 'ready' | 'draining' | 'exiting' {
+    return this.#departure.state ?? (this.#isReady ? 'ready' : 'booting');
   }
 
   get booting(): boolean {
@@ -140,42 +120,23 @@ export class Worker {
   }
 
   async boot(): Promise<void> {
-    const { config } = this.#parts.init;
     try {
-      await this.#hooksInTime(this.#hooks.load(config.configFile));
-      await this.#hooksInTime(this.#hooks.run('postSpawn'));
-      await this.#servers.open(this.#hooks.ofConfigFile);
-      this.#class = await loadWorkerClass(this.#parts.init);
-      this.#app = await loadApp(config, {
-        listens: () => this.#listening.now(),
-        untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
-        onFile: (file) => (this.#appFile = file),
-        refused: () => this.#intercept.refused,
-      });
-      await this.#untilListens(this.#app);
-      await this.#hooksInTime(this.#hooks.run('postWorkerInit'));
+      await this.#boot.run();
       if (this.#state !== 'booting') return;
-      this.#state = 'ready';
+      this.#isReady = true;
       this.#parts.board.set(this.#parts.init.row, 'state', State.ready);
       this.#parts.channel.send({ type: 'ready', bootMs: performance.now() });
     } catch (thrown) {
       this.bootFailed(thrown);
     }
-    this.#class.onReady?.();
+    this.#boot.workerClass.onReady?.();
   }
 
   /** Say why and exit. */
   bootFailed(thrown: unknown): never {
     // It was told to go before it was there.
-    if (this.#state !== 'booting') process.exit(this.#order?.exitCode ?? EXIT_CODES.ok.code);
-    process.exit(EXIT_CODES[ERRORS[this.#sayBootFailed(thrown)]].code);
-  }
-
-  #sayBootFailed(thrown: unknown): ErrorCode {
-    const error = toBootError(thrown, { app: this.#parts.init.config.app, file: this.#appFile, refused: this.#intercept.refused });
-    this.#saidBootFailed = true;
-    sendBootFailed(this.#parts.channel, error);
-    return error.code;
+    if (this.#state !== 'booting') process.exit(this.#departure.order?.exitCode ?? EXIT_CODES.ok.code);
+    process.exit(EXIT_CODES[ERRORS[this.#boot.sayFailed(thrown)]].code);
   }
 
   // What the intercept calls.
@@ -187,10 +148,10 @@ export class Worker {
   onServer(server: Server): void {
     const ofCluster = this.booting ? servedByCluster(server, this.#parts.init.config.app) : undefined;
     if (ofCluster !== undefined) this.bootFailed(ofCluster);
-    this.#class.onServer?.(server);
+    this.#boot.workerClass.onServer?.(server);
     this.#servers.watch(server);
     // One turn later: a server that was opened only to find a free port has been closed by then.
-    server.on('listening', () => setImmediate(() => this.#listening.wake('listening')));
+    server.on('listening', () => setImmediate(() => this.#boot.wake()));
   }
 
   /** It is served by drover's sockets. */
@@ -225,7 +186,7 @@ export class Worker {
     if (this.#state === 'draining' || this.#state === 'exiting') return;
     this.#parts.channel.send({ type: 'draining', reason: 'SIGTERM, not sent by the master' });
     const { gracefulTimeoutMs } = this.#parts.init.config;
-    setTimeout(() => this.#drain({ graceMs: gracefulTimeoutMs, close: [], exitCode: EXIT_CODES.ok.code, bounded: false }), TERM_WAIT_MS);
+    setTimeout(() => this.#departure.drain({ graceMs: gracefulTimeoutMs, close: [], exitCode: EXIT_CODES.ok.code, bounded: false }), TERM_WAIT_MS);
   }
 
   // Messages.
@@ -244,9 +205,9 @@ export class Worker {
       case 'recheck':
         return this.#intercept.recheck();
       case 'drain':
-        return this.#drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
+        return this.#departure.drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
       case 'quit':
-        return void this.#quit();
+        return void this.#departure.quit();
       case 'reopen-logs':
         return this.#servers.reopen();
       case 'ticket-keys':
@@ -267,144 +228,30 @@ export class Worker {
     const { config, slot, master } = this.#parts.init;
     const graceMs = config.gracefulTimeoutMs;
     void tellOrphaned(config, { slot, master, worker: process.pid, graceMs });
-    this.#drain({ graceMs, close: 'all', exitCode: EXIT_CODES.masterGone.code, bounded: false });
+    this.#departure.drain({ graceMs, close: 'all', exitCode: EXIT_CODES.masterGone.code, bounded: false });
   }
 
-  /** The app is to listen, and nobody gives it sockets any more. Where somebody is connected the app hears of it. */
-  #exitUnserved(): void {
-    if (this.#parts.connections.open > 0) return;
-    this.#state = 'exiting';
-    process.exit(EXIT_CODES.masterGone.code);
-  }
-
-  // The way out.
-
-  #drain(order: DrainOrder): void {
-    if (this.#state === 'exiting') return;
-    const first = this.#order === undefined;
-    this.#order = order;
-    if (!order.bounded) setTimeout(() => void this.#exit(order.exitCode), order.graceMs).unref();
-    // The master's KILL, if it comes to that, shall find no line of the access log unwritten.
-    else setTimeout(() => setInterval(() => this.#servers.writeOut(), LAST_WRITE_MS).unref(), order.graceMs - LAST_MOMENT_MS).unref();
-    if (!first) {
-      // The first order's acceptors have stopped. What a second one adds is who bounds it, the exit code, and that drover stops.
-      return;
-    }
-    this.#state = 'draining';
-    const { board, init, requests, connections } = this.#parts;
-    board.set(init.row, 'state', State.draining);
-    requests.closing = true;
-    this.#intercept.drain(order.close);
-    this.#parts.channel.send({ type: 'left' });
-    // Of what it rejects with, as of what it throws, the process hears as of any exception of the app's.
-    void this.#class.onDrain?.();
-    startDrain({
-      connections,
-      graceMs: order.graceMs,
-      alone: () => this.#order!.close === 'all',
-      ownServers: this.#intercept.ownServers(),
-      closeOwn: () => this.#intercept.closeOwn(),
-      appEnds: () => appListensToTerm() || this.#app?.close !== undefined,
-      onAppEnds: (late) => {
-        if (late) this.#log('worker.grace-ending', { connections: connections.open });
-        void this.#closeApp();
-        if (appListensToTerm()) this.#askAppToEnd();
-      },
-      onEmpty: () => void this.#finish(order.graceMs),
-    });
-  }
-
-  /** The last connection is gone: the framework's closing, the app's TERM listeners, exit. */
-  async #finish(graceMs: number): Promise<void> {
-    // Nothing of ours keeps the loop alive from here on: an app that closes what it has open ends by itself.
-    setTimeout(() => void this.#exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
-    await this.#closeApp();
-    if (!appListensToTerm()) return this.#exit(this.#order!.exitCode);
-    this.#askAppToEnd();
-  }
-
-  #closed: Promise<void> | undefined;
-  /** The framework's own closing: begun once, and never rejected. */
-  #closeApp(): Promise<void> {
-    return (this.#closed ??= (async () => {
-      try {
-        await this.#app?.close?.();
-      } catch (error) {
-        this.#log('worker.app-exit', { message: `the app threw while it closed: ${String(error)}` });
-      }
-    })());
-  }
-
-  #toldApp = false;
-  #askAppToEnd(): void {
-    if (this.#toldApp) return;
-    this.#toldApp = true;
-    runAppTermListeners(() => {
-      // With connections left, it ends like any app that does not listen to TERM.
-      if (this.#parts.connections.open === 0) void this.#exit(this.#order!.exitCode);
-    });
-  }
-
-  async #quit(): Promise<void> {
-    if (this.#state === 'exiting') return;
-    this.#state = 'exiting';
-    await this.#hooks.run('workerInt');
-    await this.#hooks.runExit();
-    process.exit(EXIT_CODES.ok.code);
-  }
-
-  async #exit(code: number): Promise<void> {
-    if (this.#state === 'exiting') return;
-    this.#state = 'exiting';
-    await this.#hooks.runExit();
-    process.exit(code);
-  }
+  // What the process comes to.
 
   #onExit(code: number): void {
-    if (this.#state === 'booting' && !this.#saidBootFailed) this.#exitedInBoot(code);
+    if (this.booting) this.#boot.onExit(code);
     void this.#hooks.runExit();
     this.#servers.flush();
   }
 
-  /** The app ended its process before it listened. */
-  #exitedInBoot(code: number): void {
-    const { app } = this.#parts.init.config;
-    // Fastify's own examples catch what listen() rejects with, and exit.
-    this.#sayBootFailed(
-      listenRefused(app, this.#intercept.refused) ??
-        new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} exited with code ${code} before it listened`, 'APP has to export something to serve, or call listen(); see docs/apps.md.'),
-    );
-  }
-
   /** The loop has nothing left to wait for. */
   #onIdle(): void {
-    if (this.#state === 'booting') {
-      if (this.#listening.wake('idle')) return;
-      const { app } = this.#parts.init.config;
-      const { waitsFor } = this.#hooks;
-      const waits = waitsFor === undefined ? `app ${app} waits for a promise or a top-level await that never settles` : `${waitsFor} waits for a promise that never settles`;
-      this.bootFailed(listenRefused(app, this.#intercept.refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', waits));
-    } else if (this.#order !== undefined) {
+    const { order } = this.#departure;
+    if (this.booting) {
+      const error = this.#boot.runEmpty();
+      if (error !== undefined) this.bootFailed(error);
+    } else if (order !== undefined) {
       // The app's TERM listeners closed all there was: an end as good as an exit.
-      void this.#exit(this.#order.exitCode);
+      void this.#departure.exit(order.exitCode);
     }
   }
 
   // Small things.
-
-  /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */
-  #hooksInTime(done: Promise<void>): Promise<void> {
-    return this.#bootTime.bound(done, () => this.#hooks.waitsFor);
-  }
-
-  /** An app that something keeps alive may listen yet. */
-  async #untilListens(app: App): Promise<void> {
-    // This worker, or the master whose answer listen() waits for, may have been stopped until now.
-    const stop = this.#bootTime.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : app.unusable()));
-    const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
-    stop();
-    if (!listens) throw app.unusable();
-  }
 
   #recycle(reason: string): void {
     this.#parts.channel.send({ type: 'recycle', reason });
@@ -420,7 +267,3 @@ export class Worker {
     board.set(init.row, 'refused', board.get(init.row, 'refused') + 1);
   }
 }
-
-/** So that the exit comes before the master's KILL. */
-const LAST_MOMENT_MS = 100;
-const LAST_WRITE_MS = 10;
