@@ -7,13 +7,13 @@
  */
 import { relative } from 'node:path';
 import { DroverError } from '../errors.js';
-import { DEFAULT_HOST, DEFAULT_PORT, formatAddress, parseAddress, parsePort } from './address.js';
+import { formatAddress, parseAddress, parsePort } from './address.js';
 import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
 import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
 import { unfitDirectory, unfitToEnter, unfitToServe } from './directories.js';
-import { checkEdge, edgeConfig } from './edge-config.js';
+import { checkEdge } from './edge-config.js';
 import { hookMeant, hookRemedy } from './foreign-hooks.js';
 import { hintForKey } from './foreign-keys.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
@@ -23,7 +23,6 @@ import { parseValue, Unfit } from './parse-value.js';
 import { shellWord, splitWords } from './shell-words.js';
 import { handedOver } from './socket-activation.js';
 import { DOCTOR, mistakenCommand } from './subcommands.js';
-import type { WorkerConfig } from './worker-config.js';
 
 export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
 
@@ -299,38 +298,4 @@ export function freeze(loaded: LoadedConfig): LoadedConfig {
   Object.freeze(loaded.sources);
   Object.freeze(loaded.hooks);
   return Object.freeze(loaded);
-}
-
-/** What a worker needs of it. `reportDir` is the master's to fill in. */
-export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedConfig, reportDir: string | null = null): WorkerConfig {
-  const workerHooks = Object.keys(hooks).some((name) => isHookName(name) && HOOKS[name].process === 'worker');
-  return {
-    app: config.app,
-    appArgs: [...config.appArgs],
-    cwd: config.chdir,
-    name: config.name,
-    bindGiven,
-    // One that is not given is the default, an address of TCP.
-    place: bindGiven ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : (config.bind[0] as { host: string; port: number }),
-    acceptStrategy: config.acceptStrategy,
-    acceptPermits: config.acceptPermits,
-    backlog: config.backlog,
-    proxyProtocol: config.proxyProtocol,
-    proxyAllowFrom: [...config.proxyAllowFrom],
-    proxyTimeoutMs: config.proxyTimeoutMs,
-    workerClass: config.workerClass,
-    workerConnections: config.workerConnections,
-    workerConcurrency: config.workerClass === 'sync' ? 1 : config.workerConcurrency,
-    maxRequests: config.maxRequests,
-    maxRequestsJitter: config.maxRequestsJitter,
-    bootTimeoutMs: config.bootTimeoutMs,
-    timeoutMs: config.timeoutMs,
-    gracefulTimeoutMs: config.gracefulTimeoutMs,
-    edge: edgeConfig(config),
-    logFile: config.logFile,
-    logFormat: config.logFormat,
-    logLevel: config.logLevel,
-    configFile: workerHooks ? configFile : null,
-    reportDir,
-  };
 }

@@ -1,5 +1,8 @@
 /** What of the configuration a worker needs, as it travels to it in the `init` message: plain data, no functions. Rank 1. */
-import type { EdgeConfig } from './edge-config.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from './address.js';
+import { edgeConfig, type EdgeConfig } from './edge-config.js';
+import { HOOKS, isHookName } from './hooks.js';
+import type { LoadedConfig } from './load.js';
 import type { AcceptStrategyName } from './options.js';
 
 export interface WorkerConfig {
@@ -41,4 +44,38 @@ export interface WorkerConfig {
   configFile: string | null;
   /** Directory for the report a worker writes when V8 runs out of heap, where it has no descriptor for it; null: none. */
   reportDir: string | null;
+}
+
+/** In the master, which fills `reportDir` in. */
+export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedConfig, reportDir: string | null = null): WorkerConfig {
+  const workerHooks = Object.keys(hooks).some((name) => isHookName(name) && HOOKS[name].process === 'worker');
+  return {
+    app: config.app,
+    appArgs: [...config.appArgs],
+    cwd: config.chdir,
+    name: config.name,
+    bindGiven,
+    // One that is not given is the default, an address of TCP.
+    place: bindGiven ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : (config.bind[0] as { host: string; port: number }),
+    acceptStrategy: config.acceptStrategy,
+    acceptPermits: config.acceptPermits,
+    backlog: config.backlog,
+    proxyProtocol: config.proxyProtocol,
+    proxyAllowFrom: [...config.proxyAllowFrom],
+    proxyTimeoutMs: config.proxyTimeoutMs,
+    workerClass: config.workerClass,
+    workerConnections: config.workerConnections,
+    workerConcurrency: config.workerClass === 'sync' ? 1 : config.workerConcurrency,
+    maxRequests: config.maxRequests,
+    maxRequestsJitter: config.maxRequestsJitter,
+    bootTimeoutMs: config.bootTimeoutMs,
+    timeoutMs: config.timeoutMs,
+    gracefulTimeoutMs: config.gracefulTimeoutMs,
+    edge: edgeConfig(config),
+    logFile: config.logFile,
+    logFormat: config.logFormat,
+    logLevel: config.logLevel,
+    configFile: workerHooks ? configFile : null,
+    reportDir,
+  };
 }

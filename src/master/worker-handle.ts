@@ -7,8 +7,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { LoadedConfig } from '../config/load.js';
-import { workerConfig } from '../config/load.js';
 import type { WorkerInfo } from '../config/hooks.js';
+import { workerConfig } from '../config/worker-config.js';
 import { Channel } from '../ipc/channel.js';
 import { COMPILED_FD } from '../ipc/compiled-code.js';
 import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';

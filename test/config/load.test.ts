@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { grantedCpus } from '../../src/config/cpus.js';
 import { edgeConfig } from '../../src/config/edge-config.js';
-import { loadConfig, workerConfig, type LoadedConfig } from '../../src/config/load.js';
+import { loadConfig, type LoadedConfig } from '../../src/config/load.js';
 import { changedOptions, reloadable } from '../../src/config/reload.js';
+import { workerConfig } from '../../src/config/worker-config.js';
 import { DroverError } from '../../src/errors.js';
 
 /** A directory with these files. */
