@@ -83,6 +83,8 @@ export class Worker {
   );
   readonly #bootTime: BootTime;
   #order: DrainOrder | undefined;
+  /** When the master kills this process, as far as is known. Of `performance.now()`. */
+  #killedAt = Infinity;
   #saidBootFailed = false;
   readonly #acceptErrors = new AcceptErrors({
     log: (event, fields) => this.#log(event, fields),
@@ -225,6 +227,7 @@ export class Worker {
     if (this.#state === 'draining' || this.#state === 'exiting') return;
     this.#parts.channel.send({ type: 'draining', reason: 'SIGTERM, not sent by the master' });
     const { gracefulTimeoutMs } = this.#parts.init.config;
+    this.#killedAt = performance.now() + gracefulTimeoutMs;
     setTimeout(() => this.#drain({ graceMs: gracefulTimeoutMs, close: [], exitCode: EXIT_CODES.ok.code, bounded: false }), TERM_WAIT_MS);
   }
 
@@ -244,8 +247,10 @@ export class Worker {
       case 'recheck':
         return this.#intercept.recheck();
       case 'drain':
+        this.#killedAt = performance.now() + message.graceMs;
         return this.#drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
       case 'quit':
+        this.#killedAt = performance.now() + message.graceMs;
         return void this.#quit();
       case 'reopen-logs':
         return this.#servers.reopen();
@@ -264,6 +269,7 @@ export class Worker {
 
   #onMasterGone(): void {
     if (this.#state === 'exiting') return;
+    this.#killedAt = Infinity;
     const { config, slot, master } = this.#parts.init;
     const graceMs = config.gracefulTimeoutMs;
     void tellOrphaned(config, { slot, master, worker: process.pid, graceMs });
@@ -363,7 +369,7 @@ export class Worker {
   #onExit(code: number): void {
     if (this.#state === 'booting' && !this.#saidBootFailed) this.#exitedInBoot(code);
     void this.#hooks.runExit();
-    this.#servers.flush();
+    this.#servers.flush(this.#killedAt - LAST_MOMENT_MS);
   }
 
   /** The app ended its process before it listened. */
