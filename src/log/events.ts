@@ -58,7 +58,7 @@ export const EVENTS = {
     help: 'It was so at two looks in a row (drover looks each quarter of --timeout, 5 s at most; with 0 it does not), connections waited in an accept queue at both, and none was taken in between. At most once a minute. Not for --worker-concurrency: to be full of requests passes with them. `workers`: those that serve. `length`: how many connections wait, where the kernel tells (not of unix sockets). `limit`: the highest, where a reload has changed it and not all workers have the new one.',
   },
   'workers.free': { level: 'info', message: 'a worker takes connections again, after {fullMs} ms', help: 'Follows `workers.full`. `fullMs`: from the look that saw it first to the one that saw it over.' },
-  'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full.' },
+  'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full; `reason` names each that was tried.' },
   'heartbeat.on-disk': { level: 'warn', message: 'heartbeat directory {dir} is on a disk ({filesystem}): a slow disk delays heartbeats; use a tmpfs: --worker-tmp-dir /dev/shm', help: '' },
   'heartbeat.disk-stalled': { level: 'warn', message: 'worker {slot}: its event loop turns, but its heartbeat file has not changed for {stalledMs} ms: the disk of {dir} hangs', help: 'Nobody is killed for it.' },
   'heartbeat.disk-recovered': { level: 'info', message: 'worker {slot}: its heartbeat file changes again', help: '' },
