@@ -511,7 +511,7 @@ export interface OptionInput {
   /**
    * File to write the master's process id to.
    *
-   * Refused when it names a process that is running, of drover or not, unless that began after the file was written and is no master of drover: then it is stale, and replaced. A file that holds anything else than a process id is refused as well.
+   * Refused when it names a process that is running, of drover or not, unless that began after the file was written and is no master of drover: then it is stale, and replaced. A file that holds anything else than a process id is refused as well. Every user may read it, whatever the umask.
    *
    * Value: path of a file. Default: none.
    */

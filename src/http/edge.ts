@@ -57,8 +57,8 @@ export class Edge {
     for (const policy of this.#policies) policy.reopen?.();
   }
 
-  flush(): void {
-    for (const policy of this.#policies) policy.flush?.();
+  flush(until: number): void {
+    for (const policy of this.#policies) policy.flush?.(until);
   }
 
   writeOut(): void {

@@ -38,8 +38,8 @@ export interface Policy {
   reopen?(): void;
   /** The process may be killed in a moment: begin to write what is not written, and wait for nobody. */
   writeOut?(): void;
-  /** The last thing before the process exits, whichever way: write what is not written. Synchronous. */
-  flush?(): void;
+  /** The last thing before the process exits, whichever way: write what is not written. Synchronous; waits for nobody beyond `until` (of `performance.now()`; Infinity: no such bound), when the process may be killed. */
+  flush?(until: number): void;
 }
 
 /** The streams of a connection of HTTP/2. */

@@ -95,8 +95,8 @@ export type MasterMessage =
    * they have queued first ('all' when drover stops).
    */
   | { type: 'drain'; graceMs: number; close: 'all' | string[]; reason: string }
-  /** Exit now: hooks, then exit. */
-  | { type: 'quit'; reason: string }
+  /** Exit now: hooks, then exit; killed when that takes longer than `graceMs`. */
+  | { type: 'quit'; graceMs: number; reason: string }
   | { type: 'reopen-logs' }
   /** 48 bytes each, in base64. Tickets are sealed with the first, and opened with any. */
   | { type: 'ticket-keys'; keys: string[] };

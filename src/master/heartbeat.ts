@@ -48,9 +48,11 @@ const isOpenToUs = (path: string): boolean => {
   }
 };
 
+const usualDirectories = (): string[] => [...new Set(['/dev/shm', '/run', tmpdir()])];
+
 /** The first of the usual directories that is in memory and may be written to (/run is root's), else the system's temporary directory. */
 export function defaultDirectory(typeOf: StatType = statType, isUsable = isOpenToUs): string {
-  for (const dir of ['/dev/shm', '/run', tmpdir()]) {
+  for (const dir of usualDirectories()) {
     try {
       if (isUsable(dir) && IN_MEMORY.has(typeOf(dir))) return dir;
     } catch {
@@ -58,6 +60,19 @@ export function defaultDirectory(typeOf: StatType = statType, isUsable = isOpenT
     }
   }
   return tmpdir();
+}
+
+/** Of each of the usual directories, why it was not taken. */
+export function whyNone(dirs = usualDirectories(), typeOf: StatType = statType): string {
+  return dirs.map((dir) => {
+    try {
+      accessSync(dir, constants.W_OK | constants.X_OK);
+      const filesystem = diskOf(dir, typeOf);
+      return `${dir}: ${filesystem === undefined ? 'it can be used by now' : `on a disk (${filesystem})`}`;
+    } catch (error) {
+      return `${dir}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
+    }
+  }).join(', ');
 }
 
 /** Name of the file system a directory is on when that is a disk; undefined when it is in memory. */
@@ -89,7 +104,7 @@ export class Heartbeats {
       this.#inMemory = filesystem === undefined;
       if (filesystem !== undefined) log.emit('heartbeat.on-disk', { dir: this.dir, filesystem });
     } catch (error) {
-      this.#unavailable(error);
+      this.#unavailable(dir === null ? new Error(whyNone()) : error);
     }
   }
 

@@ -3,9 +3,9 @@
  *
  * Written beside its place and renamed, so that nobody reads half a number; a file left behind by a dead process is replaced, that of
  * a live one is refused, and so is one that is no pid file: a slip shall cost nobody a file. Removed only while it still holds our own id. After a reboot, or where a container keeps the file from one run to the next, the id
- * in it is that of a process which came later and did not write it.
+ * in it is that of a process which came later and did not write it. Anybody may read it, whatever the umask: a process id is no secret, and another user who finds a stale file has to see that it is.
  */
-import { accessSync, constants, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatHolder, nameOf } from '../accept/holder.js';
 import { DroverError } from '../errors.js';
@@ -16,6 +16,7 @@ const TICK_MS = 10;
 const SLACK_MS = 1_000;
 /** A process id with white space around it is shorter. */
 const MOST_BYTES = 64;
+const STICKY = 0o1000;
 
 export class Pidfile {
   readonly path: string;
@@ -37,6 +38,7 @@ export class Pidfile {
       throw this.#unwritable(codeOf(error));
     }
     this.#holder();
+    if (this.#isKept()) throw this.#kept();
   }
 
   write(): void {
@@ -52,11 +54,12 @@ export class Pidfile {
     const place = this.#place;
     const temporary = `${place}.${this.#pid}`;
     try {
-      writeFileSync(temporary, `${this.#pid}\n`, { mode: 0o644 });
+      writeFileSync(temporary, `${this.#pid}\n`);
+      chmodSync(temporary, 0o644);
       renameSync(temporary, place);
     } catch (error) {
       removeIfThere(temporary);
-      throw this.#unwritable(codeOf(error));
+      throw codeOf(error) === 'EPERM' && this.#isKept() ? this.#kept() : this.#unwritable(codeOf(error));
     }
   }
 
@@ -101,6 +104,21 @@ export class Pidfile {
     } catch (error) {
       throw this.#error(`is there and cannot be read: ${codeOf(error)}`, 'Give another path, or remove the file if nobody needs it.');
     }
+  }
+
+  /** Whether the file is another user's in a directory such as /tmp, where only its owner may replace it. */
+  #isKept(): boolean {
+    try {
+      const [uid, place] = [process.geteuid!(), this.#place];
+      const [file, directory] = [statSync(place), statSync(dirname(place))];
+      return uid !== 0 && (directory.mode & STICKY) !== 0 && file.uid !== uid && directory.uid !== uid;
+    } catch {
+      return false;
+    }
+  }
+
+  #kept(): DroverError {
+    return this.#error(`is another user's, in a directory where only its owner may replace it`, 'Remove it as that user or as root, or give another path.');
   }
 
   #unwritable(why: string): DroverError {

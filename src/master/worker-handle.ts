@@ -260,7 +260,7 @@ export class WorkerHandle {
     this.asked = true;
     if (this.state === 'ready') this.state = 'draining';
     this.deadline = { at: now + QUIT_MS, then: 'quit' };
-    this.send({ type: 'quit', reason });
+    this.send({ type: 'quit', graceMs: QUIT_MS, reason });
   }
 
   /** Send a signal and remember why: the death will be explained by it. */

@@ -82,8 +82,8 @@ export class AppServers {
     this.#edge?.reopen();
   }
 
-  flush(): void {
-    this.#edge?.flush();
+  flush(until: number): void {
+    this.#edge?.flush(until);
   }
 
   writeOut(): void {

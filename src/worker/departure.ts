@@ -52,6 +52,8 @@ export class Departure {
   #order: DrainOrder | undefined;
   #closed: Promise<void> | undefined;
   #toldApp = false;
+  /** Of performance.now(). */
+  #killedAt = Infinity;
 
   constructor(parts: DepartureParts) {
     this.#parts = parts;
@@ -65,6 +67,16 @@ export class Departure {
   /** The last one. */
   get order(): DrainOrder | undefined {
     return this.#order;
+  }
+
+  /** The master kills this process in `ms`; Infinity: nobody does. */
+  killedIn(ms: number): void {
+    this.#killedAt = performance.now() + ms;
+  }
+
+  /** Until when whoever still has something to do may take. Of performance.now(). */
+  get lastMoment(): number {
+    return this.#killedAt - LAST_MOMENT_MS;
   }
 
   drain(order: DrainOrder): void {
@@ -106,7 +118,7 @@ export class Departure {
   /** The last connection is gone: the framework's closing, the app's TERM listeners, exit. */
   async #finish(graceMs: number): Promise<void> {
     // Nothing of ours keeps the loop alive from here on: an app that closes what it has open ends by itself.
-    setTimeout(() => void this.exit(this.#order!.exitCode), Math.max(graceMs - LAST_MOMENT_MS, 0)).unref();
+    setTimeout(() => void this.exit(this.#order!.exitCode), Math.max(Math.min(graceMs - LAST_MOMENT_MS, this.lastMoment - performance.now()), 0)).unref();
     await this.#closeApp();
     if (!appListensToTerm()) return this.exit(this.#order!.exitCode);
     this.#askAppToEnd();

@@ -5,7 +5,7 @@
  * It accompanies: accepting, draining and limits stay drover's. What it throws after the boot is an exception like any of the app's.
  */
 import { subscribe } from 'node:diagnostics_channel';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import type { WorkerConfig } from '../config/worker-config.js';
@@ -57,8 +57,10 @@ export async function loadWorkerClass({ slot, generation, config }: { slot: numb
 }
 
 function checkFile(file: string): void {
+  let isDirectory;
   try {
     accessSync(file, constants.R_OK);
+    isDirectory = statSync(file).isDirectory();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code!)) {
       throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} does not exist`, 'Give the path of a module, relative to the working directory (--chdir), or http or sync.');
@@ -66,6 +68,8 @@ function checkFile(file: string): void {
     const { why, remedy } = whyUnreadable(error);
     throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} cannot be read: ${why}`, remedy);
   }
+  // Node would import none, and say so in its own words.
+  if (isDirectory) throw new DroverError('ERR_DROVER_WORKER_CLASS', `--worker-class ${file} is a directory`, 'Give the path of a module in it, with its extension.');
 }
 
 /** Of CommonJS that was compiled from ESM, the default is at default.default. */

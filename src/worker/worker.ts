@@ -186,6 +186,7 @@ export class Worker {
     if (this.#state === 'draining' || this.#state === 'exiting') return;
     this.#parts.channel.send({ type: 'draining', reason: 'SIGTERM, not sent by the master' });
     const { gracefulTimeoutMs } = this.#parts.init.config;
+    this.#departure.killedIn(gracefulTimeoutMs);
     setTimeout(() => this.#departure.drain({ graceMs: gracefulTimeoutMs, close: [], exitCode: EXIT_CODES.ok.code, bounded: false }), TERM_WAIT_MS);
   }
 
@@ -205,8 +206,10 @@ export class Worker {
       case 'recheck':
         return this.#intercept.recheck();
       case 'drain':
+        this.#departure.killedIn(message.graceMs);
         return this.#departure.drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
       case 'quit':
+        this.#departure.killedIn(message.graceMs);
         return void this.#departure.quit();
       case 'reopen-logs':
         return this.#servers.reopen();
@@ -225,6 +228,7 @@ export class Worker {
 
   #onMasterGone(): void {
     if (this.#state === 'exiting') return;
+    this.#departure.killedIn(Infinity);
     const { config, slot, master } = this.#parts.init;
     const graceMs = config.gracefulTimeoutMs;
     void tellOrphaned(config, { slot, master, worker: process.pid, graceMs });
@@ -236,7 +240,7 @@ export class Worker {
   #onExit(code: number): void {
     if (this.booting) this.#boot.onExit(code);
     void this.#hooks.runExit();
-    this.#servers.flush();
+    this.#servers.flush(this.#departure.lastMoment);
   }
 
   /** The loop has nothing left to wait for. */

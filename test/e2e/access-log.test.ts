@@ -5,6 +5,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { join } from 'node:path';
 import { CLI, fixture, poll, scratch, start, type Address } from '../helpers/drover.js';
+import { fill, makeFifo, openReader } from '../helpers/fifo.js';
 import { get } from '../helpers/http.js';
 import { Load } from '../helpers/load.js';
 import { spawnSync } from 'node:child_process';
@@ -277,6 +278,22 @@ test.serial('the app’s process.exit() loses no line', async (t) => {
   const found = linesOf(file);
   t.deepEqual(found.slice(0, 50), Array.from({ length: 50 }, (_, i) => `/${i}`));
 });
+
+for (const [way, signal, args] of [['graceful', 'SIGTERM', ['--graceful-timeout', '0.6']], ['quick', 'SIGINT', ['-c', fixture('slow-exit.config.cjs')]]] as const) {
+  test.serial(`a pipe that nobody reads holds up no ${way} stop beyond its time, and what is lost is told`, async (t) => {
+    const fifo = makeFifo(t);
+    openReader(t, fifo);
+    fill(fifo, 'x'.repeat(4096));
+    const d = start(t, [fixture('slow.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', fifo, ...args]);
+    const address = await d.address();
+    await d.ready();
+    for (let i = 0; i < 3; i++) t.is((await get(address)).status, 200);
+    t.is((await d.stop(signal)).code, 0);
+    t.like(d.events('worker.exited')[0], { code: 0, signal: null });
+    t.deepEqual(d.events('worker.grace-exceeded'), []);
+    t.like(d.events('access-log.dropped')[0], { lines: 3 });
+  });
+}
 
 test.serial('a full disk is told of, and requests are answered on', async (t) => {
   const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--access-logfile', '/dev/full']);

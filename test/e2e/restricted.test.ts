@@ -49,6 +49,12 @@ asRoot('a heartbeat directory on a disk that cannot be written to is one warning
   t.is((await get(await d.address())).status, 200);
 });
 
+asRoot('no directory can be had for the heartbeat: each that was tried is named', async (t) => {
+  const readOnly = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs -o ro none /dev/shm && mount -t tmpfs -o ro none /run && exec "$@"', 'sh'];
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { prefix: readOnly, env: { TMPDIR: '/nowhere' } }).ready();
+  t.is(d.events('heartbeat.unavailable')[0]!['reason'], '/dev/shm: EROFS, /run: EROFS, /nowhere: ENOENT');
+});
+
 (permitted ? filtered : test.serial.skip)('a capability that cannot be kept from the workers is told', async (t) => {
   const d = await start(t, [fixture('whoami.cjs'), '-b', '127.0.0.1:0', '--steer', 'least'], { prefix: refusing('prctl', 'EPERM') }).ready();
   t.is(d.events('master.capability-shared')[0]!['error'], 'EPERM');

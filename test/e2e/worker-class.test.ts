@@ -100,6 +100,14 @@ for (const [name, source, says] of BAD) {
   });
 }
 
+test('a directory is no class, whatever is in it', async (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'index.mjs'), 'export default class { onReady() {} }');
+  const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-k', dir]);
+  t.is((await d.finished()).code, EXIT_CODES.usage.code);
+  t.like(d.events('master.failed')[0]!, { code: 'ERR_DROVER_WORKER_CLASS', msg: `--worker-class ${dir} is a directory`, remedy: 'Give the path of a module in it, with its extension.' });
+});
+
 test('a class of the other kind of module, and one in TypeScript: what to do', async (t) => {
   const dir = scratch(t);
   writeFileSync(join(dir, 'package.json'), '{"type": "commonjs"}');

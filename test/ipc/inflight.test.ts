@@ -63,7 +63,7 @@ test('more requests than entries: the newest are named, and how many there are i
   const requests = Array.from({ length: INFLIGHT_ENTRIES }, (_, i) => writer.begin('GET', `/${i}`));
   t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES - 1, 0) }, 'all are named');
   for (let i = 0; i < 4; i++) requests.push(writer.begin('GET', `/${INFLIGHT_ENTRIES + i}`));
-  t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES + 3, 4), inFlight: INFLIGHT_ENTRIES + 4 });
+  t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES + 3, 4), older: 'GET /0', inFlight: INFLIGHT_ENTRIES + 4 });
   // Those that have lost their entries end, and take none from who has them now.
   for (const request of requests.slice(0, 4)) writer.end(request);
   t.deepEqual(inflightFields(memory, 0), { requests: gets(INFLIGHT_ENTRIES + 3, 4) });
@@ -86,12 +86,41 @@ test('the named ones have ended: the number of the others is said', (t) => {
   const writer = new InflightWriter(memory, 1);
   const requests = Array.from({ length: 3 * INFLIGHT_ENTRIES }, () => writer.begin('GET', '/poll'));
   for (const request of requests.slice(-INFLIGHT_ENTRIES)) writer.end(request);
-  t.deepEqual(inflightFields(memory, 1), { inFlight: 2 * INFLIGHT_ENTRIES });
+  t.deepEqual(inflightFields(memory, 1), { older: 'GET /poll', inFlight: 2 * INFLIGHT_ENTRIES });
   for (const request of requests.slice(0, -INFLIGHT_ENTRIES)) writer.end(request);
   t.deepEqual(inflightFields(memory, 1), {});
   writer.begin('GET', '/next');
   clearInflight(memory, 1);
   t.deepEqual(inflightFields(memory, 1), {});
+});
+
+test('of those that have lost their entries one is kept, the oldest first, until it ends', (t) => {
+  const memory = new ArrayBuffer(INFLIGHT_BYTES);
+  const writer = new InflightWriter(memory, 1);
+  const hung = writer.begin('GET', '/hung');
+  const first = Array.from({ length: 2 * INFLIGHT_ENTRIES }, (_, i) => writer.begin('GET', `/${i}`));
+  t.is(inflightFields(memory, 1).older, 'GET /hung');
+  for (const request of first) writer.end(request);
+  t.deepEqual(inflightFields(memory, 1), { older: 'GET /hung', inFlight: 1 });
+  writer.end(hung);
+  t.deepEqual(inflightFields(memory, 1), {});
+  const second = Array.from({ length: INFLIGHT_ENTRIES + 2 }, (_, i) => writer.begin('PUT', `/${i}`));
+  t.is(inflightFields(memory, 1).older, 'PUT /0');
+  writer.end(second[0]!);
+  t.is(inflightFields(memory, 1).older, undefined, 'PUT /1 was not kept, and nothing else is said to be older');
+  writer.begin('PUT', '/next');
+  t.is(inflightFields(memory, 1).older, 'PUT /2');
+});
+
+test('one that is kept and still has its entry, as a kill may leave it, is named once', (t) => {
+  const memory = new ArrayBuffer(INFLIGHT_BYTES);
+  const writer = new InflightWriter(memory, 0);
+  for (let i = 0; i < INFLIGHT_ENTRIES; i++) writer.begin('GET', `/${i}`);
+  const numbers = new Float64Array(memory, 0, INFLIGHT_ENTRIES);
+  const [first] = numbers;
+  writer.begin('GET', '/new');
+  numbers[0] = first!;
+  t.is(inflightFields(memory, 0).older, undefined);
 });
 
 test('a kill between any two stores leaves only whole requests', (t) => {
@@ -131,8 +160,8 @@ test('a kill while an entry is taken over leaves it free', (t) => {
   };
   writer.begin(watched('DELETE'), watched('/over'));
   t.is(looks.length, 'DELETE/over'.length);
-  for (const look of looks) t.deepEqual(look, { requests: gets(INFLIGHT_ENTRIES - 1, 1), inFlight: INFLIGHT_ENTRIES });
-  t.deepEqual(inflightFields(memory, 0), { requests: ['DELETE /over', ...gets(INFLIGHT_ENTRIES - 1, 1)], inFlight: INFLIGHT_ENTRIES + 1 });
+  for (const look of looks) t.deepEqual(look, { requests: gets(INFLIGHT_ENTRIES - 1, 1), older: 'GET /0', inFlight: INFLIGHT_ENTRIES });
+  t.deepEqual(inflightFields(memory, 0), { requests: ['DELETE /over', ...gets(INFLIGHT_ENTRIES - 1, 1)], older: 'GET /0', inFlight: INFLIGHT_ENTRIES + 1 });
 });
 
 test('a length that no writer writes is not believed', (t) => {

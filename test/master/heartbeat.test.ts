@@ -3,7 +3,7 @@ import { fchmodSync, fstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { defaultDirectory, diskOf, Heartbeats } from '../../src/master/heartbeat.js';
+import { defaultDirectory, diskOf, Heartbeats, whyNone } from '../../src/master/heartbeat.js';
 
 const TMPFS = 0x01021994;
 const EXT4 = 0xef53;
@@ -76,6 +76,11 @@ test('a directory that is missing: said once, and no file', async (t) => {
   t.is(await heartbeats.open(), undefined);
   t.deepEqual(log.events.map(([event]) => event), ['heartbeat.unavailable']);
   t.regex(String(log.events[0]![1]['reason']), /missing: ENOENT$/);
+});
+
+test('of the usual directories each is named with why it was not taken', (t) => {
+  const dir = scratch(t);
+  t.is(whyNone(['/nonexistent', dir], () => 0xef53), `/nonexistent: ENOENT, ${dir}: on a disk (ext4)`);
 });
 
 test('a directory that goes away later: said once, and no file', async (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroverError } from '../../src/errors.js';
@@ -26,6 +26,47 @@ test('holds our pid while we run, leaves nothing beside itself, and goes', (t) =
   t.deepEqual(readdirSync(dir), ['pid']);
   file.remove();
   t.false(existsSync(file.path));
+});
+
+test.serial('anybody may read it, whatever the umask, also where it replaces one that only its owner could', (t) => {
+  const path = join(scratch(t), 'pid');
+  writeFileSync(path, `${deadPid()}\n`, { mode: 0o600 });
+  const before = process.umask(0o077);
+  try {
+    new Pidfile(path, 'flag -p').write();
+  } finally {
+    process.umask(before);
+  }
+  t.is(statSync(path).mode & 0o777, 0o644);
+});
+
+(process.getuid!() === 0 ? test.serial : test.serial.skip)("another user's that is stale is replaced; where only its owner may do so, that is said", (t) => {
+  const dir = scratch(t);
+  const path = join(dir, 'pid');
+  const file = new Pidfile(path, 'flag -p');
+  const asNobody = (act: () => void): void => {
+    process.seteuid!(65534);
+    try {
+      act();
+    } finally {
+      process.seteuid!(0);
+    }
+  };
+  writeFileSync(path, `${deadPid()}\n`);
+  chmodSync(dir, 0o1777);
+  for (const act of [() => file.check(), () => file.write()]) {
+    asNobody(() => {
+      const error = t.throws(act, { instanceOf: DroverError });
+      t.is(error?.format(), `--pidfile ${path} is another user's, in a directory where only its owner may replace it (flag -p)\n  Remove it as that user or as root, or give another path.`);
+    });
+  }
+  t.deepEqual(readdirSync(dir), ['pid']);
+  chmodSync(dir, 0o777);
+  asNobody(() => {
+    file.check();
+    file.write();
+  });
+  t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
 });
 
 test('that of a dead master is replaced', (t) => {

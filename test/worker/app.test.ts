@@ -160,7 +160,7 @@ test('a file with a colon in its name', async (t) => {
 test('hooks run in their order, and one that throws is reported', async (t) => {
   const master = start(t, { app: 'cjs-handler.cjs', slot: 2, config: { configFile: join(APPS, 'hooks.config.mjs') } });
   await master.ready();
-  master.send({ type: 'quit', reason: 'test' });
+  master.send({ type: 'quit', graceMs: 2000, reason: 'test' });
   t.deepEqual(await master.exited, { code: 0, signal: null });
   t.is(master.stdout, 'postSpawn 2 starting true\npostWorkerInit 2 starting true\nworkerInt 2 draining true\nworkerExit 2 draining true\n');
   const { event, fields } = await master.message('log');

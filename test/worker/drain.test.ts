@@ -560,7 +560,7 @@ test('quit: at once, whatever runs', async (t) => {
   const one = await client(t, port);
   one.send('/slow');
   await cell(master, 'requestsInFlight', 1);
-  master.send({ type: 'quit', reason: 'test' });
+  master.send({ type: 'quit', graceMs: 2000, reason: 'test' });
   t.deepEqual(await master.exited, { code: 0, signal: null });
 });
 

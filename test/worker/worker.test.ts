@@ -122,7 +122,7 @@ test('told to quit while it asks for its sockets: it takes no connection with it
   const master = start(t, {
     app: 'listens-at-once.cjs',
     async beforeListening(self, { address }) {
-      self.send({ type: 'quit', reason: 'test' });
+      self.send({ type: 'quit', graceMs: 2000, reason: 'test' });
       client = connect(address as { port: number; address: string });
       client.on('error', () => {});
       await once(client, 'connect');

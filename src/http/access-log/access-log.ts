@@ -130,8 +130,8 @@ export class AccessLog implements Policy {
     this.#writer.reopen();
   }
 
-  flush(): void {
-    this.#writer.flush();
+  flush(until: number): void {
+    this.#writer.flush(until);
   }
 
   writeOut(): void {

@@ -105,21 +105,21 @@ export class LogWriter {
     if (!this.#busy) this.#write();
   }
 
-  /** Everything, now. */
-  flush(): void {
+  /** Everything, now. A reader is waited for for FLUSH_MS, and not beyond `until`, which is monotonic. */
+  flush(until = Infinity): void {
     this.#toBytes();
     // What another thread has in hand, libuv will finish.
     const batch = this.#busy ? this.#batch?.subarray(this.#inHand) : this.#batch;
     let rest = Buffer.concat([...(batch === undefined ? [] : [batch]), ...this.#queue.splice(0), this.#chunk.subarray(0, this.#filled)]);
     this.#batch = undefined;
     this.#held = this.#filled = 0;
-    const until = this.#now() + FLUSH_MS;
+    const last = Math.min(this.#now() + FLUSH_MS, until);
     try {
       while (rest.length > 0) {
         try {
           rest = rest.subarray(this.#destination.writeSync(this.#piece(rest)));
         } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || this.#now() >= until) throw error;
+          if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || this.#now() >= last) throw error;
           this.#sleep(FLUSH_SLEEP_MS);
         }
       }

@@ -235,6 +235,20 @@ test('flush waits for a reader that does not read only so long, and tells what i
   t.deepEqual(world.events.at(-1), ['access-log.dropped', { file: 'test', lines: 7 }]);
 });
 
+test('flush waits for no reader beyond the time when the process may be killed, but writes what is taken at once', (t) => {
+  const world = new World();
+  world.now = 5000;
+  const text = world.add(7);
+  world.answers = [3, ...Array<string>(10_000).fill('EAGAIN')];
+  world.writer.flush(5050);
+  t.true(world.slept >= 50 && world.slept < 60);
+  t.deepEqual(world.events.at(-1), ['access-log.dropped', { file: 'test', lines: 7 }]);
+  world.answers = [];
+  const rest = world.add(7);
+  world.writer.flush(-Infinity);
+  t.is(world.text, text.slice(0, 3) + rest);
+});
+
 test('a file that cannot be opened anew is told of, and the old one goes on', (t) => {
   const world = new World();
   world.reopenError = Object.assign(new Error(), { code: 'EACCES' });
