@@ -290,8 +290,10 @@ Napi::Value SendFile(const Napi::CallbackInfo& info) {
   Args args(info);
   const int socket = args.integer(0);
   const FileSpan span{args.bytes(1), args.integer(2), args.wide(3), args.wide(4)};
+  // What is known to be in memory need not be asked about, which costs a system call each time.
+  const bool inMemory = args.flag(5);
   const bool valid = args.valid() && span.length >= 0 && span.offset >= 0;
-  return Napi::Number::New(info.Env(), static_cast<double>(valid ? sendFile(socket, span, false) : -EINVAL));
+  return Napi::Number::New(info.Env(), static_cast<double>(valid ? sendFile(socket, span, inMemory) : -EINVAL));
 }
 
 }  // namespace drover

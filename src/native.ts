@@ -211,9 +211,9 @@ export interface Addon {
   /**
    * `head`, then `length` bytes of `file` from `offset` on, to a connected, non-blocking socket: as much as it takes now, at most 1 MiB of the file. Bytes taken, those of the
    * head counted in; or -errno when there were none (-EAGAIN: the socket is full; -EBUSY: what comes next is not in memory; -ENODATA: the file has
-   * become shorter; -EINVAL, -ENOSYS, -EPERM: this file cannot be sent so). With `length` 0 any `file` will do.
+   * become shorter; -EINVAL, -ENOSYS, -EPERM: this file cannot be sent so). With `length` 0 any `file` will do. `inMemory`: the file is known to be, and -EBUSY is never answered.
    */
-  sendFile(socket: number, head: Uint8Array | undefined, file: number, offset: number, length: number): number;
+  sendFile(socket: number, head: Uint8Array | undefined, file: number, offset: number, length: number, inMemory: boolean): number;
   FileTransfer: new (onProgress: (sent: number) => void, onEnd: (errno: number, sent: number) => void) => NativeFileTransfer;
   /**
    * Open what `path` names below the directory `root`, for reading: descriptor or -errno (-EXDEV: it leads out; -ELOOP: a symbolic link where `links` is

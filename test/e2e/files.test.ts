@@ -1,10 +1,10 @@
 /** Files through the real command line: every way an app has to send one, over every kind of connection. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
-import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -241,6 +241,47 @@ test.serial('--static: what is there, and what is left to the app', async (t) =>
   writeFileSync(join(root, 'small.css'), 'new\n');
   await poll('the new file', async () => ((await from('/small.css')).body.toString() === 'new\n' ? true : undefined));
 });
+
+test.serial('--static: a file that is kept with its bytes, and too large to be copied, goes by sendfile(2) as it was when it was read', async (t) => {
+  const root = files(t);
+  const middle = randomBytes(48 * 1024);
+  writeFileSync(join(root, 'middle.bin'), middle);
+  const drover = await start(t, ['-b', '127.0.0.1:0', '-w', '1', '--static', `/=${root}`, app('handler.mjs')], { env: { FILES: root, DROVER_INDEX } }).ready();
+  const address = await drover.address();
+  const pid = (await drover.event('worker.ready'))['worker'] as number;
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const from = (headers: Record<string, string> = {}, method = 'GET'): Promise<Reply> => ask(address, '/middle.bin', { agent, headers, method });
+  const inMemory = (): number => readdirSync(`/proc/${pid}/fd`).filter((fd) => isMemory(`/proc/${pid}/fd/${fd}`)).length;
+
+  t.true((await from({ range: 'bytes=1-' })).body.equals(middle.subarray(1)));
+  t.is((await from({}, 'HEAD')).headers['content-length'], String(middle.length));
+  t.is(inMemory(), 0, 'none before it is wanted');
+  for (let i = 0; i < 3; i++) {
+    const reply = await from();
+    t.true(reply.body.equals(middle));
+    t.is(reply.headers['content-length'], String(middle.length));
+  }
+  t.is(inMemory(), 1);
+
+  // Shorter, in place: what is promised is kept, and soon the new one is sent.
+  truncateSync(join(root, 'middle.bin'), 40 * 1024);
+  await poll('the new file', async () => {
+    const { body } = await from();
+    if (body.length === middle.length) t.true(body.equals(middle));
+    else t.true(body.equals(middle.subarray(0, 40 * 1024)));
+    return body.length === middle.length ? undefined : true;
+  });
+  await poll('the old one to be closed', async () => (inMemory() <= 1 && (await from()).status === 200 ? true : undefined));
+});
+
+function isMemory(link: string): boolean {
+  try {
+    return readlinkSync(link).startsWith('/memfd:drover-file');
+  } catch {
+    return false;
+  }
+}
 
 test.serial('--static over HTTP/2, where there is no sendfile(2)', async (t) => {
   const root = files(t);

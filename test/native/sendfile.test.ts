@@ -64,9 +64,9 @@ test.serial('a head and a range of a file are sent in one go when the socket has
   const { client, fd, server } = await pair(t);
   const { fd: from } = file(t);
   const chunks = receive(client);
-  t.is(native.sendFile(fd, Buffer.from('head\n'), from, 8, 1000), 1005);
-  t.is(native.sendFile(fd, Buffer.from('alone'), -1, 0, 0), 5);
-  t.is(native.sendFile(fd, undefined, from, data.length - 1, 1), 1);
+  t.is(native.sendFile(fd, Buffer.from('head\n'), from, 8, 1000, false), 1005);
+  t.is(native.sendFile(fd, Buffer.from('alone'), -1, 0, 0, false), 5);
+  t.is(native.sendFile(fd, undefined, from, data.length - 1, 1, false), 1);
   server.end();
   await once(client, 'end');
   t.deepEqual(Buffer.concat(chunks), Buffer.concat([Buffer.from('head\n'), data.subarray(8, 1008), Buffer.from('alone'), data.subarray(-1)]));
@@ -77,7 +77,7 @@ test.serial('a socket that is full says so, and a transfer sends the rest as the
   const { fd: from } = file(t);
   let sent = 0;
   for (;;) {
-    const taken = native.sendFile(fd, undefined, from, sent, data.length - sent);
+    const taken = native.sendFile(fd, undefined, from, sent, data.length - sent, false);
     if (taken === EAGAIN || sent === data.length) break;
     t.true(taken > 0 && taken <= MEGABYTE, 'a bounded amount at a time');
     sent += taken;
@@ -99,7 +99,7 @@ test.serial('a file that has become shorter ends the transfer, and nothing is ma
   const { client, fd, server } = await pair(t);
   const { fd: from, path } = file(t);
   truncateSync(path, 5000);
-  t.is(native.sendFile(fd, undefined, from, 5000, 10), ENODATA);
+  t.is(native.sendFile(fd, undefined, from, 5000, 10, false), ENODATA);
   const { ended, start } = transfer(fd, undefined, from, 0, data.length);
   start();
   const chunks = receive(client);
@@ -178,6 +178,21 @@ test.serial('the caller may close file and connection as soon as the transfer ha
   t.true(Buffer.concat(chunks).equals(data), 'the duplicate kept the connection open');
 });
 
+test.serial('what is said to be in memory is not asked about', async (t) => {
+  const { client, fd, server } = await pair(t);
+  const { fd: from, path } = file(t);
+  try {
+    execFileSync('sh', ['-c', 'sync "$0" && dd if="$0" iflag=nocache count=0 status=none', path]);
+  } catch {
+    return t.pass('no dd that drops pages here');
+  }
+  const chunks = receive(client);
+  t.is(native.sendFile(fd, undefined, from, 0, 4096, true), 4096);
+  server.end();
+  await once(client, 'end');
+  t.true(Buffer.concat(chunks).equals(data.subarray(0, 4096)));
+});
+
 test.serial('what is not in memory is sent by a thread', async (t) => {
   const { client, fd, server } = await pair(t);
   const { fd: from, path } = file(t);
@@ -187,7 +202,7 @@ test.serial('what is not in memory is sent by a thread', async (t) => {
   } catch {
     return t.pass('no dd that drops pages here');
   }
-  const taken = native.sendFile(fd, undefined, from, 0, 4096);
+  const taken = native.sendFile(fd, undefined, from, 0, 4096, false);
   if (taken >= 0) return t.pass('this filesystem is always in memory');
   t.is(taken, -16, 'EBUSY');
   const { ended, start } = transfer(fd, Buffer.from('cold'), from, 0, data.length);
@@ -204,11 +219,11 @@ test.serial('what cannot be sent so answers EINVAL, and wrong arguments do', asy
   const memory = openSync('/proc/self/mem', 'r');
   t.teardown(() => closeSync(memory));
   const mapped = parseInt(/^[0-9a-f]+/.exec(readFileSync('/proc/self/maps', 'latin1'))![0], 16);
-  t.is(native.sendFile(fd, undefined, memory, mapped, 10), EINVAL);
-  t.is(native.sendFile(fd, undefined, memory, -1, 10), EINVAL);
-  t.is(native.sendFile(fd, undefined, memory, 0.5, 10), EINVAL);
-  t.is(native.sendFile(fd, 'head' as never, -1, 0, 0), EINVAL);
-  t.is(native.sendFile(-1, Buffer.from('x'), -1, 0, 0), -9);
+  t.is(native.sendFile(fd, undefined, memory, mapped, 10, false), EINVAL);
+  t.is(native.sendFile(fd, undefined, memory, -1, 10, false), EINVAL);
+  t.is(native.sendFile(fd, undefined, memory, 0.5, 10, false), EINVAL);
+  t.is(native.sendFile(fd, 'head' as never, -1, 0, 0, false), EINVAL);
+  t.is(native.sendFile(-1, Buffer.from('x'), -1, 0, 0, false), -9);
   const cancelled = transfer(fd, Buffer.from('x'), -1, 0, 0);
   cancelled.native.cancel();
   t.is(cancelled.start(), EINVAL, 'cancelled before it began');

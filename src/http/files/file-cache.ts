@@ -6,12 +6,18 @@
  */
 import type { Coding } from './encoding.js';
 import { mediaTypeOf } from './media-type.js';
+import type { FileRange } from './on-socket.js';
 import type { OpenFile } from './open-file.js';
 import type { Root } from './root.js';
 
 export const CHECK_EVERY_MS = 100;
-/** A file this small is kept with its bytes: one write then sends head and body. */
+/** A file this small is kept with its bytes. */
 export const CONTENT_BYTES = 64 * 1024;
+/**
+ * One this small goes out with its head in one write, which copies it. Copying is cheap while the pages that the kernel copies to are in this CPU's cache; a client, or a network card, that another CPU
+ * serves takes them away, and then more than this is dearer to copy than sendfile(2) from memory, a system call more.
+ */
+export const COPIED_BYTES = 32 * 1024;
 
 /** A file as it is sent: as it is, or compressed beforehand. */
 export interface Variant {
@@ -22,8 +28,10 @@ export interface Variant {
 }
 
 export interface Wire {
-  /** The head, and the body of a small file. */
+  /** The head, and the body of a file that is copied. */
   bytes: Buffer;
+  /** What is sent after them. */
+  body: FileRange | undefined;
   /** The head as text, and what of it is before and after the date. */
   head: string;
   before: string;
@@ -168,9 +176,9 @@ export class FileCache {
 
   #count(entry: Entry, sign: 1 | -1): void {
     for (const { file } of variantsOf(entry)) {
-      if (file.content === undefined) this.#descriptors += sign;
+      if (file.content === undefined || file.size > COPIED_BYTES) this.#descriptors += sign;
       // The bytes, and what is made of them to be sent.
-      else this.#bytes += sign * 2 * file.size;
+      if (file.content !== undefined) this.#bytes += sign * 2 * file.size;
     }
   }
 }

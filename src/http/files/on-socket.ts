@@ -15,6 +15,8 @@ export interface FileRange {
   fd: number;
   offset: number;
   length: number;
+  /** It is no file of a disk, which the kernel might have to wait for. */
+  inMemory?: boolean;
 }
 
 /**
@@ -131,7 +133,7 @@ export function takeHead(response: HttpResponse): Buffer | undefined {
 export function sendOnSocket(response: HttpResponse, head: Buffer | undefined, file: FileRange, done: (outcome: Outcome) => void): void {
   const socket = response.socket!;
   const headBytes = head?.length ?? 0;
-  const taken = native.sendFile(socket._handle!.fd, head, file.fd, file.offset, file.length);
+  const taken = native.sendFile(socket._handle!.fd, head, file.fd, file.offset, file.length, file.inMemory === true);
   if (taken === headBytes + file.length) {
     account(response, socket, taken, file.length);
     return done(SENT);
@@ -158,7 +160,7 @@ export function sendReady(response: HttpResponse, head: string, wire: Buffer, bo
       done(outcome);
     });
   }
-  const taken = native.sendFile(socket._handle!.fd, wire, -1, 0, 0);
+  const taken = native.sendFile(socket._handle!.fd, wire, -1, 0, 0, true);
   if (taken === wire.length) {
     account(response, socket, taken, bodyBytes);
     endUnseen(response);

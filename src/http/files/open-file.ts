@@ -3,8 +3,8 @@
  *
  * Counted: whoever has it `use`s it and `drop`s it, and the last one closes the descriptor. So a file that leaves the cache is not closed under a response.
  */
-import { closeSync, readSync } from 'node:fs';
-import { FILE_STAT } from '../../native.js';
+import { closeSync, readSync, writeSync } from 'node:fs';
+import { FILE_STAT, native } from '../../native.js';
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -24,6 +24,7 @@ export class OpenFile {
   /** When it was last modified, in exact milliseconds. */
   readonly modifiedMs: number;
   readonly #stat: Float64Array;
+  #memory = -1;
   #users = 1;
 
   /** Owns the descriptor. `stat`: as openBeneath fills it in; copied. */
@@ -60,12 +61,33 @@ export class OpenFile {
     this.fd = -1;
   }
 
+  /** The bytes that were loaded once more, as a file in memory, which sendfile(2) can take: its descriptor, this file's to close; undefined where it cannot be had. */
+  memory(): number | undefined {
+    if (this.#memory < 0) this.#memory = toMemory(this.content!);
+    return this.#memory < 0 ? undefined : this.#memory;
+  }
+
   use(): this {
     this.#users++;
     return this;
   }
 
   drop(): void {
-    if (--this.#users === 0 && this.fd >= 0) closeSync(this.fd);
+    if (--this.#users > 0) return;
+    if (this.fd >= 0) closeSync(this.fd);
+    if (this.#memory >= 0) closeSync(this.#memory);
   }
+}
+
+/** -1: no descriptor, or no memory, is left, or a filter of system calls refuses it. */
+function toMemory(content: Buffer): number {
+  const fd = native.createMemory('drover-file', 0);
+  if (fd < 0) return -1;
+  try {
+    if (writeSync(fd, content) === content.length) return fd;
+  } catch {
+    // As good as a short write.
+  }
+  closeSync(fd);
+  return -1;
 }

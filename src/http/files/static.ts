@@ -9,8 +9,9 @@ import type { StaticMount } from '../../config/options.js';
 import type { Policy } from '../policy.js';
 import type { StreamRequest } from '../stream-request.js';
 import { acceptedCodings } from './encoding.js';
-import { FileCache, type Entry, type Variant, type Wire } from './file-cache.js';
-import { isPlain, sendReady, type HttpResponse } from './on-socket.js';
+import { COPIED_BYTES, FileCache, type Entry, type Variant, type Wire } from './file-cache.js';
+import { isPlain, sendReady, type FileRange, type HttpResponse } from './on-socket.js';
+import type { OpenFile } from './open-file.js';
 import { copyRest } from './body.js';
 import { respondWithFile } from './respond.js';
 import { Root } from './root.js';
@@ -81,16 +82,16 @@ export class StaticFiles implements Policy {
 
   #sendWhole(response: HttpResponse, entry: Entry, variant: Variant): void {
     const { file } = variant;
-    const { bytes, head } = this.#wire(response, entry, variant);
-    if (file.content !== undefined) return sendReady(response, head, bytes, file.size, undefined, ignore);
+    const { bytes, head, body } = this.#wire(response, entry, variant);
+    if (body === undefined) return sendReady(response, head, bytes, file.size, undefined, ignore);
     file.use();
-    sendReady(response, head, bytes, file.size, { fd: file.fd, offset: 0, length: file.size }, (outcome) => {
+    sendReady(response, head, bytes, file.size, body, (outcome) => {
       if (outcome.how !== 'unable') return file.drop();
       copyRest(response as unknown as ServerResponse, outcome.left, () => file.drop());
     });
   }
 
-  /** The head as it goes over the wire, and behind it the bytes of a file that is kept. */
+  /** The head as it goes over the wire, and behind it the bytes of a file that is copied. */
   #wire(response: HttpResponse, entry: Entry, variant: Variant): Wire {
     const keepAliveTimeoutMs = response._keepAliveTimeout ?? 0;
     const second = Math.floor(Date.now() / 1000);
@@ -114,7 +115,8 @@ export class StaticFiles implements Policy {
     const before = `HTTP/1.1 200 OK\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}Date: `;
     const after = `\r\nConnection: keep-alive\r\n${keepAliveTimeoutMs > 0 ? `Keep-Alive: timeout=${Math.floor(keepAliveTimeoutMs / 1000)}\r\n` : ''}\r\n`;
     const head = Buffer.from(before + ' '.repeat(29) + after, 'latin1');
-    return { bytes: file.content === undefined ? head : Buffer.concat([head, file.content]), head: '', before, after, second: -1, keepAliveTimeoutMs };
+    const body = bodyOf(file);
+    return { bytes: body === undefined ? Buffer.concat([head, file.content!]) : head, body, head: '', before, after, second: -1, keepAliveTimeoutMs };
   }
 
   #respond(request: IncomingMessage, response: ServerResponse, entry: Entry, variant: Variant): void {
@@ -130,6 +132,14 @@ export class StaticFiles implements Policy {
       ...(entry.compressed.length === 0 ? {} : { Vary: 'Accept-Encoding' }),
     };
   }
+}
+
+/** Undefined: its bytes are in memory, and are copied. */
+function bodyOf(file: OpenFile): FileRange | undefined {
+  const length = file.size;
+  if (file.content === undefined) return { fd: file.fd, offset: 0, length };
+  const fd = length > COPIED_BYTES ? file.memory() : undefined;
+  return fd === undefined ? undefined : { fd, offset: 0, length, inMemory: true };
 }
 
 const SLASH = 0x2f;

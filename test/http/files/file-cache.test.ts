@@ -1,9 +1,9 @@
 /** The cache sees what changes, keeps to its bounds, and closes what it opened. */
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { CHECK_EVERY_MS, CONTENT_BYTES, FileCache, type Limits } from '../../../src/http/files/file-cache.js';
+import { CHECK_EVERY_MS, CONTENT_BYTES, COPIED_BYTES, FileCache, type Limits } from '../../../src/http/files/file-cache.js';
 import { Root } from '../../../src/http/files/root.js';
 
 const long = 'x'.repeat(CONTENT_BYTES + 1);
@@ -45,6 +45,29 @@ test.serial('a file is opened once, and its bytes are kept if they are few', (t)
   t.is(open(), before + 1);
   t.is(cache.get('/long'), entry);
   cache.clear();
+  t.is(open(), before);
+});
+
+test.serial('what sendfile(2) takes of a file that is kept with its bytes is a file in memory, closed with it', (t) => {
+  const { cache, dir, write } = setUp(t);
+  const text = 'y'.repeat(COPIED_BYTES + 1);
+  write('middle', text);
+  const before = open();
+  const { file } = cache.get('/middle')!.plain;
+  t.is(open(), before, 'none before it is wanted');
+  t.is(cache.size.descriptors, 1, 'but counted, for it may be at any time');
+  const fd = file.memory()!;
+  t.is(file.memory(), fd, 'once');
+  t.is(open(), before + 1);
+  // A response is under way while the file changes and leaves the cache.
+  file.use();
+  writeFileSync(join(dir, 'middle'), 'z');
+  cache.clear();
+  t.is(cache.size.descriptors, 0);
+  const sent = Buffer.alloc(text.length + 1);
+  t.is(readSync(fd, sent, 0, sent.length, 0), text.length);
+  t.is(sent.toString('latin1', 0, text.length), text);
+  file.drop();
   t.is(open(), before);
 });
 
