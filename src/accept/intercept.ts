@@ -15,7 +15,7 @@ import { rowOffset } from '../ipc/board.js';
 import type { ListenQuestion, ListenRefusal, Unattended } from '../ipc/messages.js';
 import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
-import { refuseSentServers } from './sent-servers.js';
+import { watchSentHandles, type SentHandles } from './sent-handles.js';
 import type { HandedSocket } from './strategy.js';
 
 /** What the master answered: our own sockets, or why not. */
@@ -36,6 +36,8 @@ export interface InterceptOptions {
   onServer: (server: net.Server) => void;
   /** The app has closed the server that was served by this listener. */
   onClosed?: (key: string) => void;
+  /** The app has sent a connection to a process of its own. */
+  onSent?: SentHandles['onSent'];
   /** With --proxy-protocol; asked at each listen(). */
   proxy?: () => ProxyProtocol | undefined;
 }
@@ -98,7 +100,10 @@ export function installIntercept(options: InterceptOptions): Intercept {
   let held = false;
   let refused: ListenRefusal | undefined;
 
-  refuseSentServers((handle) => handle instanceof net.Server && (handle as unknown as Internals)._handle instanceof Listener);
+  watchSentHandles({
+    isOurs: (handle) => handle instanceof net.Server && (handle as unknown as Internals)._handle instanceof Listener,
+    onSent: (...sent) => options.onSent?.(...sent),
+  });
 
   // Only to see `exclusive`, which net.js does not hand on to _listen2.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {

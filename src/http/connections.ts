@@ -72,7 +72,8 @@ export class Connections {
     this.#admission = admission;
     const closed = (connection: Connection): void => this.#closed(connection);
     this.#onSocketClose = function () {
-      closed(this[kConnection]!);
+      const connection = this[kConnection];
+      if (connection !== undefined) closed(connection);
     };
   }
 
@@ -123,6 +124,14 @@ export class Connections {
   /** A connection was accepted for this server. */
   accepted(server: Server, socket: Socket): void {
     this.#accepted(server, socket, isHttp(server));
+  }
+
+  /** The app has sent it to a process of its own: it is open there, and closes here only when the app says so. */
+  sent(socket: CountedSocket): void {
+    const connection = socket[kConnection];
+    if (connection === undefined) return;
+    delete socket[kConnection];
+    this.#closed(connection);
   }
 
   /** A TLS socket whose handshake is done speaks over an accepted one. */

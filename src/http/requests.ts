@@ -45,6 +45,7 @@ export class Requests {
 
   readonly #begin: (method: string, path: string, over: object) => number;
   readonly #end: (number: number) => void;
+  #leave: (socket: Socket, response: ServerResponse | undefined) => void = () => {};
 
   /** `onCount` is called with the number of requests begun so far once it reaches `countAt`; 0: never. `admission`: where there is a limit. */
   constructor(board: Board, row: number, table: InflightWriter, countAt: number, onCount: () => void, admission?: Admission) {
@@ -86,6 +87,10 @@ export class Requests {
     function onSocketClose(this: RequestSocket): void {
       for (const response of this[kPipelined]!) onResponseClose.call(response);
     }
+    this.#leave = (socket: RequestSocket, response: Counted | undefined) => {
+      if (response?.[kNumber] !== undefined) onResponseClose.call(response);
+      if (socket[kPipelined] !== undefined) onSocketClose.call(socket);
+    };
     subscribe('http.server.request.start', (message) => {
       const { request, response, socket } = message as RequestStart;
       response[kNumber] = begin(request.method!, request.url!, socket);
@@ -102,6 +107,11 @@ export class Requests {
       }
       requests.onBegin?.(request, response, socket);
     });
+  }
+
+  /** The app has sent the connection to a process of its own: what was due on it (`response`, and those behind it) hears of no end. */
+  left(socket: Socket, response: ServerResponse | undefined): void {
+    this.#leave(socket, response);
   }
 
   /** Watch a server's HTTP/2 requests; a server that has none emits no `stream`. */

@@ -88,6 +88,7 @@ export function start(channelFd: number): void {
     onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
     onServer: (server) => worker.onServer(server),
     onClosed: (key) => worker.onServerClosed(key),
+    onSent: (socket, child, response) => worker.onSent(socket, child, response),
     proxy: () => proxy,
   });
   worker.start(intercept);

@@ -6,8 +6,10 @@
  * What it has to say it sends; it writes no log (but orphaned.ts). Until the app listens boot.ts is at work; once it is to go, departure.ts, which has the states from there
  * on. Asking for sockets is left to ask.ts, what the app's servers get from drover to app-servers.ts.
  */
+import type { ChildProcess } from 'node:child_process';
+import type { ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import { constants } from 'node:os';
-import type { Server } from 'node:net';
 import { ERRORS, EXIT_CODES } from '../errors.js';
 import type { Intercept, ListenAnswer } from '../accept/intercept.js';
 import type { ProxyRefused } from '../accept/proxy-protocol.js';
@@ -19,7 +21,7 @@ import { State, type Board } from '../ipc/board.js';
 import type { ListenQuestion, MasterMessage } from '../ipc/messages.js';
 import { closeFd, native } from '../native.js';
 import { AcceptErrors } from './accept-errors.js';
-import { servedByCluster } from './app-cluster.js';
+import { endProcessesOfCluster, servedByCluster, servesByCluster } from './app-cluster.js';
 import { AppServers } from './app-servers.js';
 import { Asker, handed } from './ask.js';
 import { Boot } from './boot.js';
@@ -48,6 +50,7 @@ const CLOSED_WAIT_MS = 1_000;
 export class Worker {
   readonly #parts: WorkerParts;
   #isReady = false;
+  #saidCluster = false;
   #intercept!: Intercept;
   readonly #hooks = new WorkerHooks(
     (failure) => this.#log('hook.failed', { ...failure }),
@@ -176,6 +179,16 @@ export class Worker {
     this.#log('proxy.refused', { ...fields });
   }
 
+  /** The app has sent a connection to a process of its own. */
+  onSent(socket: Socket, child: ChildProcess, response: ServerResponse | undefined): void {
+    this.#parts.requests.left(socket, response);
+    this.#parts.connections.sent(socket);
+    if (this.#saidCluster) return;
+    const message = servesByCluster(child, this.#parts.init.config.app);
+    this.#saidCluster = message !== undefined;
+    if (message !== undefined) this.#log('worker.app-exit', { message });
+  }
+
   /** --max-requests is reached. */
   onRequestLimit(requests: number): void {
     this.#recycle(`${requests} requests served`);
@@ -239,6 +252,7 @@ export class Worker {
 
   #onExit(code: number): void {
     if (this.booting) this.#boot.onExit(code);
+    if (!this.#isReady) endProcessesOfCluster();
     void this.#hooks.runExit();
     this.#servers.flush(this.#departure.lastMoment);
   }

@@ -1,0 +1,65 @@
+/**
+ * Servers and connections that the app sends to a child process of its own (`child.send(message, handle)`). In a worker, while the app runs.
+ *
+ * Node's channel takes what is at `server._handle` for a handle of its own, and the process would end with SIGSEGV. The child could not be looked after either: it would
+ * take connections that nobody counts or drains. Connections can be sent: they have handles of Node's. From then on they are the child's, and no `close` tells of their end.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
+import type { ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+
+export interface SentHandles {
+  /** Servers that cannot be sent: refused, as Node refuses what it cannot send. */
+  isOurs(handle: unknown): boolean;
+  /** The child has this connection now. `response`: what was due on it, which will never hear of its end either. */
+  onSent(socket: Socket, child: ChildProcess, response: ServerResponse | undefined): void;
+}
+
+type Send = (this: object, message: unknown, handle?: unknown, ...rest: unknown[]) => boolean;
+type Sendable = Socket & { _handle?: object | null; _httpMessage?: ServerResponse | null };
+
+export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
+  // A child is told of as it is made: `send` is put on it afterwards, where there is a channel, and child_process need not be loaded here.
+  subscribe('child_process', (told) => {
+    const { process: child } = told as { process: ChildProcess };
+    /** Those that wait until the child has taken the one before: Node lets go of each only as it sends it. */
+    const waiting = new Map<Sendable, ServerResponse | undefined>();
+    const look = (socket: Sendable, response: ServerResponse | undefined): boolean => {
+      if (socket._handle !== null) return false;
+      // Destroyed, it has closed, or will.
+      if (!socket.destroyed) onSent(socket, child, response);
+      return true;
+    };
+    const lookAgain = (): void => {
+      for (const [socket, response] of waiting) if (look(socket, response)) waiting.delete(socket);
+      if (waiting.size === 0) child.off('internalMessage', lookAgain);
+    };
+    Object.defineProperty(child, 'send', {
+      configurable: true,
+      get: () => undefined,
+      set(send: Send) {
+        const guarded: Send = function (message, handle, ...rest) {
+          if (isOurs(handle)) throw refusal();
+          if (!(handle instanceof Socket)) return send.call(this, message, handle, ...rest);
+          const socket = handle as Sendable;
+          const had = Boolean(socket._handle);
+          const response = socket._httpMessage ?? undefined;
+          const sent = send.call(this, message, handle, ...rest);
+          if (had && !look(socket, response) && !socket.destroyed) {
+            // With `keepOpen` it stays here for good, and is looked at in vain.
+            if (waiting.size === 0) child.on('internalMessage', lookAgain);
+            waiting.set(socket, response);
+          }
+          return sent;
+        };
+        Object.defineProperty(child, 'send', { configurable: true, enumerable: true, writable: true, value: guarded });
+      },
+    });
+  });
+}
+
+function refusal(): TypeError {
+  const error = new TypeError('This handle type cannot be sent: drover serves this server, and no child process can. Send the child single connections, or let it listen at a port of its own.');
+  return Object.assign(error, { code: 'ERR_INVALID_HANDLE_TYPE' });
+}
