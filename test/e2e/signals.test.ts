@@ -2,7 +2,7 @@
 import test from 'ava';
 import http from 'node:http';
 import net from 'node:net';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture, ON_TERMINAL, parseAddress, poll, scratch, start, type Drover } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
@@ -79,6 +79,18 @@ test.serial('the graceful timeout is enforced, and the log says what was cut off
   t.deepEqual(exceeded['requests'], ['GET /600000']);
   await t.throwsAsync(answer);
   t.deepEqual(await d.finished(), { code: 0, signal: null });
+});
+
+test.serial('an app that does not end when it is told to, after a request that took its time, is not killed for it', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, `process.on('SIGTERM', () => setInterval(() => {}, 1000));\nmodule.exports = require(${JSON.stringify(fixture('slow.cjs'))});\n`);
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--graceful-timeout', '3']);
+  const { answer } = await withSlowRequest(d, 1500);
+  d.signal('SIGTERM');
+  await answer;
+  t.deepEqual(await d.finished(), { code: 0, signal: null });
+  t.deepEqual(d.events('worker.grace-exceeded'), []);
+  t.like(d.events('worker.exited')[0], { kind: 'exit', code: 0 });
 });
 
 test.serial('TERM: connections that wait in the queue are served, new ones are refused once all is over', async (t) => {
