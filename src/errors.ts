@@ -81,6 +81,11 @@ export function withoutControls(text: string): string {
   return text.replace(CONTROL, '');
 }
 
+/** What to do about a file that cannot be written, or made. `code`: the errno's name. `or`: what else may be given. */
+export function whereToWrite(code: string | undefined, or = ''): string {
+  return code === 'EISDIR' ? `That is a directory: give the path of a file${or}.` : `Give a path in a directory that exists and is writable${or}.`;
+}
+
 // What several errors end in: too few open files, of this process and of the machine.
 export const OPEN_FILES_LIMIT = 'ulimit -Hn, or LimitNOFILE= in systemd';
 export const RAISE_OPEN_FILES = `Raise the limit: ${OPEN_FILES_LIMIT}.`;

@@ -57,6 +57,7 @@ function parseFd(text: string): ListenAddress | string {
 
 function parseTcp(text: string): ListenAddress | string {
   if (text === '') return 'it is empty';
+  if (text.includes(',')) return 'several addresses: --bind is given once for each';
   let host: string;
   let port: string | undefined;
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
@@ -79,7 +80,7 @@ function parseTcp(text: string): ListenAddress | string {
     port = colon === -1 ? undefined : text.slice(colon + 1);
     if (colon === 0) host = '0.0.0.0';
     else if (/^[\d.]+$/.test(host) && !isIPv4(host)) return `not an IPv4 address: ${host}`;
-    else if (!HOST_NAME.test(host)) return `not a host name: ${host}`;
+    else if (!HOST_NAME.test(host)) return `not a host name: ${host}${host.includes('/') ? ` (a unix socket is unix:${text})` : ''}`;
   }
   if (port === undefined) return { kind: 'tcp', host, port: DEFAULT_PORT };
   const number = parsePort(port);

@@ -7,6 +7,7 @@
  * Rank 1. In the master.
  */
 import { DroverError } from '../errors.js';
+import { parseAddress } from './address.js';
 import { hintForFlag, hintForPort } from './foreign-flags.js';
 import { nearest } from './nearest.js';
 import { kebab, longFlags, options, type Option } from './options.js';
@@ -44,6 +45,9 @@ export function parseCommandLine(words: readonly string[], origin: string): Give
       if (before !== undefined && before.bare === true && isMeantFor(before.option, word)) throw noValue(before, word, origin);
       const app = given.find((earlier) => earlier.option === option);
       if (app !== undefined) {
+        if (before?.option.name === 'bind' && /:|^\d+$/.test(word) && typeof parseAddress(word) !== 'string') {
+          throw new DroverError('ERR_DROVER_VALUE', `unexpected argument ${quote(word)}${origin}: ${before.flag} takes one address`, `Give it once for each: ${before.flag} ${word}`);
+        }
         // Which of the two is the app, and which was meant for the flag before it?
         const flags = [before, given[given.indexOf(app) - 1]].map((earlier) => (earlier?.bare === true && earlier.option.type === 'enum' ? ` ${earlier.flag} takes ${valuesOf(earlier.option)}.` : ''));
         throw new DroverError('ERR_DROVER_VALUE', `unexpected argument ${quote(word)}${origin}: the app is ${quote(app.value as string)} already`, `Arguments for the app come after --.${flags.find((text) => text !== '') ?? ''}`);

@@ -31,6 +31,7 @@ export function renderHelp(): string {
   lines.push(
     '',
     'drover doctor tells whether this machine suits the options, and how to mend what does not.',
+    'ADDRESS is HOST:PORT, :PORT (all interfaces), PORT (127.0.0.1), unix:PATH, unix:@NAME or fd://N.',
     'TIME is in seconds, or with a unit: 500ms, 30s, 2m.',
     'Options are taken from the config file, the environment, DROVER_CMD_ARGS and the command line;',
     'the later wins. In the config file they are written in camelCase: --max-requests is maxRequests.',

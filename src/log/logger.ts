@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
 import { counted } from '../config/plural.js';
-import { DroverError, withoutControls } from '../errors.js';
+import { DroverError, withoutControls, whereToWrite } from '../errors.js';
 import { LogDestination } from './destination.js';
 import { EVENTS, type EventName, type Level } from './events.js';
 
@@ -96,7 +96,7 @@ function openDestination(file: string | null, tellLost: (lines: number) => void)
     throw new DroverError(
       'ERR_DROVER_LOG_FILE',
       `--log-file ${String(file)} cannot be opened: ${cause.code ?? cause.message}`,
-      'Give a path in a directory that exists and is writable, or - for stderr.',
+      whereToWrite(cause.code, ', or - for stderr'),
     );
   }
 }

@@ -5,7 +5,7 @@
 import { accessSync, closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/load.js';
-import { DroverError } from '../errors.js';
+import { DroverError, whereToWrite } from '../errors.js';
 
 /** --access-logfile. Makes the file where it is not there. Throws DroverError. */
 export function checkAccessLogFile({ config, sources }: LoadedConfig): void {
@@ -18,7 +18,7 @@ export function checkAccessLogFile({ config, sources }: LoadedConfig): void {
     else closeSync(openSync(file, 'a'));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new DroverError('ERR_DROVER_LOG_FILE', `--access-logfile ${file} cannot be opened: ${code ?? message} (${sources.accessLogfile.where})`, 'Give a path in a directory that exists and is writable, or - for standard output.');
+    throw new DroverError('ERR_DROVER_LOG_FILE', `--access-logfile ${file} cannot be opened: ${code ?? message} (${sources.accessLogfile.where})`, whereToWrite(code, ', or - for standard output'));
   }
 }
 
@@ -28,7 +28,7 @@ export function checkLogFile({ config, sources }: LoadedConfig): void {
   if (file === '-') return;
   const problem = writeProblem(file);
   if (problem === undefined) return;
-  throw new DroverError('ERR_DROVER_LOG_FILE', `--log-file ${file} cannot be opened: ${problem} (${sources.logFile.where})`, 'Give a path in a directory that exists and is writable, or - for stderr.');
+  throw new DroverError('ERR_DROVER_LOG_FILE', `--log-file ${file} cannot be opened: ${problem} (${sources.logFile.where})`, whereToWrite(problem, ', or - for stderr'));
 }
 
 /** Why a file cannot be written, or made where it is not there: an errno's name; undefined when it can. Neither opens nor makes it. */

@@ -8,7 +8,7 @@
 import { accessSync, chmodSync, constants, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatHolder, nameOf } from '../accept/holder.js';
-import { DroverError } from '../errors.js';
+import { DroverError, whereToWrite } from '../errors.js';
 
 /** How the process title of a master begins (master/main.ts). */
 const MASTER = 'drover: master';
@@ -122,7 +122,7 @@ export class Pidfile {
   }
 
   #unwritable(why: string): DroverError {
-    return this.#error(`cannot be written: ${why}`, 'Give a path in a directory that exists and is writable.');
+    return this.#error(`cannot be written: ${why}`, whereToWrite(why));
   }
 
   #error(what: string, remedy: string): DroverError {

@@ -94,6 +94,7 @@ test('a second app', (t) => {
   const error = errorOf(['app.js', 'other.js']);
   t.is(error.code, 'ERR_DROVER_VALUE');
   t.regex(error.format(), /"other\.js".*"app\.js" already\n.*after --/);
+  t.is(errorOf(['app.js', '-b', ':80', ':81']).format(), 'unexpected argument ":81": -b takes one address\n  Give it once for each: -b :81');
 });
 
 test('a long flag with one dash is no short one with a value', (t) => {
