@@ -17,7 +17,7 @@ export interface SentHandles {
 }
 
 type Send = (this: object, message: unknown, handle?: unknown, ...rest: unknown[]) => boolean;
-type Sendable = Socket & { _handle?: object | null; _httpMessage?: ServerResponse | null };
+type Sendable = Socket & { encrypted?: boolean; _handle?: object | null; _httpMessage?: ServerResponse | null };
 
 export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
   // A child is told of as it is made: `send` is put on it afterwards, where there is a channel, and child_process need not be loaded here.
@@ -31,16 +31,22 @@ export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
       if (!socket.destroyed) onSent(socket, child, response);
       return true;
     };
+    /** Before Node hears that the next may go, and takes the response off its socket: it may be of a request that has come meanwhile. */
+    const note = (): void => {
+      for (const socket of waiting.keys()) waiting.set(socket, socket._httpMessage ?? undefined);
+    };
     const lookAgain = (): void => {
       for (const [socket, response] of waiting) if (look(socket, response)) waiting.delete(socket);
-      if (waiting.size === 0) child.off('internalMessage', lookAgain);
+      if (waiting.size === 0) child.off('internalMessage', note).off('internalMessage', lookAgain);
     };
     Object.defineProperty(child, 'send', {
       configurable: true,
       get: () => undefined,
       set(send: Send) {
         const guarded: Send = function (message, handle, ...rest) {
-          if (isOurs(handle)) throw refusal();
+          if (isOurs(handle)) throw refusal('drover serves this server, and no child process can. Send the child single connections, or let it listen at a port of its own.');
+          // Node would say so behind our back, as an uncaught exception; and it may be drover that speaks TLS here, for an app that speaks HTTP.
+          if (handle instanceof Socket && (handle as Sendable).encrypted === true) throw refusal('a TLS connection is part of this process. Answer it here, or let a proxy in front do the TLS.');
           if (!(handle instanceof Socket)) return send.call(this, message, handle, ...rest);
           const socket = handle as Sendable;
           const had = Boolean(socket._handle);
@@ -48,7 +54,7 @@ export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
           const sent = send.call(this, message, handle, ...rest);
           if (had && !look(socket, response) && !socket.destroyed) {
             // With `keepOpen` it stays here for good, and is looked at in vain.
-            if (waiting.size === 0) child.on('internalMessage', lookAgain);
+            if (waiting.size === 0) child.prependListener('internalMessage', note).on('internalMessage', lookAgain);
             waiting.set(socket, response);
           }
           return sent;
@@ -59,7 +65,7 @@ export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
   });
 }
 
-function refusal(): TypeError {
-  const error = new TypeError('This handle type cannot be sent: drover serves this server, and no child process can. Send the child single connections, or let it listen at a port of its own.');
+function refusal(why: string): TypeError {
+  const error = new TypeError(`This handle type cannot be sent: ${why}`);
   return Object.assign(error, { code: 'ERR_INVALID_HANDLE_TYPE' });
 }

@@ -57,6 +57,9 @@ export class Connections {
   readonly #connections: (Connection | undefined)[] = [];
   #count = 0;
   #closing = false;
+  /** Servers of which the app has sent connections to processes of its own, and how many. */
+  readonly #sentFrom = new Set<Server>();
+  #sentAway = 0;
   /** performance.now() when a drain last saw a response due. */
   #answering = -Infinity;
   /** Accepted and open, but not yet handed to a server: their PROXY header has not come. */
@@ -131,7 +134,24 @@ export class Connections {
     const connection = socket[kConnection];
     if (connection === undefined) return;
     delete socket[kConnection];
+    this.#sentFrom.add(connection.server);
+    this.#sentAway++;
     this.#closed(connection);
+  }
+
+  /** How many were sent so far. */
+  get sentAway(): number {
+    return this.#sentAway;
+  }
+
+  /** Whether one of those is open where it went: Node asks the processes that have them. */
+  async areAway(): Promise<boolean> {
+    for (const server of this.#sentFrom) {
+      // An error: one that is asked has just gone.
+      const count = await new Promise<number>((resolve) => server.getConnections((error, open) => resolve(error ? 0 : open)));
+      if (count > 0) return true;
+    }
+    return false;
   }
 
   /** A TLS socket whose handshake is done speaks over an accepted one. */
@@ -188,7 +208,14 @@ export class Connections {
   closeIdle(): void {
     const servers = new Set(this.#all().map(({ server }) => server));
     for (const { server, socket } of this.#all()) if (socket._httpMessage?.finished === true) servers.delete(server);
-    for (const server of servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+    for (const server of servers) {
+      try {
+        (server as Partial<HttpServer>).closeIdleConnections?.();
+      } catch {
+        // Before Node 24 it throws where a connection was sent to another process in the middle of a request.
+        for (const { server: its, socket } of this.#all()) if (its === server && !socket._httpMessage && socket.bytesRead > 0) socket.destroy();
+      }
+    }
   }
 
   /** Connections that HTTP has let go of or never had: upgraded (WebSocket, CONNECT), or of a plain net or tls server. */

@@ -94,9 +94,9 @@ export type MasterMessage =
    * Stop taking connections, finish what is open, exit. `close` names the listeners that nobody will serve after us: accept what
    * they have queued first ('all' when drover stops).
    */
-  | { type: 'drain'; graceMs: number; close: 'all' | string[]; reason: string }
-  /** Exit now: hooks, then exit; killed when that takes longer than `graceMs`. */
-  | { type: 'quit'; graceMs: number; reason: string }
+  | { type: 'drain'; graceMs: number; killAtMs: number; close: 'all' | string[]; reason: string }
+  /** Exit now: hooks, then exit. `killAtMs`, here and above: when the worker is killed, of monotonicMs(); it may come to read this late. */
+  | { type: 'quit'; killAtMs: number; reason: string }
   | { type: 'reopen-logs' }
   /** 48 bytes each, in base64. Tickets are sealed with the first, and opened with any. */
   | { type: 'ticket-keys'; keys: string[] };

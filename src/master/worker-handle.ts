@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import type { LoadedConfig } from '../config/load.js';
 import type { WorkerInfo } from '../config/hooks.js';
 import { workerConfig } from '../config/worker-config.js';
+import { monotonicMs } from '../ipc/clock.js';
 import { Channel } from '../ipc/channel.js';
 import { COMPILED_FD } from '../ipc/compiled-code.js';
 import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
@@ -247,12 +248,14 @@ export class WorkerHandle {
     this.state = 'draining';
     this.asked = true;
     this.deadline = { at: now + options.graceMs, then: 'grace' };
-    this.send({ type: 'drain', ...options });
+    this.send({ type: 'drain', ...options, killAtMs: monotonicMs() + options.graceMs });
   }
 
   /** It drains already, in the time that it was given, and nobody will serve in its place. */
   drainAlone(reason: string, now: number): void {
-    if (this.deadline?.then === 'grace') this.send({ type: 'drain', graceMs: Math.max(this.deadline.at - now, 0), close: 'all', reason });
+    if (this.deadline?.then !== 'grace') return;
+    const graceMs = Math.max(this.deadline.at - now, 0);
+    this.send({ type: 'drain', graceMs, killAtMs: monotonicMs() + graceMs, close: 'all', reason });
   }
 
   /** Run the hooks and exit now; killed when that takes longer than QUIT_MS. */
@@ -260,7 +263,7 @@ export class WorkerHandle {
     this.asked = true;
     if (this.state === 'ready') this.state = 'draining';
     this.deadline = { at: now + QUIT_MS, then: 'quit' };
-    this.send({ type: 'quit', graceMs: QUIT_MS, reason });
+    this.send({ type: 'quit', killAtMs: monotonicMs() + QUIT_MS, reason });
   }
 
   /** Send a signal and remember why: the death will be explained by it. */

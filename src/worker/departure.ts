@@ -10,6 +10,7 @@ import type { WorkerClass } from '../config/worker-class.js';
 import type { Connections } from '../http/connections.js';
 import type { Requests } from '../http/requests.js';
 import { State, type Board } from '../ipc/board.js';
+import { monotonicMs } from '../ipc/clock.js';
 import type { EventName } from '../log/events.js';
 import type { App } from './app.js';
 import type { AppServers } from './app-servers.js';
@@ -69,9 +70,9 @@ export class Departure {
     return this.#order;
   }
 
-  /** The master kills this process in `ms`; Infinity: nobody does. */
-  killedIn(ms: number): void {
-    this.#killedAt = performance.now() + ms;
+  /** The master kills this process then, of monotonicMs(); Infinity: nobody does. */
+  killedAt(ms: number): void {
+    this.#killedAt = performance.now() + ms - monotonicMs();
   }
 
   /** Until when whoever still has something to do may take. Of performance.now(). */

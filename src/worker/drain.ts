@@ -44,6 +44,22 @@ export function startDrain({ connections, graceMs, alone, ownServers, closeOwn, 
   let aloneSince: number | undefined;
 
   const isLate = (): boolean => performance.now() - since >= graceMs - lastMs;
+  const finish = (): void => {
+    if (done) return;
+    done = true;
+    clearInterval(sweeper);
+    onEmpty();
+  };
+  let asking = false;
+  /** Processes of the app's that have connections lose their channel, and end as a rule, when this one does. */
+  const finishUnlessAway = async (): Promise<void> => {
+    if (asking) return;
+    asking = true;
+    const { sentAway } = connections;
+    const away = await connections.areAway();
+    asking = false;
+    if (!away && connections.open === 0 && connections.sentAway === sentAway) finish();
+  };
   const look = (): void => {
     if (done) return;
     if (!ownClosed && (isLate() || connections.areAllOf(ownServers))) {
@@ -51,10 +67,10 @@ export function startDrain({ connections, graceMs, alone, ownServers, closeOwn, 
       closeOwn();
     }
     if (connections.open === 0) {
-      done = true;
-      clearInterval(sweeper);
-      onEmpty();
-    } else if (!toldApp && appEnds() && (connections.foreign === connections.open || isLate())) {
+      if (connections.sentAway === 0 || isLate()) return finish();
+      void finishUnlessAway();
+    }
+    if (!toldApp && appEnds() && (connections.foreign === connections.open || isLate())) {
       toldApp = true;
       onAppEnds(connections.foreign < connections.open);
     }

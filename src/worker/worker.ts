@@ -18,6 +18,7 @@ import type { EventName } from '../log/events.js';
 import type { Connections } from '../http/connections.js';
 import type { Requests } from '../http/requests.js';
 import { State, type Board } from '../ipc/board.js';
+import { monotonicMs } from '../ipc/clock.js';
 import type { ListenQuestion, MasterMessage } from '../ipc/messages.js';
 import { closeFd, native } from '../native.js';
 import { AcceptErrors } from './accept-errors.js';
@@ -199,8 +200,9 @@ export class Worker {
     if (this.#state === 'draining' || this.#state === 'exiting') return;
     this.#parts.channel.send({ type: 'draining', reason: 'SIGTERM, not sent by the master' });
     const { gracefulTimeoutMs } = this.#parts.init.config;
-    this.#departure.killedIn(gracefulTimeoutMs);
-    setTimeout(() => this.#departure.drain({ graceMs: gracefulTimeoutMs, close: [], exitCode: EXIT_CODES.ok.code, bounded: false }), TERM_WAIT_MS);
+    this.#departure.killedAt(monotonicMs() + gracefulTimeoutMs);
+    // The master ends it, having heard of it just now.
+    setTimeout(() => this.#departure.drain({ graceMs: Math.max(gracefulTimeoutMs - TERM_WAIT_MS, 0), close: [], exitCode: EXIT_CODES.ok.code, bounded: true }), TERM_WAIT_MS);
   }
 
   // Messages.
@@ -219,10 +221,10 @@ export class Worker {
       case 'recheck':
         return this.#intercept.recheck();
       case 'drain':
-        this.#departure.killedIn(message.graceMs);
+        this.#departure.killedAt(message.killAtMs);
         return this.#departure.drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
       case 'quit':
-        this.#departure.killedIn(message.graceMs);
+        this.#departure.killedAt(message.killAtMs);
         return void this.#departure.quit();
       case 'reopen-logs':
         return this.#servers.reopen();
@@ -241,7 +243,7 @@ export class Worker {
 
   #onMasterGone(): void {
     if (this.#state === 'exiting') return;
-    this.#departure.killedIn(Infinity);
+    this.#departure.killedAt(Infinity);
     const { config, slot, master } = this.#parts.init;
     const graceMs = config.gracefulTimeoutMs;
     void tellOrphaned(config, { slot, master, worker: process.pid, graceMs });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { monotonicMs } from '../../src/ipc/clock.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
 const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
@@ -160,7 +161,7 @@ test('a file with a colon in its name', async (t) => {
 test('hooks run in their order, and one that throws is reported', async (t) => {
   const master = start(t, { app: 'cjs-handler.cjs', slot: 2, config: { configFile: join(APPS, 'hooks.config.mjs') } });
   await master.ready();
-  master.send({ type: 'quit', graceMs: 2000, reason: 'test' });
+  master.send({ type: 'quit', killAtMs: monotonicMs() + 2000, reason: 'test' });
   t.deepEqual(await master.exited, { code: 0, signal: null });
   t.is(master.stdout, 'postSpawn 2 starting true\npostWorkerInit 2 starting true\nworkerInt 2 draining true\nworkerExit 2 draining true\n');
   const { event, fields } = await master.message('log');

@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { native } from '../../src/native.js';
+import { monotonicMs } from '../../src/ipc/clock.js';
 import { State } from '../../src/ipc/board.js';
 import { poll } from '../helpers/drover.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
@@ -57,7 +58,7 @@ async function cell(master: FakeMaster, field: 'connections' | 'requestsInFlight
 }
 
 function drain(master: FakeMaster, close: 'all' | string[] = 'all', graceMs = GRACE_MS): void {
-  master.send({ type: 'drain', graceMs, close, reason: 'test' });
+  master.send({ type: 'drain', graceMs, killAtMs: monotonicMs() + graceMs, close, reason: 'test' });
 }
 
 async function draining(master: FakeMaster): Promise<void> {
@@ -560,7 +561,7 @@ test('quit: at once, whatever runs', async (t) => {
   const one = await client(t, port);
   one.send('/slow');
   await cell(master, 'requestsInFlight', 1);
-  master.send({ type: 'quit', graceMs: 2000, reason: 'test' });
+  master.send({ type: 'quit', killAtMs: monotonicMs() + 2000, reason: 'test' });
   t.deepEqual(await master.exited, { code: 0, signal: null });
 });
 

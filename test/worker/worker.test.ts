@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { native } from '../../src/native.js';
+import { monotonicMs } from '../../src/ipc/clock.js';
 import { FakeMaster, type FakeMasterOptions } from '../helpers/fake-master.js';
 
 const APPS = fileURLToPath(new URL('../../../test/fixtures/apps/', import.meta.url));
@@ -122,7 +123,7 @@ test('told to quit while it asks for its sockets: it takes no connection with it
   const master = start(t, {
     app: 'listens-at-once.cjs',
     async beforeListening(self, { address }) {
-      self.send({ type: 'quit', graceMs: 2000, reason: 'test' });
+      self.send({ type: 'quit', killAtMs: monotonicMs() + 2000, reason: 'test' });
       client = connect(address as { port: number; address: string });
       client.on('error', () => {});
       await once(client, 'connect');
