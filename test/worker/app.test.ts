@@ -381,6 +381,25 @@ for (const [is, files, app, expected, remedy] of [
   });
 }
 
+for (const [app, files, remedy] of [
+  ['sevrer', ['server.js', 'revers.txt'], /^Did you mean \.\/server\.js\?$/],
+  ['sevrer.js', ['server.js'], /^Did you mean \.\/server\.js\?$/],
+  ['./sevrer', ['server.mjs'], /^Did you mean \.\/server\.mjs\?$/],
+  ['d/sevrer', ['d/server.ts'], /^Did you mean \.\/d\/server\.ts\?$/],
+  ['server', ['server.d.ts', 'served.js'], /^Did you mean \.\/served\.js\?$/],
+  ['worker', ['server.js'], /^APP is a path/],
+  ['hono', ['home.js', 'h.js'], /^APP is a path/],
+] as [string, string[], RegExp][]) {
+  test(`APP is not there: ${app} beside ${files.join(' and ')}`, async (t) => {
+    const cwd = scratch(t);
+    mkdirSync(join(cwd, 'd'));
+    for (const name of files) writeFileSync(join(cwd, name), '');
+    const failed = await start(t, { app, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND', failed.message);
+    t.regex(failed.remedy!, remedy);
+  });
+}
+
 for (const [is, type, name, text, remedy] of [
   ['an ES module in a package of CommonJS', 'commonjs', 'app.js', "\nimport 'node:http';", 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
   ['export there', 'commonjs', 'app.js', 'export default () => {};', 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
