@@ -381,6 +381,22 @@ for (const [is, files, app, expected, remedy] of [
   });
 }
 
+for (const [is, source, app, found] of [
+  ['named', 'exports.x = new (class { listen(port, host) {} })();', 'app.cjs:x', /: it exports x \(an object\)$/],
+  ['alone', 'module.exports = new (class Nest { async listen(port, host) {} })();', 'app.cjs', /: it exports an instance of Nest$/],
+  ['made by a function', 'exports.make = () => new (class { listen(port, host) {} })();', 'app.cjs:make', /: it exports make \(a function of 0 parameters\)$/],
+] as const) {
+  test(`an object whose listen(port, host) listens to nothing: ${is}`, async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, 'app.cjs'), source);
+    const failed = await start(t, { app, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+    t.true(failed.message.startsWith(`app ${app} has a listen(port, host) that drover called, and that listens to nothing`), failed.message);
+    t.regex(failed.message, found);
+    t.regex(failed.remedy!, /^It is to open a server of Node's at the port and host/);
+  });
+}
+
 for (const [app, files, remedy] of [
   ['sevrer', ['server.js', 'revers.txt'], /^Did you mean \.\/server\.js\?$/],
   ['sevrer.js', ['server.js'], /^Did you mean \.\/server\.js\?$/],
