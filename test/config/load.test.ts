@@ -59,6 +59,23 @@ test('of a repeated flag the last wins; only the value that wins is judged', asy
   t.is((await load(cwd, ['a', '-w3'], { WEB_CONCURRENCY: 'nonsense' })).config.workers, 3);
 });
 
+test('--check-config tells of wrong values that a stronger source covers', async (t) => {
+  const cwd = tree(t, { [CONFIG]: '{"workers": "many", "timeout": "10s", "env": {"A": "1"}, "bind": "nowhere:at:all"}' });
+  const file = join(cwd, CONFIG);
+  const covered = async (argv: string[]): Promise<readonly string[]> => (await load(cwd, ['a', '-w3', '-b', ':81', '-e', 'B=2', ...argv], { WEB_CONCURRENCY: 'some', DROVER_CMD_ARGS: '--timeout=soon' })).covered;
+  const [bind, ...others] = await covered(['--timeout=5s', '--check-config']);
+  t.regex(bind!, /^bind: .*: "nowhere:at:all" \(.*\), which does nothing while flag -b gives another$/);
+  t.deepEqual(others, [
+    `workers: not a whole number: "many" (${file}), which does nothing while flag -w gives another`,
+    '--workers: not a whole number: "some" (environment variable WEB_CONCURRENCY), which does nothing while flag -w gives another',
+    '--timeout: not a duration: "soon" (environment variable DROVER_CMD_ARGS, flag --timeout), which does nothing while flag --timeout gives another',
+  ]);
+  t.deepEqual(await covered(['--timeout=5s']), [], 'not for serving');
+  const right = tree(t, { [CONFIG]: '{"workers": 2}' });
+  t.deepEqual((await load(right, ['a', '-w3', '--check-config'])).covered, []);
+  t.is((await errorOf(load(cwd, ['a', '-b', ':81', '--check-config']))).code, 'ERR_DROVER_VALUE', 'what is not covered is an error');
+});
+
 test('--bind adds up over flags, and a higher source takes the place of a lower', async (t) => {
   const cwd = tree(t, { [CONFIG]: '{"bind": ["unix:a", 81]}' });
   t.deepEqual((await load(cwd, ['a'])).config.bind, [{ kind: 'unix', path: 'a' }, { kind: 'tcp', host: '127.0.0.1', port: 81 }]);
