@@ -259,6 +259,9 @@ test('keys that others have say what to give instead', async (t) => {
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `bind: "127\.0\.0\.1:3000"`; for all interfaces `bind: ":3000"`, or `PORT=3000` in the environment\.$/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `workers: "auto"`\.$/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": 4}' }), ['a']))).format(), /That is `workers: 4`\.$/);
+  for (const [value, shown] of [['A=x`y', '``env: { "A": "x`y" }``'], ['A=\t\u001b[31m', '`env: { "A": "\\t\\u001b[31m" }`'], ['A=\u009b1m', '`env: { "A": "\\u009b1m" }`']] as const) {
+    t.is((await errorOf(load(tree(t, { [CONFIG]: JSON.stringify({ raw_env: value }) }), ['a']))).remedy, `That is ${shown}.`);
+  }
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /That is `gracefulTimeout: TIME`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"proc_name": "SHOP"}' }), ['a']))).format(), /That is `name: "SHOP"`\.$/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"raw_env": ["A=B"]}' }), ['a']))).format(), /That is `env: \{ "NAME": "VALUE" \}`\.$/);
