@@ -47,6 +47,7 @@ export async function run(): Promise<number> {
       const { formatExpiries } = await import('../master/certificates.js');
       const { unknownVariables } = await import('../config/unknown-variables.js');
       for (const { variable, remedy } of unknownVariables(process.env)) process.stderr.write(`warning: environment variable ${variable} does nothing: ${remedy}\n`);
+      for (const mistake of loaded.covered) process.stderr.write(`warning: ${mistake}\n`);
       for (const line of formatExpiries(loaded)) process.stderr.write(`warning: ${line}\n`);
       process.stdout.write(`the options are right and ${loaded.config.app} loads\n`);
       return EXIT_CODES.ok.code;

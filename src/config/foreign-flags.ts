@@ -4,13 +4,13 @@
  * Rank 1. In the master.
  */
 
-import { shellWord } from './shell-words.js';
+import { codeSpan, printable, shellWord } from './shell-words.js';
 
 /** `value`: what followed the flag, where that can have been meant for it; else what stands for it. */
 type Hint = string | ((value: string | undefined) => string);
 
 /** A replacement as it is to be typed. */
-const is = (...flags: string[]): string => `That is ${flags.map((flag) => `\`${flag}\``).join(' or ')}.`;
+const is = (...flags: string[]): string => `That is ${flags.map(codeSpan).join(' or ')}.`;
 /** The flag of ours, with the same value. */
 const same = (flag: string, stands: string, glue = ' ') => (value = stands): string => is(`${flag}${glue}${shellWord(value)}`);
 
@@ -18,9 +18,10 @@ const port = (value = ''): string => {
   const number = /^\d+$/.test(value) ? value : 'PORT';
   return `That is \`--bind 127.0.0.1:${number}\`; for all interfaces \`--bind :${number}\`, or \`PORT=${number}\` in the environment.`;
 };
-const host = (value = 'HOST'): string => `That is \`--bind ${shellWord(`${value.includes(':') ? `[${value}]` : value}:8000`)}\`, or \`HOST=${shellWord(value)}\` in the environment.`;
+const host = (value = 'HOST'): string => `That is ${codeSpan(`--bind ${shellWord(`${value.includes(':') ? `[${value}]` : value}:8000`)}`)}, or ${codeSpan(`HOST=${shellWord(value)}`)} in the environment.`;
 const workers = (value = ''): string => is(`--workers ${/^(?:max|0|-1)$/.test(value) ? 'auto' : /^\d+$/.test(value) ? value : 'N'}`);
-const node = (flag: string, stands: string, glue = ' ') => (value = stands): string => is(`--node-args "${flag}${glue}${shellWord(value)}"`);
+/** In its double quotes a shell reads no escapes. */
+const node = (flag: string, stands: string, glue = ' ') => (value = stands): string => is(`--node-args "${flag}${glue}${printable(value) === value ? shellWord(value) : stands}"`);
 
 const WATCH = 'drover watches no files: send it HUP for a reload without loss. For developing, a script that listens by itself can be run by `node --watch`.';
 const CRON = 'Let a timer of systemd, or cron, send HUP to the master: that is a reload without loss.';
@@ -172,6 +173,12 @@ export const foreignFlags: readonly string[] = Object.keys(HINTS);
 
 /** What to do instead of a flag that drover does not have; `next`: the value it was given, or the word after it. */
 export function hintForFlag(flag: string, next?: string): string | undefined {
+  const hint = unprintedHint(flag, next);
+  return hint === undefined ? undefined : printable(hint);
+}
+
+/** As hintForFlag(), with the control characters of `next` as they are. */
+export function unprintedHint(flag: string, next?: string): string | undefined {
   const name = flag.replaceAll('_', '-');
   const hint = Object.hasOwn(HINTS, name) ? HINTS[name]! : undefined;
   if (typeof hint !== 'function') return hint;

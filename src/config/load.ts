@@ -18,22 +18,14 @@ import { hookMeant, hookRemedy } from './foreign-hooks.js';
 import { hintForKey } from './foreign-keys.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
-import { configKey, kebab, longFlags, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
-import { parseValue, Unfit } from './parse-value.js';
+import { configKey, kebab, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
+import type { Unfit } from './parse-value.js';
+import { mistakenBelow, resolveValue, valueError, type Layer, type ValueSource } from './resolve-value.js';
 import { shellWord, splitWords } from './shell-words.js';
 import { handedOver } from './socket-activation.js';
 import { DOCTOR, mistakenCommand } from './subcommands.js';
 
 export type Action = 'serve' | 'doctor' | 'help' | 'version' | 'checkConfig' | 'printConfig';
-
-/** Where a value came from. */
-export interface ValueSource {
-  source: 'default' | 'supervisor' | 'environment' | 'file' | 'DROVER_CMD_ARGS' | 'flag';
-  /** For people: `environment variable PORT`, `flag --workers`, the path of the config file. */
-  where: string;
-  /** As it was given; undefined for a default. */
-  raw: unknown;
-}
 
 export interface LoadedConfig {
   config: Config;
@@ -52,6 +44,8 @@ export interface LoadedConfig {
   json: boolean;
   /** With the action `checkConfig`: the options are printed as well. */
   prints: boolean;
+  /** With the action `checkConfig`: wrong values that do nothing, since a stronger source gives another; a sentence each, without its full stop. */
+  covered: readonly string[];
 }
 
 export interface LoadInput {
@@ -67,9 +61,6 @@ export interface LoadInput {
   /** Called with its path, once, where it may take as long as it takes and takes long. */
   onConfigFileLong?: (path: string) => void;
 }
-
-/** What one source gives, by the names of the options. */
-type Layer = ReadonlyMap<string, ValueSource>;
 
 /** Throws DroverError. */
 export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
@@ -87,7 +78,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const json = isAsked('json', given);
   const prints = isAsked('printConfig', given);
   // These must work whatever is wrong with the rest.
-  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { env: {}, cwd: '/' }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json, prints });
+  if (action === 'help' || action === 'version') return freeze({ ...resolveLayers([], { env: {}, cwd: '/' }), bindGiven: false, unusedSockets: [], hooks: {}, configFile: null, certificates: null, action, json, prints, covered: [] });
   if (json && action !== 'doctor') throw new DroverError('ERR_DROVER_VALUE', `--json is for \`drover doctor\` (${given.get('json')!.where})`, 'usage: drover doctor [OPTIONS] [APP] --json');
 
   const { cwd } = input;
@@ -122,6 +113,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     action,
     json,
     prints,
+    covered: action === 'checkConfig' ? mistakenBelow(layers, resolved.config.chdir) : [],
   });
 }
 
@@ -262,30 +254,6 @@ function fromFile(exported: Readonly<Record<string, unknown>>, path: string): La
     if (raw !== undefined && raw !== null) values.set(key, { source: 'file', where: path, raw });
   }
   return values;
-}
-
-function resolveValue(option: Option, given: ValueSource, directory: string): unknown {
-  const value: unknown = parseValue(option, given.raw, directory);
-  if (value instanceof Unfit) throw valueError(option, given, value);
-  return value;
-}
-
-function valueError(option: Option, { source, where, raw }: ValueSource, unfit: Unfit): DroverError {
-  const name = source === 'file' ? option.name : (longFlags(option)[0] ?? option.placeholder ?? option.name);
-  return new DroverError('ERR_DROVER_VALUE', `${name}: ${unfit.what}: ${show(unfit.piece ?? raw)} (${where})`, unfit.remedy);
-}
-
-/** A value as it was given, short enough for a message. */
-function show(raw: unknown): string {
-  if (typeof raw === 'function') return 'a function';
-  const list = Array.isArray(raw) && raw.length === 1 ? (raw as unknown[])[0] : raw;
-  let text: string;
-  try {
-    text = JSON.stringify(list) ?? String(list);
-  } catch {
-    text = String(list); // a cycle, a bigint
-  }
-  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }
 
 /** All but the user's own raw values, which may be anything. */

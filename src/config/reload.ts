@@ -1,7 +1,8 @@
 /** What a reload finds changed in the configuration, and what of that it can apply. Rank 1. In the master. */
 import { isDeepStrictEqual } from 'node:util';
-import { freeze, type LoadedConfig, type ValueSource } from './load.js';
+import { freeze, type LoadedConfig } from './load.js';
 import { configKey, options, type Config, type Option, type OptionName, type Reload } from './options.js';
+import type { ValueSource } from './resolve-value.js';
 
 /** An option whose value a reload finds changed. */
 export interface ChangedOption {

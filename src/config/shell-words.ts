@@ -43,3 +43,17 @@ export function splitWords(text: string): string[] | string {
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+const CONTROL = /[\0-\x1f\x7f-\x9f]/g;
+const SHORT: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+/** A text with words of shellWord(), whose control characters a terminal would obey: within their quotes as bash and zsh read them, `'a'$'\t''b'`. */
+export function printable(text: string): string {
+  return text.replace(CONTROL, (char) => `'$'${SHORT[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`}''`);
+}
+
+/** As Markdown has code with backticks in it: between more of them than stand together within. */
+export function codeSpan(text: string): string {
+  const fence = '`'.repeat(Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length)) + 1);
+  return `${fence}${text}${fence}`;
+}

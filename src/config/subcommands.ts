@@ -8,19 +8,19 @@ import { dirname, join, resolve } from 'node:path';
 import { DroverError } from '../errors.js';
 import { hintForFlag } from './foreign-flags.js';
 import { nearest } from './nearest.js';
-import { shellWord } from './shell-words.js';
+import { codeSpan, printable, shellWord } from './shell-words.js';
 
 /** The one command that is a word. */
 export const DOCTOR = 'doctor';
 
-const serve = (rest: string): string => `drover serves the app that it is given: \`drover ${rest === '' ? 'APP' : rest}\`.`;
+const serve = (rest: string): string => `drover serves the app that it is given: ${codeSpan(`drover ${rest === '' ? 'APP' : rest}`)}.`;
 const serveAlone = (app: string): string => `${serve(app)} Flags differ: \`drover --help\` lists those of drover.`;
 const SCRIPT = 'Give the file that the script in package.json runs: `drover app.js`.';
 const SUPERVISOR = 'drover stays in the foreground, and keeps no list of apps: let systemd, Docker or another supervisor start it.';
 const STOP = 'Send TERM to the master: `kill PID`. Its process id is in the first line of the log, and in --pidfile.';
 const RELOAD = 'Send HUP to the master: `kill -HUP PID`. Its process id is in the first line of the log, and in --pidfile.';
 const LOOK = "The log tells it: it is on standard error, or in --log-file.";
-const check = (rest: string): string => `That is \`drover --check-config${rest === '' ? '' : ` ${rest}`}\`.`;
+const check = (rest: string): string => `That is ${codeSpan(`drover --check-config${rest === '' ? '' : ` ${rest}`}`)}.`;
 
 const HINTS: Readonly<Record<string, string | ((rest: string) => string)>> = {
   start: serve, serve, run: serve, up: serve, launch: serve, web: serve, exec: serve, cluster: serve, dev: serve, prod: serve,
@@ -46,13 +46,13 @@ export function mistakenCommand(argv: readonly string[], directory: string, near
   if (!/^[a-z]+$/.test(word) || word === DOCTOR) return undefined;
   const hints = { ...HINTS, ...RUNNERS };
   const command = Object.hasOwn(hints, word) ? word : nearest(word, near ? [DOCTOR, ...Object.keys(HINTS)] : [DOCTOR]);
-  const hint = command === DOCTOR ? (rest: string) => `Did you mean \`drover ${[DOCTOR, rest].join(' ').trimEnd()}\`?` : command === undefined ? undefined : hints[command]!;
+  const hint = command === DOCTOR ? (rest: string) => `Did you mean ${codeSpan(`drover ${[DOCTOR, rest].join(' ').trimEnd()}`)}?` : command === undefined ? undefined : hints[command]!;
   if (hint === undefined || isApp(word, directory)) return undefined;
   // pm2 start, npx tsx
   while (hint === serve && Object.hasOwn(hints, others[0] ?? '') && !isApp(others[0]!, directory)) others.shift();
   const rest = others.map(shellWord).join(' ');
   const remedy = typeof hint === 'string' ? hint : hint === serve && hasForeignFlag(others) ? serveAlone(appAmong(others, directory)) : hint(rest);
-  return new DroverError('ERR_DROVER_NO_APP', `drover has no command ${word}, and there is no file or package of that name in ${directory}`, remedy);
+  return new DroverError('ERR_DROVER_NO_APP', `drover has no command ${word}, and there is no file or package of that name in ${directory}`, printable(remedy));
 }
 
 /** One of the other tool's, which would be the next error: not an argument of the app's, nor what --node-args is given. */

@@ -204,12 +204,14 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
   } catch {
     return undefined;
   }
-  const { closest, distance } = (await import('fastest-levenshtein')).default;
+  const { distance } = (await import('fastest-levenshtein')).default;
   const name = path.slice(directory.length + 1);
-  const near = names.length === 0 ? '' : closest(name, names);
+  // Who leaves the extension out has not made edits of it.
+  const edits = (other: string): number => Math.min(distance(name, other), distance(name, other.replace(SCRIPT, '')));
+  const [near] = names.map((other) => ({ other, edits: edits(other) })).sort((a, b) => a.edits - b.edits);
   // With two edits a short name is any other short one.
-  if (near === '' || distance(name, near) > (name.length <= 4 ? 1 : Math.max(2, name.length / 3))) return undefined;
-  const full = join(directory, near);
+  if (near === undefined || near.edits > (name.length <= 4 ? 1 : Math.max(2, name.length / 3))) return undefined;
+  const full = join(directory, near.other);
   return `${pathFrom(cwd, full)}${statSync(full).isDirectory() ? '/' : ''}`;
 }
 
@@ -218,6 +220,8 @@ function pathFrom(cwd: string, path: string): string {
   return path.startsWith(`${cwd}/`) ? `./${path.slice(cwd.length + 1)}` : path;
 }
 
+const SCRIPT = /(?<!\.d)\.[cm]?[jt]s$/;
+
 function isScript(name: string): boolean {
-  return /(?<!\.d)\.[cm]?[jt]s$/.test(name);
+  return SCRIPT.test(name);
 }

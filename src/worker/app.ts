@@ -35,6 +35,8 @@ export interface Surroundings {
   refused(): ListenRefusal | undefined;
 }
 
+const LISTENS_TO_NOTHING = "It is to open a server of Node's at the port and host that it is given, in the main thread. Else export that server, or a handler (req, res).";
+
 /** Rejects with what the app threw, or with a DroverError. */
 export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, onFile, refused }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
@@ -47,11 +49,13 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
 
   let chosen: { value: unknown; called: boolean } | undefined;
   let found = `it exports ${describeExports(main)}`;
+  let madeToListen = false;
   const unusable = (): DroverError => {
     const refusal = listenRefused(app, refused());
     if (refusal !== undefined) return refusal;
     const unseen = unseenListeners();
     if (unseen !== undefined) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} ${unseen}, and there is nothing else to serve: ${found}`, UNSEEN_REMEDY);
+    if (madeToListen) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} has a listen(port, host) that drover called, and that listens to nothing: ${found}`, LISTENS_TO_NOTHING);
     const remedy = command === undefined ? nothingToServe(main, name, chosen?.value) : `Did you mean ${command}, the "bin" of its package.json?`;
     return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
@@ -85,6 +89,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   await turn();
   if (listens()) return byItself;
   // With --bind the master puts that in its place.
+  madeToListen = true;
   await servable.listen({ ...place, bindGiven });
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: servable.close?.bind(servable) };
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import { parseCommandLine } from '../../src/config/command-line.js';
 import { foreignFlags, hintForFlag } from '../../src/config/foreign-flags.js';
@@ -150,4 +151,15 @@ test('no two options share a flag, and no flag reads as a negation', (t) => {
   const flags = options.flatMap((option) => [option.name, ...(option.aliases ?? [])].concat(option.short === undefined ? [] : [`-${option.short}`]));
   t.is(new Set(flags).size, flags.length);
   for (const option of options) t.false(option.name.startsWith('no') && /^no[A-Z]/.test(option.name), option.name);
+});
+
+test('a value with backticks or control characters in what to type instead: it can be told from the sentence, and typed', (t) => {
+  for (const value of ['A=x`y', 'A=``x`', 'A=x\ty\nz', 'A=\u001b[31mred', 'A=\u007f\u009b', "A=it's\r`"]) {
+    const hint = hintForFlag('--raw-env', value)!;
+    t.notRegex(hint, /[\0-\x1f\x7f-\x9f]/);
+    const [, fence, typed] = /^That is (`+)--env (.+)\1\.$/.exec(hint) ?? [];
+    t.false(typed!.includes(fence!), hint);
+    t.is(execFileSync('bash', ['-c', `printf %s ${typed}`], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } }), value, hint);
+  }
+  t.is(hintForFlag('--env-file', 'a\tb'), 'That is `--node-args "--env-file FILE"`.');
 });

@@ -59,6 +59,23 @@ test('of a repeated flag the last wins; only the value that wins is judged', asy
   t.is((await load(cwd, ['a', '-w3'], { WEB_CONCURRENCY: 'nonsense' })).config.workers, 3);
 });
 
+test('--check-config tells of wrong values that a stronger source covers', async (t) => {
+  const cwd = tree(t, { [CONFIG]: '{"workers": "many", "timeout": "10s", "env": {"A": "1"}, "bind": "nowhere:at:all"}' });
+  const file = join(cwd, CONFIG);
+  const covered = async (argv: string[]): Promise<readonly string[]> => (await load(cwd, ['a', '-w3', '-b', ':81', '-e', 'B=2', ...argv], { WEB_CONCURRENCY: 'some', DROVER_CMD_ARGS: '--timeout=soon' })).covered;
+  const [bind, ...others] = await covered(['--timeout=5s', '--check-config']);
+  t.regex(bind!, /^bind: .*: "nowhere:at:all" \(.*\), which does nothing while flag -b gives another$/);
+  t.deepEqual(others, [
+    `workers: not a whole number: "many" (${file}), which does nothing while flag -w gives another`,
+    '--workers: not a whole number: "some" (environment variable WEB_CONCURRENCY), which does nothing while flag -w gives another',
+    '--timeout: not a duration: "soon" (environment variable DROVER_CMD_ARGS, flag --timeout), which does nothing while flag --timeout gives another',
+  ]);
+  t.deepEqual(await covered(['--timeout=5s']), [], 'not for serving');
+  const right = tree(t, { [CONFIG]: '{"workers": 2}' });
+  t.deepEqual((await load(right, ['a', '-w3', '--check-config'])).covered, []);
+  t.is((await errorOf(load(cwd, ['a', '-b', ':81', '--check-config']))).code, 'ERR_DROVER_VALUE', 'what is not covered is an error');
+});
+
 test('--bind adds up over flags, and a higher source takes the place of a lower', async (t) => {
   const cwd = tree(t, { [CONFIG]: '{"bind": ["unix:a", 81]}' });
   t.deepEqual((await load(cwd, ['a'])).config.bind, [{ kind: 'unix', path: 'a' }, { kind: 'tcp', host: '127.0.0.1', port: 81 }]);
@@ -242,6 +259,9 @@ test('keys that others have say what to give instead', async (t) => {
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"port": 3000}' }), ['a']))).format(), /unknown option "port"\n {2}That is `bind: "127\.0\.0\.1:3000"`; for all interfaces `bind: ":3000"`, or `PORT=3000` in the environment\.$/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": "max"}' }), ['a']))).format(), /unknown option "instances"\n {2}That is `workers: "auto"`\.$/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"instances": 4}' }), ['a']))).format(), /That is `workers: 4`\.$/);
+  for (const [value, shown] of [['A=x`y', '``env: { "A": "x`y" }``'], ['A=\t\u001b[31m', '`env: { "A": "\\t\\u001b[31m" }`'], ['A=\u009b1m', '`env: { "A": "\\u009b1m" }`']] as const) {
+    t.is((await errorOf(load(tree(t, { [CONFIG]: JSON.stringify({ raw_env: value }) }), ['a']))).remedy, `That is ${shown}.`);
+  }
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"killTimeout": 1600}' }), ['a']))).format(), /That is `gracefulTimeout: TIME`/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"proc_name": "SHOP"}' }), ['a']))).format(), /That is `name: "SHOP"`\.$/);
   t.regex((await errorOf(load(tree(t, { [CONFIG]: '{"raw_env": ["A=B"]}' }), ['a']))).format(), /That is `env: \{ "NAME": "VALUE" \}`\.$/);

@@ -66,3 +66,9 @@ test('only where it is the first word, and no path', async (t) => {
   for (const app of ['./start', 'start.js', 'start:app']) t.is(await told(cwd, app), app);
   t.is(await told(cwd, '-w', '2', 'start'), 'start');
 });
+
+test('a word with backticks or control characters: the command can be told from the sentence, and typed', async (t) => {
+  const dir = tree(t, 'a.js');
+  t.regex(await told(dir, 'start', 'a.js', '-e', 'A=x`y'), /: ``drover a\.js -e 'A=x`y'``\.$/);
+  t.regex(await told(dir, 'check', 'a.js', '-e', 'A=\t\u001b[31m'), /That is `drover --check-config a\.js -e 'A='\$'\\t'''\$'\\u001b''\[31m'`\.$/);
+});

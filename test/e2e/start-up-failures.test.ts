@@ -245,3 +245,11 @@ test.serial('a DROVER_ variable that does nothing: a warning, and drover serves'
   t.is((await check.finished()).code, 0);
   t.is(check.text, 'warning: environment variable DROVER_CMD_ARG does nothing: did you mean DROVER_CMD_ARGS?\n');
 });
+
+test.serial('a wrong value that a flag covers: a warning of --check-config', async (t) => {
+  const check = start(t, [fixture('whoami.cjs'), '-w', '1', '--check-config'], { env: { WEB_CONCURRENCY: 'some' }, plain: true });
+  t.is((await check.finished()).code, 0);
+  t.is(check.text, 'warning: --workers: not a whole number: "some" (environment variable WEB_CONCURRENCY), which does nothing while flag -w gives another\n');
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { env: { WEB_CONCURRENCY: 'some' } }).ready();
+  t.false(d.text.includes('not a whole number'));
+});

@@ -382,6 +382,41 @@ for (const [is, files, app, expected, remedy] of [
   });
 }
 
+for (const [is, source, app, found] of [
+  ['named', 'exports.x = new (class { listen(port, host) {} })();', 'app.cjs:x', /: it exports x \(an object\)$/],
+  ['alone', 'module.exports = new (class Nest { async listen(port, host) {} })();', 'app.cjs', /: it exports an instance of Nest$/],
+  ['made by a function', 'exports.make = () => new (class { listen(port, host) {} })();', 'app.cjs:make', /: it exports make \(a function of 0 parameters\)$/],
+] as const) {
+  test(`an object whose listen(port, host) listens to nothing: ${is}`, async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, 'app.cjs'), source);
+    const failed = await start(t, { app, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_UNUSABLE');
+    t.true(failed.message.startsWith(`app ${app} has a listen(port, host) that drover called, and that listens to nothing`), failed.message);
+    t.regex(failed.message, found);
+    t.regex(failed.remedy!, /^It is to open a server of Node's at the port and host/);
+  });
+}
+
+for (const [app, files, remedy] of [
+  ['sevrer', ['server.js', 'revers.txt'], /^Did you mean \.\/server\.js\?$/],
+  ['sevrer.js', ['server.js'], /^Did you mean \.\/server\.js\?$/],
+  ['./sevrer', ['server.mjs'], /^Did you mean \.\/server\.mjs\?$/],
+  ['d/sevrer', ['d/server.ts'], /^Did you mean \.\/d\/server\.ts\?$/],
+  ['server', ['server.d.ts', 'served.js'], /^Did you mean \.\/served\.js\?$/],
+  ['worker', ['server.js'], /^APP is a path/],
+  ['hono', ['home.js', 'h.js'], /^APP is a path/],
+] as [string, string[], RegExp][]) {
+  test(`APP is not there: ${app} beside ${files.join(' and ')}`, async (t) => {
+    const cwd = scratch(t);
+    mkdirSync(join(cwd, 'd'));
+    for (const name of files) writeFileSync(join(cwd, name), '');
+    const failed = await start(t, { app, cwd }).bootFailed();
+    t.is(failed.code, 'ERR_DROVER_APP_NOT_FOUND', failed.message);
+    t.regex(failed.remedy!, remedy);
+  });
+}
+
 for (const [is, type, name, text, remedy] of [
   ['an ES module in a package of CommonJS', 'commonjs', 'app.js', "\nimport 'node:http';", 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
   ['export there', 'commonjs', 'app.js', 'export default () => {};', 'DIR/app.js is written as an ES module, and Node takes it for CommonJS: set "type": "module" in DIR/package.json, or rename it to app.mjs.'],
