@@ -9,6 +9,7 @@ import type { AddressKind, Choice } from './choose.js';
 import { findHolder, formatHolder, type Holder } from './holder.js';
 import { openInherited, openTcp, openUnix, type Bind } from './open.js';
 import { isRefusal } from './refusal.js';
+import { unresolved } from './unresolved.js';
 
 const RETRY_MS = 5_000;
 const RETRY_EVERY_MS = 100;
@@ -71,12 +72,7 @@ async function resolve(host: string, text: string): Promise<string> {
   try {
     return (await lookup(host)).address;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new DroverError(
-      'ERR_DROVER_LISTEN',
-      `cannot listen at --bind ${text}: the name ${host} does not resolve (${code})`,
-      'Give an address of this machine, 0.0.0.0 or [::] for all of them, or put the name into /etc/hosts.',
-    );
+    throw unresolved(`--bind ${text}`, host, (error as NodeJS.ErrnoException).code);
   }
 }
 

@@ -319,6 +319,23 @@ test.serial('an address that is not this machine’s, a family it does not have,
   await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080'], [/no-such-host\.invalid/]);
 });
 
+test.serial('HOST that does not resolve: where it is from, and not the app', async (t) => {
+  const host = 'no-such-host.invalid';
+  const unresolved = (address: string, source: string): RegExp => new RegExp(`cannot listen at ${address} \\(${source}\\): the name ${host} does not resolve \\((ENOTFOUND|EAI_AGAIN)\\)`);
+  const remedy = /or put the name into \/etc\/hosts/;
+  const byHost = unresolved(`${host}:8000`, 'environment variable HOST');
+  const listenable = join(scratch(t), 'app.cjs');
+  // The error is its server's, and nobody listens to that.
+  writeFileSync(listenable, "class Framework {\n  listen(port, host) {\n    return require('node:http').createServer().listen(port, host);\n  }\n}\nmodule.exports = new Framework();\n");
+  for (const served of [app, fixture('../apps/fastify-plain.cjs'), listenable]) await fails(t, 'listen', [served], [byHost, remedy], { env: { HOST: host } });
+  await fails(t, 'listen', [app, '--env', 'PORT=81'], [unresolved(`${host}:81`, 'environment variables HOST and PORT'), remedy], { env: { HOST: host } });
+  await fails(t, 'listen', [app, '--check-config'], [byHost, remedy], { env: { HOST: host } });
+  const doctor = start(t, ['doctor', app], { plain: true, env: { HOST: host } });
+  t.is((await doctor.finished()).code, EXIT_CODES.unfit.code);
+  t.regex(doctor.stdout, byHost);
+  t.notRegex(doctor.stdout, /threw while loading/);
+});
+
 asRoot('a family that is switched off', async (t) => {
   // A network namespace of its own, in which IPv6 is off: nothing of the machine's is changed.
   const prefix = ['unshare', '--net', 'sh', '-c', 'mount -o remount,rw /proc/sys 2>/dev/null; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6; exec "$@"', 'sh'];
