@@ -83,9 +83,14 @@ export function toBootError(caught: unknown, context: BootErrorContext): BootErr
   };
 }
 
-/** A listen() that the master has refused, if it has, however the app took it. */
-export function listenRefused({ app, refused }: Refused): DroverError | undefined {
-  return refused === undefined ? undefined : new DroverError('ERR_DROVER_LISTEN', `app ${app} ${refused.message}`, refused.remedy);
+/** A listen() that the master has refused, if it has, however the app took it. An address that drover has chosen is named with what it is from: the app has not asked for it. */
+export function listenRefused({ app, refused, place }: Refused): DroverError | undefined {
+  if (refused === undefined) return undefined;
+  const [head, address] = /^cannot listen at (\S+)(?=: )/.exec(refused.message) ?? [];
+  // Another server of the app may have been refused since.
+  const isChosen = place !== undefined && address?.endsWith(`:${place.port}`) === true;
+  const message = isChosen ? `${head} (${place.source})${refused.message.slice(head!.length)}` : `app ${app} ${refused.message}`;
+  return new DroverError('ERR_DROVER_LISTEN', message, refused.remedy);
 }
 
 /** What was thrown, and where, in one line; and what to do, where that is known. */

@@ -303,6 +303,17 @@ for (const app of ['script.cjs', 'express-script.cjs', 'fastify-script.cjs']) {
   });
 }
 
+test.serial('the address that drover chooses for an app cannot be had: where that is from', async (t) => {
+  const holder = net.createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '0.0.0.0', resolve));
+  t.teardown(() => holder.close());
+  const { port } = holder.address() as net.AddressInfo;
+  const held = (address: string, source: string): RegExp => new RegExp(`^(drover: )?cannot listen at ${address}:${port} \\(${source}\\): the address is held by .+ \\(pid ${process.pid}\\)\n.*another address with --bind`);
+  await fails(t, 'listen', [app], [held('0\\.0\\.0\\.0', 'environment variable PORT')], { env: { PORT: String(port) } });
+  await fails(t, 'listen', [app, '--env', 'HOST=localhost'], [held('127\\.0\\.0\\.1', 'environment variables HOST and PORT')], { env: { PORT: String(port) } });
+  await fails(t, 'listen', [app], [/^(drover: )?cannot listen at 192\.0\.2\.1:8000 \(environment variable HOST\): no interface/], { env: { HOST: '192.0.2.1' } });
+});
+
 test.serial('the second port of a script is taken: --bind would not help', async (t) => {
   const holder = net.createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
@@ -345,6 +356,7 @@ asRoot('a family that is switched off', async (t) => {
 asRoot('a port below 1024 without the privilege', async (t) => {
   const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
   await fails(t, 'listen', [app, '-b', '127.0.0.1:81'], [/127\.0\.0\.1:81/, /EACCES|permi/i], { prefix });
+  await fails(t, 'listen', [app], [/^(drover: )?cannot listen at 0\.0\.0\.0:81 \(environment variable PORT\): not permitted\n/], { prefix, env: { PORT: '81' } });
 });
 
 test.serial('a unix socket that is live is refused, a stale one is replaced, a file is left alone', async (t) => {
