@@ -59,7 +59,7 @@ export async function openBind(address: ListenAddress, text: string, { backlog, 
     if (!bind.retry || remainingMs <= 0) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${bind.reason}`, bind.remedy);
     if (!told) {
       const holder = holderOf(address);
-      emit('listen.retrying', { address: text, state: holder === undefined ? 'in use' : `held by ${formatHolder(holder)}`, holder, remainingMs });
+      emit('listen.retrying', { address: text, state: holder === undefined ? 'in use' : `held by ${formatHolder(holder)}`, holder, remainingMs, remainingS: Math.ceil(remainingMs / 1_000) });
     }
     told = true;
     // Uneven, so that two drovers that step aside for each other do not for ever.
