@@ -9,6 +9,7 @@ import type { AddressKind, Choice } from './choose.js';
 import { findHolder, formatHolder, type Holder } from './holder.js';
 import { openInherited, openTcp, openUnix, type Bind } from './open.js';
 import { isRefusal } from './refusal.js';
+import { unresolved } from './unresolved.js';
 
 const RETRY_MS = 5_000;
 const RETRY_EVERY_MS = 100;
@@ -58,7 +59,7 @@ export async function openBind(address: ListenAddress, text: string, { backlog, 
     if (!bind.retry || remainingMs <= 0) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${bind.reason}`, bind.remedy);
     if (!told) {
       const holder = holderOf(address);
-      emit('listen.retrying', { address: text, state: holder === undefined ? 'in use' : `held by ${formatHolder(holder)}`, holder, remainingMs });
+      emit('listen.retrying', { address: text, state: holder === undefined ? 'in use' : `held by ${formatHolder(holder)}`, holder, remainingMs, remainingS: Math.ceil(remainingMs / 1_000) });
     }
     told = true;
     // Uneven, so that two drovers that step aside for each other do not for ever.
@@ -71,12 +72,7 @@ async function resolve(host: string, text: string): Promise<string> {
   try {
     return (await lookup(host)).address;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new DroverError(
-      'ERR_DROVER_LISTEN',
-      `cannot listen at --bind ${text}: the name ${host} does not resolve (${code})`,
-      'Give an address of this machine, 0.0.0.0 or [::] for all of them, or put the name into /etc/hosts.',
-    );
+    throw unresolved(`--bind ${text}`, host, (error as NodeJS.ErrnoException).code);
   }
 }
 

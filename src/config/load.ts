@@ -217,7 +217,7 @@ function sourceOfDefaultBind(env: Env): ValueSource {
     if (typeof parsed === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable ${name}: ${parsed}`, `It changes the default of --bind; correct or unset it, or give --bind.`);
   }
   if (variables.length === 0) return { source: 'default', where: 'default', raw: undefined };
-  return { source: 'environment', where: `environment variable ${variables.join(' and ')}`, raw: variables.map((name) => env[name]).join(':') };
+  return { source: 'environment', where: `environment variable${variables.length > 1 ? 's' : ''} ${variables.join(' and ')}`, raw: variables.map((name) => env[name]).join(':') };
 }
 
 function actionOf(given: Layer): Action {

@@ -55,6 +55,8 @@ export interface OptionInput {
    *
    * Without --bind an app that does not call listen() is served at 127.0.0.1:8000. The environment variables HOST and PORT (also those of --env) change that default, and nothing else: PORT alone means all interfaces (0.0.0.0:PORT), HOST alone keeps port 8000.
    *
+   * An address of --bind that is in use is tried again for 5 s. One that the app asks for, or that HOST, PORT or the default names, is refused at once: the app's listen() waits for the answer, and may have a way of its own to go on.
+   *
    * Sockets that systemd hands over (LISTEN_FDS, LISTEN_PID) are fd://3 and those after it, as if --bind named them, where neither a flag nor the config file does.
    *
    * Value: address; in the config file also a list of addresses. Default: HOST:PORT of the environment, else 127.0.0.1:8000; a script's own address.

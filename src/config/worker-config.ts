@@ -5,6 +5,14 @@ import { HOOKS, isHookName } from './hooks.js';
 import type { LoadedConfig } from './load.js';
 import type { AcceptStrategyName } from './options.js';
 
+/** The address that drover itself chooses for an app. */
+export interface ChosenPlace {
+  host: string;
+  port: number;
+  /** Where it is from, for people: `environment variable PORT`. */
+  source: string;
+}
+
 export interface WorkerConfig {
   /** APP as the user gave it: path or package, with an optional `:export`. */
   app: string;
@@ -16,7 +24,7 @@ export interface WorkerConfig {
   /** Whether --bind was given: the first listen() of a script then takes its place. */
   bindGiven: boolean;
   /** Where an app that does not listen by itself is made to listen; with --bind, that is what the master puts in its place. */
-  place: { host: string; port: number };
+  place: ChosenPlace;
   acceptStrategy: AcceptStrategyName;
   acceptPermits: number;
   backlog: number;
@@ -47,7 +55,9 @@ export interface WorkerConfig {
 }
 
 /** In the master, which fills `reportDir` in. */
-export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedConfig, reportDir: string | null = null): WorkerConfig {
+export function workerConfig({ config, sources, bindGiven, configFile, hooks }: LoadedConfig, reportDir: string | null = null): WorkerConfig {
+  // A --bind that is not given is the default, an address of TCP.
+  const { host, port } = bindGiven ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : (config.bind[0] as { host: string; port: number });
   const workerHooks = Object.keys(hooks).some((name) => isHookName(name) && HOOKS[name].process === 'worker');
   return {
     app: config.app,
@@ -55,8 +65,7 @@ export function workerConfig({ config, bindGiven, configFile, hooks }: LoadedCon
     cwd: config.chdir,
     name: config.name,
     bindGiven,
-    // One that is not given is the default, an address of TCP.
-    place: bindGiven ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : (config.bind[0] as { host: string; port: number }),
+    place: { host, port, source: bindGiven || sources.bind.source === 'default' ? 'default of --bind' : sources.bind.where },
     acceptStrategy: config.acceptStrategy,
     acceptPermits: config.acceptPermits,
     backlog: config.backlog,

@@ -5,11 +5,9 @@ import { readFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkerConfig } from '../config/worker-config.js';
 import { DroverError } from '../errors.js';
-import type { ListenRefusal } from '../ipc/messages.js';
 import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName, type AppName } from './app-name.js';
-import { listenRefused } from './boot-error.js';
 import { chooseExport, describe, describeExports, isPm2Config, namedExport, servableExport } from './exports.js';
 import { runAsMain, type MainExports } from './run-main.js';
 import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
@@ -32,13 +30,15 @@ export interface Surroundings {
   /** The file that APP stands for is known, and about to run. */
   onFile(file: string): void;
   /** Why the last listen() failed, if it did. */
-  refused(): ListenRefusal | undefined;
+  refused(): DroverError | undefined;
+  /** drover is about to make the app listen at `place`. */
+  onPlaced(): void;
 }
 
 const LISTENS_TO_NOTHING = "It is to open a server of Node's at the port and host that it is given, in the main thread. Else export that server, or a handler (req, res).";
 
 /** Rejects with what the app threw, or with a DroverError. */
-export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, onFile, refused }: Surroundings): Promise<App> {
+export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, onFile, refused, onPlaced }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
   const { file, argv1, command } = await findAppFile(name.target, cwd);
   onFile(file);
@@ -51,7 +51,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   let found = `it exports ${describeExports(main)}`;
   let madeToListen = false;
   const unusable = (): DroverError => {
-    const refusal = listenRefused(app, refused());
+    const refusal = refused();
     if (refusal !== undefined) return refusal;
     const unseen = unseenListeners();
     if (unseen !== undefined) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} ${unseen}, and there is nothing else to serve: ${found}`, UNSEEN_REMEDY);
@@ -90,6 +90,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   if (listens()) return byItself;
   // With --bind the master puts that in its place.
   madeToListen = true;
+  onPlaced();
   await servable.listen({ ...place, bindGiven });
   return { unusable, waitsFor: 'drover has made it listen, and it does not', close: servable.close?.bind(servable) };
 }

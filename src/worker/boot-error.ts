@@ -4,6 +4,9 @@
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
+import { unresolved } from '../accept/unresolved.js';
+import { formatAddress } from '../config/address.js';
+import type { ChosenPlace } from '../config/worker-config.js';
 import type { ListenRefusal } from '../ipc/messages.js';
 import { ListenThrew } from './adapt.js';
 import { missingModule } from './missing-module.js';
@@ -21,12 +24,17 @@ export interface BootError {
   stack?: string;
 }
 
-export interface BootErrorContext {
+export interface Refused {
   app: string;
-  /** The app's main file, once it is known. */
-  file: string | undefined;
   /** Why the last listen() failed, if it did. */
   refused: ListenRefusal | undefined;
+  /** Where drover has made the app listen, if it has chosen that. */
+  place: ChosenPlace | undefined;
+}
+
+export interface BootErrorContext extends Refused {
+  /** The app's main file, once it is known. */
+  file: string | undefined;
 }
 
 /** Programs made for PM2 tell it that they are ready. */
@@ -36,7 +44,8 @@ const NO_CHANNEL = 'As under plain node there is nobody to send to: a worker is 
 /** Of an object with a listen() of another kind than (port, host), as that of socket.io is. */
 const LISTEN_ITSELF = 'Call its listen() in the app itself, or export the http server.';
 
-export function toBootError(caught: unknown, { app, file, refused }: BootErrorContext): BootError {
+export function toBootError(caught: unknown, context: BootErrorContext): BootError {
+  const { app, file, refused, place } = context;
   const [thrown, threw] = caught instanceof ListenThrew ? [caught.thrown, 'exports an object whose listen(port, host) threw'] : [caught, 'threw while loading'];
   if (thrown instanceof DroverError) {
     return { code: thrown.code, message: thrown.message, ...(thrown.remedy === undefined ? {} : { remedy: thrown.remedy }) };
@@ -45,10 +54,13 @@ export function toBootError(caught: unknown, { app, file, refused }: BootErrorCo
     return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} ${threw}, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}`, ...(caught === thrown ? {} : { remedy: LISTEN_ITSELF }) };
   }
   const stack = appStack(thrown);
-  const { code, syscall, errno } = thrown as NodeJS.ErrnoException;
+  const { code, syscall, errno, hostname } = thrown as NodeJS.ErrnoException & { hostname?: string };
+  if (syscall === 'getaddrinfo' && place !== undefined && hostname === place.host) {
+    return toBootError(unresolved(`${formatAddress({ kind: 'tcp', ...place })} (${place.source})`, hostname, code), context);
+  }
   if (syscall === 'listen' || syscall === 'bind') {
-    const byMaster = errno === refused?.errno ? listenRefused(app, refused) : undefined;
-    if (byMaster !== undefined) return toBootError(byMaster, { app, file, refused });
+    const byMaster = errno === refused?.errno ? listenRefused(context) : undefined;
+    if (byMaster !== undefined) return toBootError(byMaster, context);
     const used = code === 'EADDRINUSE' ? inUse(thrown as NodeJS.ErrnoException) : undefined;
     return {
       code: 'ERR_DROVER_LISTEN',
@@ -71,9 +83,14 @@ export function toBootError(caught: unknown, { app, file, refused }: BootErrorCo
   };
 }
 
-/** A listen() that the master has refused, if it has, however the app took it. */
-export function listenRefused(app: string, refused: ListenRefusal | undefined): DroverError | undefined {
-  return refused === undefined ? undefined : new DroverError('ERR_DROVER_LISTEN', `app ${app} ${refused.message}`, refused.remedy);
+/** A listen() that the master has refused, if it has, however the app took it. An address that drover has chosen is named with what it is from: the app has not asked for it. */
+export function listenRefused({ app, refused, place }: Refused): DroverError | undefined {
+  if (refused === undefined) return undefined;
+  const [head, address] = /^cannot listen at (\S+)(?=: )/.exec(refused.message) ?? [];
+  // Another server of the app may have been refused since.
+  const isChosen = place !== undefined && address?.endsWith(`:${place.port}`) === true;
+  const message = isChosen ? `${head} (${place.source})${refused.message.slice(head!.length)}` : `app ${app} ${refused.message}`;
+  return new DroverError('ERR_DROVER_LISTEN', message, refused.remedy);
 }
 
 /** What was thrown, and where, in one line; and what to do, where that is known. */

@@ -11,7 +11,7 @@ import type { WorkerConfig } from '../config/worker-config.js';
 import type { EventName } from '../log/events.js';
 import { loadApp, type App } from './app.js';
 import type { AppServers } from './app-servers.js';
-import { listenRefused, toBootError } from './boot-error.js';
+import { listenRefused, toBootError, type Refused } from './boot-error.js';
 import { BootTime } from './boot-time.js';
 import type { WorkerHooks } from './hooks.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
@@ -46,6 +46,8 @@ export class Boot {
   #class: WorkerClass = {};
   #app: App | undefined;
   #appFile: string | undefined;
+  /** drover makes the app listen, at an address that it has chosen. */
+  #isPlaced = false;
   #saidFailed = false;
 
   constructor(parts: BootParts) {
@@ -65,7 +67,7 @@ export class Boot {
 
   /** Until the app listens and hooks are done. Rejects with what was thrown, or with a DroverError. */
   async run(): Promise<void> {
-    const { init, hooks, servers, intercept } = this.#parts;
+    const { init, hooks, servers } = this.#parts;
     const { config } = init;
     await this.#hooksInTime(hooks.load(config.configFile));
     await this.#hooksInTime(hooks.run('postSpawn'));
@@ -75,7 +77,8 @@ export class Boot {
       listens: () => this.#listening.now(),
       untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
       onFile: (file) => (this.#appFile = file),
-      refused: () => intercept().refused,
+      refused: () => listenRefused(this.#refused),
+      onPlaced: () => (this.#isPlaced = !config.bindGiven),
     });
     await this.#untilListens(this.#app);
     await this.#hooksInTime(hooks.run('postWorkerInit'));
@@ -92,12 +95,12 @@ export class Boot {
     const { app } = this.#parts.init.config;
     const { waitsFor } = this.#parts.hooks;
     const waits = waitsFor === undefined ? `app ${app} waits for a promise or a top-level await that never settles` : `${waitsFor} waits for a promise that never settles`;
-    return listenRefused(app, this.#parts.intercept().refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', waits);
+    return listenRefused(this.#refused) ?? new DroverError('ERR_DROVER_WORKER_EXITED', waits);
   }
 
   /** Tell the master why. */
   sayFailed(thrown: unknown): ErrorCode {
-    const error = toBootError(thrown, { app: this.#parts.init.config.app, file: this.#appFile, refused: this.#parts.intercept().refused });
+    const error = toBootError(thrown, { ...this.#refused, file: this.#appFile });
     this.#saidFailed = true;
     sendBootFailed(this.#parts.channel, error);
     return error.code;
@@ -109,9 +112,15 @@ export class Boot {
     const { app } = this.#parts.init.config;
     // Fastify's own examples catch what listen() rejects with, and exit.
     this.sayFailed(
-      listenRefused(app, this.#parts.intercept().refused) ??
+      listenRefused(this.#refused) ??
         new DroverError('ERR_DROVER_WORKER_EXITED', `app ${app} exited with code ${code} before it listened`, 'APP has to export something to serve, or call listen(); see docs/apps.md.'),
     );
+  }
+
+  get #refused(): Refused {
+    const { init, intercept } = this.#parts;
+    const { app, place } = init.config;
+    return { app, refused: intercept().refused, place: this.#isPlaced ? place : undefined };
   }
 
   /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */

@@ -129,7 +129,7 @@ test('HOST and PORT change the default of bind, and are not a --bind', async (t)
   t.deepEqual(await bind({}), [tcp('127.0.0.1', 8000), false, 'default']);
   t.deepEqual(await bind({ PORT: '81' }), [tcp('0.0.0.0', 81), false, 'environment variable PORT']);
   t.deepEqual(await bind({ HOST: '::1' }), [tcp('::1', 8000), false, 'environment variable HOST']);
-  t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }), [tcp('localhost', 81), false, 'environment variable HOST and PORT']);
+  t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }), [tcp('localhost', 81), false, 'environment variables HOST and PORT']);
   t.deepEqual(await bind({ HOST: '', PORT: '' }), [tcp('127.0.0.1', 8000), false, 'default']);
   t.deepEqual(await bind({ PORT: '81' }, ['-e', 'PORT=82']), [tcp('0.0.0.0', 82), false, 'environment variable PORT'], 'those of --env, too');
   t.deepEqual(await bind({ HOST: 'localhost', PORT: '81' }, ['-b', ':82']), [tcp('0.0.0.0', 82), true, 'flag -b']);
@@ -300,6 +300,13 @@ test('sync is one request at a time, and no other number', async (t) => {
   await t.throwsAsync(load(directory, ['a.js', '-k', 'sync', '--worker-concurrency', '2']), { code: 'ERR_DROVER_VALUE', message: /--worker-concurrency.*2 \(flag --worker-concurrency\)/ });
 });
 
+test('workerConfig: where the address that drover chooses for an app is from', async (t) => {
+  const placeOf = async (env: Record<string, string>, ...argv: string[]): Promise<object> => workerConfig(await load(tree(t, {}), ['a.js', ...argv], env)).place;
+  t.deepEqual(await placeOf({}), { host: '127.0.0.1', port: 8000, source: 'default of --bind' });
+  t.deepEqual(await placeOf({ PORT: '81' }), { host: '0.0.0.0', port: 81, source: 'environment variable PORT' });
+  t.deepEqual(await placeOf({ PORT: '81' }, '--env', 'HOST=::1'), { host: '::1', port: 81, source: 'environment variables HOST and PORT' });
+});
+
 test('workerConfig: plain data; the config file only where a worker has hooks to load', async (t) => {
   const without = tree(t, { 'drover.config.mjs': 'export default { whenReady() {} };' });
   const withHook = tree(t, { 'drover.config.mjs': 'export default { workerExit() {} };' });
@@ -310,7 +317,7 @@ test('workerConfig: plain data; the config file only where a worker has hooks to
     app: 'a.js',
     appArgs: ['x'],
     cwd: without,
-    place: { host: '127.0.0.1', port: 8000 },
+    place: { host: '127.0.0.1', port: 8000, source: 'default of --bind' },
     name: 'a.js',
     bindGiven: true,
     acceptStrategy: 'shared',

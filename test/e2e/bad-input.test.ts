@@ -273,7 +273,7 @@ test.serial('port taken: retried, then the process that holds it is named', asyn
   const { port } = holder.address() as net.AddressInfo;
   const d = start(t, [app, '-b', `127.0.0.1:${port}`], {});
   const retrying = await d.event('listen.retrying');
-  t.regex(retrying.msg, new RegExp(`^127\\.0\\.0\\.1:${port} is held by \\S.* \\(pid ${process.pid}\\); it is tried again for \\d+ ms$`));
+  t.regex(retrying.msg, new RegExp(`^127\\.0\\.0\\.1:${port} is held by \\S.* \\(pid ${process.pid}\\); it is tried again for [45] s$`));
   t.is((await d.finished()).code, EXIT_CODES.listen.code);
   const words = said(d).join('\n');
   for (const pattern of [new RegExp(`127\\.0\\.0\\.1:${port}`), new RegExp(`\\b${process.pid}\\b`), /is held by/]) t.regex(words, pattern);
@@ -303,6 +303,17 @@ for (const app of ['script.cjs', 'express-script.cjs', 'fastify-script.cjs']) {
   });
 }
 
+test.serial('the address that drover chooses for an app cannot be had: where that is from', async (t) => {
+  const holder = net.createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '0.0.0.0', resolve));
+  t.teardown(() => holder.close());
+  const { port } = holder.address() as net.AddressInfo;
+  const held = (address: string, source: string): RegExp => new RegExp(`^(drover: )?cannot listen at ${address}:${port} \\(${source}\\): the address is held by .+ \\(pid ${process.pid}\\)\n.*another address with --bind`);
+  await fails(t, 'listen', [app], [held('0\\.0\\.0\\.0', 'environment variable PORT')], { env: { PORT: String(port) } });
+  await fails(t, 'listen', [app, '--env', 'HOST=localhost'], [held('127\\.0\\.0\\.1', 'environment variables HOST and PORT')], { env: { PORT: String(port) } });
+  await fails(t, 'listen', [app], [/^(drover: )?cannot listen at 192\.0\.2\.1:8000 \(environment variable HOST\): no interface/], { env: { HOST: '192.0.2.1' } });
+});
+
 test.serial('the second port of a script is taken: --bind would not help', async (t) => {
   const holder = net.createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
@@ -319,6 +330,23 @@ test.serial('an address that is not this machine’s, a family it does not have,
   await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080'], [/no-such-host\.invalid/]);
 });
 
+test.serial('HOST that does not resolve: where it is from, and not the app', async (t) => {
+  const host = 'no-such-host.invalid';
+  const unresolved = (address: string, source: string): RegExp => new RegExp(`cannot listen at ${address} \\(${source}\\): the name ${host} does not resolve \\((ENOTFOUND|EAI_AGAIN)\\)`);
+  const remedy = /or put the name into \/etc\/hosts/;
+  const byHost = unresolved(`${host}:8000`, 'environment variable HOST');
+  const listenable = join(scratch(t), 'app.cjs');
+  // The error is its server's, and nobody listens to that.
+  writeFileSync(listenable, "class Framework {\n  listen(port, host) {\n    return require('node:http').createServer().listen(port, host);\n  }\n}\nmodule.exports = new Framework();\n");
+  for (const served of [app, fixture('../apps/fastify-plain.cjs'), listenable]) await fails(t, 'listen', [served], [byHost, remedy], { env: { HOST: host } });
+  await fails(t, 'listen', [app, '--env', 'PORT=81'], [unresolved(`${host}:81`, 'environment variables HOST and PORT'), remedy], { env: { HOST: host } });
+  await fails(t, 'listen', [app, '--check-config'], [byHost, remedy], { env: { HOST: host } });
+  const doctor = start(t, ['doctor', app], { plain: true, env: { HOST: host } });
+  t.is((await doctor.finished()).code, EXIT_CODES.unfit.code);
+  t.regex(doctor.stdout, byHost);
+  t.notRegex(doctor.stdout, /threw while loading/);
+});
+
 asRoot('a family that is switched off', async (t) => {
   // A network namespace of its own, in which IPv6 is off: nothing of the machine's is changed.
   const prefix = ['unshare', '--net', 'sh', '-c', 'mount -o remount,rw /proc/sys 2>/dev/null; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6; exec "$@"', 'sh'];
@@ -328,6 +356,7 @@ asRoot('a family that is switched off', async (t) => {
 asRoot('a port below 1024 without the privilege', async (t) => {
   const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
   await fails(t, 'listen', [app, '-b', '127.0.0.1:81'], [/127\.0\.0\.1:81/, /EACCES|permi/i], { prefix });
+  await fails(t, 'listen', [app], [/^(drover: )?cannot listen at 0\.0\.0\.0:81 \(environment variable PORT\): not permitted\n/], { prefix, env: { PORT: '81' } });
 });
 
 test.serial('a unix socket that is live is refused, a stale one is replaced, a file is left alone', async (t) => {

@@ -176,7 +176,7 @@ function defaults({ app, cwd }: FakeMasterOptions): WorkerConfig {
     cwd,
     name: 'test',
     bindGiven: false,
-    place: { host: '127.0.0.1', port: 8000 },
+    place: { host: '127.0.0.1', port: 8000, source: 'default of --bind' },
     acceptStrategy: 'reuseport',
     acceptPermits: 2,
     backlog: 511,

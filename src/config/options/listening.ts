@@ -17,6 +17,7 @@ export const LISTENING = [
     help: `where to listen; may be repeated.
 HOST:PORT, [IPV6]:PORT, HOST or [IPV6] (port ${DEFAULT_PORT}), :PORT (all interfaces), PORT (${DEFAULT_HOST}), unix:PATH, unix:@NAME (abstract), fd://N (an inherited listening socket). Host names are resolved once, at start. When an app calls listen() itself, its first listen() is served here; without --bind the app's own address counts.
 Without --bind an app that does not call listen() is served at ${DEFAULT_HOST}:${DEFAULT_PORT}. The environment variables HOST and PORT (also those of --env) change that default, and nothing else: PORT alone means all interfaces (0.0.0.0:PORT), HOST alone keeps port ${DEFAULT_PORT}.
+An address of --bind that is in use is tried again for 5 s. One that the app asks for, or that HOST, PORT or the default names, is refused at once: the app's listen() waits for the answer, and may have a way of its own to go on.
 Sockets that systemd hands over (LISTEN_FDS, LISTEN_PID) are fd://3 and those after it, as if --bind named them, where neither a flag nor the config file does.`,
   },
   {
