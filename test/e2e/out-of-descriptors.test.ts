@@ -1,12 +1,33 @@
 /** Too few open files (ulimit -n): what the log says of it, and that it is over. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
 import { EXIT_CODES } from '../../src/errors.js';
-import { fixture, start } from '../helpers/drover.js';
+import { fixture, poll, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** drover with a limit of open files, soft and hard. */
 const limited = (files: number): string[] => ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh'];
+
+/** A directory of so many files `name0`, `name1`, … of so many bytes each. */
+function files(t: ExecutionContext, name: string, count: number, bytes: number): string {
+  const dir = join(scratch(t), 'files');
+  mkdirSync(dir);
+  const past = new Date(Date.now() - 60_000);
+  for (let i = 0; i < count; i++) {
+    writeFileSync(join(dir, `${name}${i}`), 'x'.repeat(bytes));
+    utimesSync(join(dir, `${name}${i}`), past, past);
+  }
+  return dir;
+}
+
+function oneConnection(t: ExecutionContext): http.Agent {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  return agent;
+}
 
 test('a worker that is out of them says how many it had and what to do, and when it accepts again', async (t) => {
   const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0'], { prefix: limited(200) }).ready();
@@ -42,3 +63,76 @@ test('too few left in a worker for what the master hands it: not the fault of th
   });
   t.is(d.text, '');
 });
+
+for (const [what, bytes] of [['kept with their bytes', 40 * 1024], ['kept open', 70_000]] as const) {
+  test(`more files of --static, ${what}, than a worker may have descriptors leave most of these to connections`, async (t) => {
+    const dir = files(t, 'file', 300, bytes);
+    const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--static', `/=${dir}`], { prefix: limited(256) }).ready();
+    const address = await d.address();
+    const agent = oneConnection(t);
+    const open = (): number => readdirSync(`/proc/${d.workers()[0]!}/fd`).length;
+    await get(address, '/', { agent });
+    const atRest = open();
+    for (let i = 0; i < 300; i++) t.is((await get(address, `/file${i}`, { agent })).body.length, bytes, `file${i}`);
+    const grown = open() - atRest;
+    t.true(grown > 0 && grown <= 256 / 8, `${grown} more than before`);
+    t.is((await get(address, '/file0')).body.length, bytes, 'over a new connection');
+    t.deepEqual(d.events('worker.accept-error'), []);
+  });
+}
+
+test('a file that no descriptor is left for: the cache of --static gives back its own, else 503; what is not there is the app\'s', async (t) => {
+  const dir = files(t, 'long', 5, 70_000);
+  mkdirSync(join(dir, 'bare'));
+  const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--static', `/=${dir}`], { prefix: limited(200) }).ready();
+  const address = await d.address();
+  const agent = oneConnection(t);
+  const ask = (path: string, method = 'GET'): ReturnType<typeof get> => get(address, path, { agent, method });
+  const app = (await ask('/starve')).body;
+  t.like(await ask('/long0'), { status: 503, body: '' });
+  t.is((await ask('/long0', 'HEAD')).status, 503);
+  t.is((await ask('/long0', 'POST')).status, 405);
+  for (const path of ['/', '/bare', '/bare/', '/long0/', '/nothing', '/nothing/below']) t.like(await ask(path), { status: 200, body: app }, path);
+  await ask('/relieve');
+  for (let i = 0; i < 4; i++) t.is((await ask(`/long${i}`)).body.length, 70_000);
+  await ask('/starve');
+  t.like(await ask('/long4'), { status: 200, body: 'x'.repeat(70_000) });
+  await ask('/relieve');
+});
+
+for (const [what, bytes] of [['kept with its bytes', 40 * 1024], ['kept open', 70_000]] as const) {
+  test(`a file of --static, ${what}, reaches a slow client whole when no descriptor is left to wait with, and the access log knows its length`, async (t) => {
+    const dir = files(t, 'file', 1, bytes);
+    const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--static', `/=${dir}`, '--access-logfile', '-', '--access-log-format', '%(U)s %(s)s %(B)s'], { prefix: limited(200) }).ready();
+    const address = await d.address();
+    const agent = oneConnection(t);
+    await get(address, '/file0', { agent });
+    const slow = net.connect(address as net.NetConnectOpts);
+    t.teardown(() => slow.destroy());
+    let received = 0;
+    let whole = Infinity;
+    const all = new Promise<void>((resolve) => {
+      slow.on('data', (chunk: Buffer) => (received += chunk.length) >= whole && resolve());
+      slow.on('error', () => {});
+      slow.on('close', () => resolve());
+    });
+    const request = 'GET /file0 HTTP/1.1\r\nHost: a\r\n\r\n';
+    slow.write(request);
+    const one = await poll('the first answer', () => (received > bytes ? received : undefined));
+    slow.pause();
+    await get(address, '/starve', { agent });
+    // More than the sockets of both ends hold.
+    const requests = Math.ceil((24 << 20) / bytes);
+    slow.write(request.repeat(requests));
+    await get(address, '/starve', { agent });
+    whole = one * (1 + requests);
+    slow.resume();
+    await all;
+    t.is(received, whole);
+    await get(address, '/relieve', { agent });
+    await d.stop();
+    const lines = d.stdout.split('\n').filter((line) => line.startsWith('/file0'));
+    t.is(lines.length, requests + 2);
+    t.deepEqual([...new Set(lines)], [`/file0 200 ${bytes}`]);
+  });
+}

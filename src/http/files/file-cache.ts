@@ -2,13 +2,15 @@
  * Files below a root that were asked for lately: open, with their headers made, the small ones with their bytes. In the worker.
  *
  * What is kept is compared with the disk before it is used, at most every CHECK_EVERY_MS: a file that was replaced, changed, removed or newly compressed is seen within that
- * time. Bounded in entries, descriptors and bytes; what was not used for longest goes first (the clock algorithm).
+ * time. Bounded in entries, descriptors and bytes; what was not used for longest goes first (the clock algorithm). Descriptors are for connections in the first place: where none is
+ * left, what the cache holds is given back.
  */
 import type { Coding } from './encoding.js';
+import { native } from '../../native.js';
 import { mediaTypeOf } from './media-type.js';
 import type { FileRange } from './on-socket.js';
 import type { OpenFile } from './open-file.js';
-import type { Root } from './root.js';
+import { isOutOfDescriptors, type Root } from './root.js';
 
 export const CHECK_EVERY_MS = 100;
 /** A file this small is kept with its bytes. */
@@ -63,13 +65,23 @@ export interface Limits {
 }
 
 const LIMITS: Limits = { entries: 4096, descriptors: 512, bytes: 32 * 1024 * 1024 };
+/** However few the process may have. */
+const FEWEST_DESCRIPTORS = 4;
 const MISSES = 1024;
 /** Coarser than any clock of a filesystem (a tick is 10 ms at most). */
 const SETTLED_MS = 50;
 const SUFFIXES: readonly [string, Coding][] = [['.br', 'br'], ['.gz', 'gzip']];
 
 /** Where a URL path may lead: for each root in turn, the path of a file, and whether the URL names a directory. */
-export type Places = (urlPath: string) => Iterable<{ root: Root; path: string; directory: boolean }>;
+export type Places = (urlPath: string) => Iterable<Place>;
+
+/** There is a file, and no descriptor is left to open it with. */
+export const UNAVAILABLE = 'unavailable';
+
+/** How many descriptors the cache may take of those that a process may have. */
+export function descriptorsOf(limit: number): number {
+  return Math.max(FEWEST_DESCRIPTORS, Math.min(LIMITS.descriptors, Math.floor(limit / 8)));
+}
 
 export class FileCache {
   readonly #entries = new Map<string, Entry>();
@@ -80,7 +92,7 @@ export class FileCache {
   #descriptors = 0;
   #bytes = 0;
 
-  constructor(places: Places, limits: Limits = LIMITS, now: () => number = () => performance.now()) {
+  constructor(places: Places, limits: Limits = { ...LIMITS, descriptors: descriptorsOf(native.descriptorLimit()) }, now: () => number = () => performance.now()) {
     this.#places = places;
     this.#limits = limits;
     this.#now = now;
@@ -91,7 +103,7 @@ export class FileCache {
   }
 
   /** What a URL path leads to; undefined: nothing. Its files are the cache's: who uses one beyond this turn says so to it. */
-  get(urlPath: string): Entry | undefined {
+  get(urlPath: string): Entry | typeof UNAVAILABLE | undefined {
     const now = this.#now();
     const known = this.#entries.get(urlPath);
     if (known !== undefined) {
@@ -114,6 +126,7 @@ export class FileCache {
       this.#misses.set(urlPath, now);
       return undefined;
     }
+    if (entry === UNAVAILABLE) return entry;
     this.#add(urlPath, entry);
     return entry;
   }
@@ -123,15 +136,23 @@ export class FileCache {
     this.#misses.clear();
   }
 
-  #find(urlPath: string, now: number): Entry | undefined {
+  #find(urlPath: string, now: number): Entry | typeof UNAVAILABLE | undefined {
     for (const place of this.#places(urlPath)) {
-      const found = openPlace(place);
+      let found = openPlace(place);
+      if (found === UNAVAILABLE) {
+        // What is not there is the app's, now as ever.
+        if (!isThere(place)) continue;
+        if (this.#giveBack()) found = openPlace(place);
+        if (found === UNAVAILABLE) return found;
+      }
       if (found === undefined) continue;
       const { root } = place;
       const { path, redirect, file } = found;
       const compressed: Variant[] = [];
       for (const [suffix, coding] of redirect ? [] : SUFFIXES) {
-        const variant = root.open(path + suffix);
+        let variant = root.open(path + suffix);
+        // Without it the file goes out as it is.
+        if (isOutOfDescriptors(variant) && root.kind(path + suffix) === 'file' && this.#giveBack()) variant = root.open(path + suffix);
         if (typeof variant === 'number') continue;
         if (variant.isFile) compressed.push({ file: variant, coding });
         else variant.drop();
@@ -168,6 +189,17 @@ export class FileCache {
     }
   }
 
+  /** Closes half of what is open and no response is using, the least recently used first: others than this request want some, too. Whether there was any. */
+  #giveBack(): boolean {
+    const idle = [...this.#entries].filter(([, entry]) => {
+      const files = [...variantsOf(entry)].map(({ file }) => file);
+      return files.some((file) => file.holdsDescriptor) && !files.some((file) => file.isShared);
+    });
+    idle.sort(([, a], [, b]) => Number(a.used) - Number(b.used));
+    for (const [urlPath, entry] of idle.slice(0, Math.ceil(idle.length / 2))) this.#remove(urlPath, entry);
+    return idle.length > 0;
+  }
+
   #remove(urlPath: string, entry: Entry): void {
     this.#entries.delete(urlPath);
     this.#count(entry, -1);
@@ -188,20 +220,36 @@ function* variantsOf(entry: Entry): Iterable<Variant> {
   yield* entry.compressed;
 }
 
-/** The file of a place, or a directory's index. Undefined: nothing that can be served. */
-function openPlace({ root, path, directory }: { root: Root; path: string; directory: boolean }): { file: OpenFile; path: string; redirect: boolean } | undefined {
+interface Place {
+  root: Root;
+  path: string;
+  directory: boolean;
+}
+
+/** The file of a place, or a directory's index. Undefined: nothing that can be served. UNAVAILABLE: not known, for want of a descriptor. */
+function openPlace({ root, path, directory }: Place): { file: OpenFile; path: string; redirect: boolean } | typeof UNAVAILABLE | undefined {
   const file = root.open(path);
-  if (typeof file === 'number') return undefined;
+  if (typeof file === 'number') return isOutOfDescriptors(file) ? UNAVAILABLE : undefined;
   if (file.isFile && !directory) return { file, path, redirect: false };
   const isDirectory = file.isDirectory;
   file.drop();
   if (!isDirectory) return undefined;
-  const indexPath = path === '' ? 'index.html' : `${path}/index.html`;
+  const indexPath = indexOf(path);
   const index = root.open(indexPath);
-  if (typeof index === 'number') return undefined;
+  if (typeof index === 'number') return isOutOfDescriptors(index) ? UNAVAILABLE : undefined;
   if (index.isFile) return { file: index, path: indexPath, redirect: !directory };
   index.drop();
   return undefined;
+}
+
+/** Whether `openPlace` would find something, as far as can be told without a descriptor. */
+function isThere({ root, path, directory }: Place): boolean {
+  const kind = root.kind(path);
+  return kind === 'file' ? !directory : kind === 'directory' && root.kind(indexOf(path)) === 'file';
+}
+
+function indexOf(path: string): string {
+  return path === '' ? 'index.html' : `${path}/index.html`;
 }
 
 function isStill(entry: Entry): boolean {

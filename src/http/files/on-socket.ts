@@ -21,7 +21,7 @@ export interface FileRange {
 
 /**
  * `sent`: the kernel has all of it. `gone`: the connection is. `truncated`: the file has become shorter than it was promised; the connection was closed, as the
- * promised length cannot be kept. `unable`: this file cannot be sent so; `left` is what has to be read and written.
+ * promised length cannot be kept. `unable`: this file cannot be sent so, or not now, when descriptors or memory are short; `left` is what has to be read and written.
  */
 export type Outcome = { how: 'sent' | 'gone' | 'truncated' } | { how: 'unable'; left: FileRange };
 
@@ -50,7 +50,7 @@ export interface HttpResponse extends Omit<ServerResponse, 'socket'> {
   _maxRequestsPerSocket?: number;
   maxRequestsOnConnectionReached?: boolean;
   _expect_continue?: boolean;
-  [kBody]?: number;
+  [kBody]?: number | undefined;
   [kTransfer]?: Transfer | undefined;
 }
 
@@ -63,11 +63,12 @@ const originalEnd = ServerResponse.prototype.end;
 
 const EAGAIN = -11;
 const EBUSY = -16;
-const EINVAL = -22;
-const ENOSYS = -38;
-/** What filters of system calls answer. */
-const EPERM = -1;
 const ENODATA = -61;
+/**
+ * Reading and writing may go on where these are answered: EINVAL, a file that sendfile(2) does not take; ENOSYS and EPERM, a filter of system calls; ENFILE, EMFILE, ENOMEM and ENOSPC (watches of epoll), nothing
+ * left for a transfer to wait with.
+ */
+const UNABLE: ReadonlySet<number> = new Set([-22, -38, -1, -23, -24, -12, -28]);
 
 /** Whether sendfile(2) is to be used at all: --sendfile. */
 let enabled = true;
@@ -185,12 +186,19 @@ export function endUnseen(response: HttpResponse): void {
 
 /** `head`: what of it is not sent, which then goes node's way, before what the caller writes. A filter may refuse send(2) and let write(2) pass. */
 function failed(errno: number, socket: HttpSocket, head: Buffer | undefined, left: FileRange): Outcome {
-  if (errno === EINVAL || errno === ENOSYS || errno === EPERM) {
+  if (UNABLE.has(errno)) {
     if (head !== undefined && head.length > 0) socket.write(head);
     return { how: 'unable', left };
   }
   socket.destroy();
   return { how: errno === ENODATA ? 'truncated' : 'gone' };
+}
+
+/** Node sees only the rest of it; who counts believes its length. */
+function leaveRest(response: HttpResponse, length: number): void {
+  response._contentLength = (response[kBody] ?? 0) + length;
+  response[kBody] = undefined;
+  if (response.strictContentLength) response.strictContentLength = false;
 }
 
 export function account(response: HttpResponse, socket: HttpSocket, bytes: number, body: number): void {
@@ -204,7 +212,6 @@ export function account(response: HttpResponse, socket: HttpSocket, bytes: numbe
   }
 }
 
- 
 const nodesBytesWritten = Object.getOwnPropertyDescriptor(Socket.prototype, 'bytesWritten')!.get!;
 const BYTES_WRITTEN = {
   configurable: true,
@@ -247,8 +254,7 @@ class Transfer {
     response[kTransfer] = this;
     const errno = this.#native.start(socket._handle!.fd, head, file.fd, file.offset, file.length);
     if (errno < 0) {
-      // No descriptor or no memory to wait with: half a response is no response.
-      socket.destroy();
+      this.#end(errno);
       return;
     }
     response.write = refuseWrite as typeof response.write;
@@ -279,6 +285,7 @@ class Transfer {
     const body = this.#body(this.#counted);
     const left = { fd: this.#file.fd, offset: this.#file.offset + body, length: this.#file.length - body };
     const outcome = typeof result === 'number' ? failed(result, socket, this.#head?.subarray(this.#counted), left) : result;
+    if (outcome.how === 'unable') leaveRest(response, outcome.left.length);
     if (!socket.destroyed) socket.uncork();
     this.#done(outcome);
   }

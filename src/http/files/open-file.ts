@@ -6,9 +6,9 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { FILE_STAT, native } from '../../native.js';
 
-const S_IFMT = 0o170000;
-const S_IFREG = 0o100000;
-const S_IFDIR = 0o040000;
+export const S_IFMT = 0o170000;
+export const S_IFREG = 0o100000;
+export const S_IFDIR = 0o040000;
 
 export class OpenFile {
   /** -1 once its bytes are in `content`. */
@@ -45,6 +45,15 @@ export class OpenFile {
 
   get isDirectory(): boolean {
     return (this.#stat[FILE_STAT.mode]! & S_IFMT) === S_IFDIR;
+  }
+
+  /** Whether somebody else than who opened it has it: to close it is up to him, too. */
+  get isShared(): boolean {
+    return this.#users > 1;
+  }
+
+  get holdsDescriptor(): boolean {
+    return this.fd >= 0 || this.#memory >= 0;
   }
 
   /** Whether this is what `stat` tells of, unchanged. */

@@ -5,8 +5,8 @@
  * build that makes it anew, a `current` link) that one is taken: looked at once a second at most.
  */
 import { closeSync, constants, openSync, statSync } from 'node:fs';
-import { FILE_STAT_NUMBERS, native } from '../../native.js';
-import { OpenFile } from './open-file.js';
+import { FILE_STAT, FILE_STAT_NUMBERS, native } from '../../native.js';
+import { OpenFile, S_IFDIR, S_IFMT, S_IFREG } from './open-file.js';
 
 /** Filled by native calls; read before the next one. */
 export const stat = new Float64Array(FILE_STAT_NUMBERS);
@@ -46,6 +46,13 @@ export class Root {
     return this.#fd >= 0 && native.statBeneath(this.#fd, path, stat) === 0;
   }
 
+  /** What there is of that name, told without a descriptor: of a symbolic link that leads out, what it leads to. */
+  kind(path: string): 'file' | 'directory' | undefined {
+    if (!this.has(path)) return undefined;
+    const type = stat[FILE_STAT.mode]! & S_IFMT;
+    return type === S_IFREG ? 'file' : type === S_IFDIR ? 'directory' : undefined;
+  }
+
   close(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
@@ -78,6 +85,13 @@ export class Root {
 }
 
 export const ENOENT = -2;
+const ENFILE = -23;
+const EMFILE = -24;
+
+/** Of what `open` answers. The kernel takes a descriptor before it looks for the file: so it answers of names that are not there, too. */
+export function isOutOfDescriptors(errno: unknown): boolean {
+  return errno === EMFILE || errno === ENFILE;
+}
 
 function identityOf(path: string): string {
   const { dev, ino } = statSync(path);

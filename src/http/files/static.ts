@@ -9,7 +9,7 @@ import type { StaticMount } from '../../config/options.js';
 import type { Policy } from '../policy.js';
 import type { StreamRequest } from '../stream-request.js';
 import { acceptedCodings } from './encoding.js';
-import { COPIED_BYTES, FileCache, type Entry, type Variant, type Wire } from './file-cache.js';
+import { COPIED_BYTES, FileCache, UNAVAILABLE, type Entry, type Variant, type Wire } from './file-cache.js';
 import { isPlain, sendReady, type FileRange, type HttpResponse } from './on-socket.js';
 import type { OpenFile } from './open-file.js';
 import { copyRest } from './body.js';
@@ -46,6 +46,7 @@ export class StaticFiles implements Policy {
     if (entry === undefined) return false;
     const { method } = request;
     if (method !== 'GET' && method !== 'HEAD') return method !== 'OPTIONS' && refuseMethod(response);
+    if (entry === UNAVAILABLE) return refuseForNow(response);
     if (entry.redirect) return redirect(request, response);
     // Who waits for its turn holds no file open: a client may pipeline many.
     if (isBehind(response)) whenSocket(response, () => this.#answerLate(request, response, urlPath), ignore);
@@ -67,6 +68,7 @@ export class StaticFiles implements Policy {
   #answerLate(request: IncomingMessage, response: ServerResponse, urlPath: string): void {
     if (response.headersSent || response.destroyed) return;
     const entry = this.#cache.get(urlPath);
+    if (entry === UNAVAILABLE) return void refuseForNow(response);
     if (entry !== undefined && !entry.redirect) return this.#answer(request, response, entry);
     // Removed in the meantime, when the app can no longer be asked.
     response.writeHead(404, { 'Content-Length': 0 });
@@ -87,6 +89,12 @@ export class StaticFiles implements Policy {
     file.use();
     sendReady(response, head, bytes, file.size, body, (outcome) => {
       if (outcome.how !== 'unable') return file.drop();
+      const { content } = file;
+      if (content !== undefined) {
+        const { offset, length } = outcome.left;
+        response.end(content.subarray(offset, offset + length));
+        return file.drop();
+      }
       copyRest(response as unknown as ServerResponse, outcome.left, () => file.drop());
     });
   }
@@ -185,6 +193,13 @@ function choose(entry: Entry, acceptEncoding: string | string[] | undefined): Va
 
 function refuseMethod(response: ServerResponse): true {
   response.writeHead(405, { Allow: 'GET, HEAD', 'Content-Length': 0 });
+  response.end();
+  return true;
+}
+
+/** The file is there, and this process may not open one more. */
+function refuseForNow(response: ServerResponse): true {
+  response.writeHead(503, { 'Cache-Control': 'no-store', 'Content-Length': 0 });
   response.end();
   return true;
 }
