@@ -17,7 +17,13 @@ export interface SentHandles {
 }
 
 type Send = (this: object, message: unknown, handle?: unknown, ...rest: unknown[]) => boolean;
-type Sendable = Socket & { encrypted?: boolean; _handle?: object | null; _httpMessage?: ServerResponse | null };
+type Sendable = Socket & { encrypted?: boolean; parser?: Parser | null; _handle?: object | null; _httpMessage?: ServerResponse | null };
+
+/** Node's HTTP parser. */
+interface Parser {
+  socket?: Socket | null;
+  remove?(): void;
+}
 
 export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
   // A child is told of as it is made: `send` is put on it afterwards, where there is a channel, and child_process need not be loaded here.
@@ -50,8 +56,11 @@ export function watchSentHandles({ isOurs, onSent }: SentHandles): void {
           if (!(handle instanceof Socket)) return send.call(this, message, handle, ...rest);
           const socket = handle as Sendable;
           const had = Boolean(socket._handle);
+          const { parser } = socket;
           const response = socket._httpMessage ?? undefined;
           const sent = send.call(this, message, handle, ...rest);
+          // Where this is called from the parser, Node 20 and 22 put it back, without its socket, on the list that server.close() goes through, and that throws.
+          if (parser && socket._handle === null) setImmediate(() => (parser.socket ?? null) === null && parser.remove?.());
           if (had && !look(socket, response) && !socket.destroyed) {
             // With `keepOpen` it stays here for good, and is looked at in vain.
             if (waiting.size === 0) child.prependListener('internalMessage', note).on('internalMessage', lookAgain);

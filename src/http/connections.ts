@@ -14,7 +14,7 @@ import type { Admission } from './admission.js';
 import { endWhenBroken } from './http2/broken-session.js';
 
 /** A socket as node:http keeps it: `parser` while it speaks HTTP/1 (null after an upgrade), `_httpMessage` while a response is due. */
-type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket };
+type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket; server?: Server };
 
 interface CountedSocket extends HttpSocket {
   [kConnection]?: Connection;
@@ -33,6 +33,12 @@ interface Connection {
   quietSince: number;
   /** Its place among the open ones. */
   at: number;
+}
+
+/** What net.Server keeps of a process that it has sent connections to. */
+interface SentList {
+  readonly child: { readonly connected: boolean };
+  getConnections(callback: (error: Error | null, open: number) => void): void;
 }
 
 /** In ms of performance.now(). */
@@ -134,7 +140,8 @@ export class Connections {
     const connection = socket[kConnection];
     if (connection === undefined) return;
     delete socket[kConnection];
-    this.#sentFrom.add(connection.server);
+    // Node keeps count at the one that has accepted it.
+    this.#sentFrom.add(socket.server ?? connection.server);
     this.#sentAway++;
     this.#closed(connection);
   }
@@ -146,12 +153,17 @@ export class Connections {
 
   /** Whether one of those is open where it went: Node asks the processes that have them. */
   async areAway(): Promise<boolean> {
-    for (const server of this.#sentFrom) {
-      // An error: one that is asked has just gone.
-      const count = await new Promise<number>((resolve) => server.getConnections((error, open) => resolve(error ? 0 : open)));
-      if (count > 0) return true;
-    }
-    return false;
+    const lists = [...this.#sentFrom].flatMap((server) => (server as unknown as { _workers?: SentList[] })._workers ?? []);
+    // Each by itself: of server.getConnections() the first error is the answer, and a socket that was sent and then destroyed counts as one less.
+    const counts = lists.map(
+      (list) =>
+        new Promise<number>((resolve) => {
+          // One that has lost its channel already does not end with this process; an error: it has gone meanwhile.
+          if (list.child.connected) list.getConnections((error, open) => resolve(error ? 0 : open));
+          else resolve(0);
+        }),
+    );
+    return (await Promise.all(counts)).some((count) => count > 0);
   }
 
   /** A TLS socket whose handshake is done speaks over an accepted one. */
@@ -208,14 +220,7 @@ export class Connections {
   closeIdle(): void {
     const servers = new Set(this.#all().map(({ server }) => server));
     for (const { server, socket } of this.#all()) if (socket._httpMessage?.finished === true) servers.delete(server);
-    for (const server of servers) {
-      try {
-        (server as Partial<HttpServer>).closeIdleConnections?.();
-      } catch {
-        // Before Node 24 it throws where a connection was sent to another process in the middle of a request.
-        for (const { server: its, socket } of this.#all()) if (its === server && !socket._httpMessage && socket.bytesRead > 0) socket.destroy();
-      }
-    }
+    for (const server of servers) (server as Partial<HttpServer>).closeIdleConnections?.();
   }
 
   /** Connections that HTTP has let go of or never had: upgraded (WebSocket, CONNECT), or of a plain net or tls server. */

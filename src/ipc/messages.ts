@@ -94,7 +94,7 @@ export type MasterMessage =
    * Stop taking connections, finish what is open, exit. `close` names the listeners that nobody will serve after us: accept what
    * they have queued first ('all' when drover stops).
    */
-  | { type: 'drain'; graceMs: number; killAtMs: number; close: 'all' | string[]; reason: string }
+  | { type: 'drain'; killAtMs: number; close: 'all' | string[]; reason: string }
   /** Exit now: hooks, then exit. `killAtMs`, here and above: when the worker is killed, of monotonicMs(); it may come to read this late. */
   | { type: 'quit'; killAtMs: number; reason: string }
   | { type: 'reopen-logs' }

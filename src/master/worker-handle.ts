@@ -244,18 +244,17 @@ export class WorkerHandle {
   }
 
   /** Stop taking connections, finish what is open, exit; killed when that takes longer than `graceMs`. */
-  drain(options: { graceMs: number; close: 'all' | string[]; reason: string }, now: number): void {
+  drain({ graceMs, ...order }: { graceMs: number; close: 'all' | string[]; reason: string }, now: number): void {
     this.state = 'draining';
     this.asked = true;
-    this.deadline = { at: now + options.graceMs, then: 'grace' };
-    this.send({ type: 'drain', ...options, killAtMs: monotonicMs() + options.graceMs });
+    this.deadline = { at: now + graceMs, then: 'grace' };
+    this.send({ type: 'drain', ...order, killAtMs: monotonicMs() + graceMs });
   }
 
   /** It drains already, in the time that it was given, and nobody will serve in its place. */
   drainAlone(reason: string, now: number): void {
     if (this.deadline?.then !== 'grace') return;
-    const graceMs = Math.max(this.deadline.at - now, 0);
-    this.send({ type: 'drain', graceMs, killAtMs: monotonicMs() + graceMs, close: 'all', reason });
+    this.send({ type: 'drain', killAtMs: monotonicMs() + this.deadline.at - now, close: 'all', reason });
   }
 
   /** Run the hooks and exit now; killed when that takes longer than QUIT_MS. */

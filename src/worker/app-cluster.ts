@@ -29,7 +29,7 @@ export function endProcessesOfCluster(): void {
 /** What the log says of an app that gives its connections to such processes one by one, as Socket.IO's do; undefined: `child` is none. */
 export function servesByCluster(child: ChildProcess, app: string): string | undefined {
   if (!processesOfCluster().includes(child)) return undefined;
-  return `app ${app} gives its connections to processes that it forks with node:cluster, in each worker: drover neither counts nor finishes them there, and a client that comes again may come to another worker, whose processes do not know it; let it serve without node:cluster (docs/programs.md)`;
+  return `app ${app} gives its connections to processes that it forks with node:cluster, in each worker: drover does not count them there, and a client that comes again may come to another worker, whose processes do not know it; let it serve without node:cluster (docs/programs.md)`;
 }
 
 function processesOfCluster(): ChildProcess[] {

@@ -207,7 +207,11 @@ async function nearestFile(path: string, cwd: string): Promise<string | undefine
   const { distance } = (await import('fastest-levenshtein')).default;
   const name = path.slice(directory.length + 1);
   // Who leaves the extension out has not made edits of it.
-  const edits = (other: string): number => Math.min(distance(name, other), distance(name, other.replace(SCRIPT, '')));
+  const edits = (other: string): number => {
+    const stem = other.replace(SCRIPT, '');
+    // Of one or two letters an edit is half of it.
+    return Math.min(distance(name, other), stem.length > 2 ? distance(name, stem) : Infinity);
+  };
   const [near] = names.map((other) => ({ other, edits: edits(other) })).sort((a, b) => a.edits - b.edits);
   // With two edits a short name is any other short one.
   if (near === undefined || near.edits > (name.length <= 4 ? 1 : Math.max(2, name.length / 3))) return undefined;

@@ -1,6 +1,7 @@
 /**
  * What went wrong while an app was loaded, in a line or two for people: what was thrown, and at which file and line. In the worker.
  */
+import { isIP } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
@@ -88,7 +89,7 @@ export function listenRefused({ app, refused, place }: Refused): DroverError | u
   if (refused === undefined) return undefined;
   const [head, address] = /^cannot listen at (\S+)(?=: )/.exec(refused.message) ?? [];
   // Another server of the app may have been refused since.
-  const isChosen = place !== undefined && address?.endsWith(`:${place.port}`) === true;
+  const isChosen = place !== undefined && (isIP(place.host) === 0 ? address?.endsWith(`:${place.port}`) === true : address === formatAddress({ kind: 'tcp', ...place }));
   const message = isChosen ? `${head} (${place.source})${refused.message.slice(head!.length)}` : `app ${app} ${refused.message}`;
   return new DroverError('ERR_DROVER_LISTEN', message, refused.remedy);
 }

@@ -68,9 +68,9 @@ export function startDrain({ connections, graceMs, alone, ownServers, closeOwn, 
     }
     if (connections.open === 0) {
       if (connections.sentAway === 0 || isLate()) return finish();
+      // The app is told to end when nothing is away any more: it might end the processes that answer.
       void finishUnlessAway();
-    }
-    if (!toldApp && appEnds() && (connections.foreign === connections.open || isLate())) {
+    } else if (!toldApp && appEnds() && (connections.foreign === connections.open || isLate())) {
       toldApp = true;
       onAppEnds(connections.foreign < connections.open);
     }

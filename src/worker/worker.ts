@@ -52,6 +52,7 @@ export class Worker {
   readonly #parts: WorkerParts;
   #isReady = false;
   #saidCluster = false;
+  #termed = false;
   #intercept!: Intercept;
   readonly #hooks = new WorkerHooks(
     (failure) => this.#log('hook.failed', { ...failure }),
@@ -197,12 +198,16 @@ export class Worker {
 
   /** TERM from somebody who is not the master. */
   onTerm(): void {
-    if (this.#state === 'draining' || this.#state === 'exiting') return;
+    if (this.#termed || this.#state === 'draining' || this.#state === 'exiting') return;
+    this.#termed = true;
     this.#parts.channel.send({ type: 'draining', reason: 'SIGTERM, not sent by the master' });
     const { gracefulTimeoutMs } = this.#parts.init.config;
     this.#departure.killedAt(monotonicMs() + gracefulTimeoutMs);
     // The master ends it, having heard of it just now.
-    setTimeout(() => this.#departure.drain({ graceMs: Math.max(gracefulTimeoutMs - TERM_WAIT_MS, 0), close: [], exitCode: EXIT_CODES.ok.code, bounded: true }), TERM_WAIT_MS);
+    setTimeout(() => {
+      if (this.#departure.order !== undefined) return;
+      this.#departure.drain({ graceMs: Math.max(gracefulTimeoutMs - TERM_WAIT_MS, 0), close: [], exitCode: EXIT_CODES.ok.code, bounded: true });
+    }, TERM_WAIT_MS);
   }
 
   // Messages.
@@ -222,7 +227,7 @@ export class Worker {
         return this.#intercept.recheck();
       case 'drain':
         this.#departure.killedAt(message.killAtMs);
-        return this.#departure.drain({ graceMs: message.graceMs, close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
+        return this.#departure.drain({ graceMs: Math.max(message.killAtMs - monotonicMs(), 0), close: message.close, exitCode: EXIT_CODES.ok.code, bounded: true });
       case 'quit':
         this.#departure.killedAt(message.killAtMs);
         return void this.#departure.quit();

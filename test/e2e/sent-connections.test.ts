@@ -29,9 +29,9 @@ for (const [by, limit] of Object.entries(LIMITS)) {
   });
 }
 
-for (const by of Object.keys(LIMITS)) {
-  test.serial(`sent to a child by ${by}: a reload lets the child finish, which ends with the worker`, async (t) => {
-    const d = await start(t, [fixture('sends-connections.cjs'), '-w', '1'], { env: { BY: by, DELAY: '1000' } }).ready();
+for (const [by, ends] of [['connection'], ['request'], ['cluster'], ['connection', '1']] as const) {
+  test.serial(`sent to a child by ${by}: a reload lets the child finish, which ends with the worker${ends === undefined ? '' : ', also where the app ends itself at SIGTERM'}`, async (t) => {
+    const d = await start(t, [fixture('sends-connections.cjs'), '-w', '1'], { env: { BY: by, DELAY: '1000', ENDS: ends } }).ready();
     const answer = get(await d.address());
     answer.catch(() => {});
     await d.until('the child to have the connection', () => (d.text.includes('child has it') ? true : undefined));

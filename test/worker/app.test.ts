@@ -596,13 +596,14 @@ test('a file that may not be read', async (t) => {
 
 for (const app of ['cjs-handler.cjs', 'fastify-plain.cjs', 'script-two-ports.cjs', 'express-script.cjs', 'refused-exits.cjs']) {
   test(`a listen() that fails at the address that drover chooses: what that is from, where the app has not asked for it (${app})`, async (t) => {
-    const place = { host: '0.0.0.0', port: 80, source: 'environment variable PORT' };
+    const place = { host: '127.0.0.1', port: 80, source: 'environment variable PORT' };
     const isServed = app === 'cjs-handler.cjs' || app === 'fastify-plain.cjs';
     const failed = await start(t, { app, listenErrno: 98, config: { place } }).bootFailed();
     t.is(failed.code, 'ERR_DROVER_LISTEN');
     t.is(failed.message, isServed ? 'cannot listen at 127.0.0.1:80 (environment variable PORT): refused by the test' : `app ${app} cannot listen at 127.0.0.1:80: refused by the test`);
     t.is(failed.remedy, 'Let it.');
-    // With --bind it is no choice of drover's.
+    // With --bind it is no choice of drover's, and neither is another address of that port.
+    if (isServed) t.is((await start(t, { app, listenErrno: 98, config: { place: { ...place, host: '127.0.0.2' } } }).bootFailed()).message, `app ${app} cannot listen at 127.0.0.1:80: refused by the test`);
     if (isServed) t.is((await start(t, { app, listenErrno: 98, config: { place, bindGiven: true } }).bootFailed()).message, `app ${app} cannot listen at 127.0.0.1:80: refused by the test`);
   });
 }

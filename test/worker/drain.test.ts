@@ -58,7 +58,7 @@ async function cell(master: FakeMaster, field: 'connections' | 'requestsInFlight
 }
 
 function drain(master: FakeMaster, close: 'all' | string[] = 'all', graceMs = GRACE_MS): void {
-  master.send({ type: 'drain', graceMs, killAtMs: monotonicMs() + graceMs, close, reason: 'test' });
+  master.send({ type: 'drain', killAtMs: monotonicMs() + graceMs, close, reason: 'test' });
 }
 
 async function draining(master: FakeMaster): Promise<void> {

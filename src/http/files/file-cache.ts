@@ -3,7 +3,7 @@
  *
  * What is kept is compared with the disk before it is used, at most every CHECK_EVERY_MS: a file that was replaced, changed, removed or newly compressed is seen within that
  * time. Bounded in entries, descriptors and bytes; what was not used for longest goes first (the clock algorithm). Descriptors are for connections in the first place: where none is
- * left, what the cache holds is given back.
+ * left to open a file with, what the cache holds is given back.
  */
 import type { Coding } from './encoding.js';
 import { native } from '../../native.js';
