@@ -16,7 +16,7 @@ const trial: Trial = {
   ],
   charts: [{ metric: 'cpuUs', title: 'CPU µs per file', shape: 'bars' }],
   claims: [
-    { metric: 'cpuUs', condition: '64k', subject: 'static-drover', rival: 'static-sirv', op: '<=', target: 0.2, because: 'No streams, no thread pool: one system call.' },
+    { metric: 'cpuUs', condition: '64k', subject: 'static-drover', rival: 'static-sirv', op: '<=', target: 0.2, because: 'No streams, no thread pool: two system calls.' },
     { metric: 'cpuUs', condition: '1m', subject: 'static-drover', rival: 'static-sirv', op: '<=', target: 0.2, because: 'sendfile(2).' },
     { metric: 'cpuUs', condition: '64k', subject: 'static-drover', rival: 'static-nginx', op: '<=', target: 1.5, because: 'What is left is Node’s parser and its request objects.' },
     { metric: 'cpuUs', condition: '1m', subject: 'static-drover', rival: 'static-nginx', op: '<=', target: 1.5, because: 'The kernel does the same for both.' },
