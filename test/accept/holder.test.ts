@@ -136,12 +136,14 @@ test('a socket that the parent has as well is not the process\'s own', async (t)
   const { port } = server.address() as net.AddressInfo;
   const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
   const child = spawn(process.execPath, ['--input-type=module', '-e', OWN_LISTENERS], { stdio: ['ignore', 'pipe', 'inherit', fd] });
+  // It ends by itself, and may have before its output is read.
+  const exited = once(child, 'exit');
   const [output] = (await once(child.stdout!, 'data')) as [Buffer];
   const { own, port: itsOwn, open } = JSON.parse(String(output)) as { own: unknown; port: number; open: boolean };
   t.not(itsOwn, port);
   t.deepEqual(own, [{ family: 'IPv4', address: '127.0.0.1', port: itsOwn }]);
   t.true(open, 'the inherited one is there');
-  await once(child, 'exit');
+  await exited;
   server.close();
 });
 
