@@ -37,8 +37,9 @@ interface Connection {
 
 /** What net.Server keeps of a process that it has sent connections to. */
 interface SentList {
+  readonly key: string;
   readonly child: { readonly connected: boolean };
-  getConnections(callback: (error: Error | null, open: number) => void): void;
+  _request(message: object, answer: string, swallowErrors: boolean, callback: (error: Error | null, answered?: { count: number }) => void): void;
 }
 
 /** In ms of performance.now(). */
@@ -158,8 +159,9 @@ export class Connections {
     const counts = lists.map(
       (list) =>
         new Promise<number>((resolve) => {
-          // One that has lost its channel already does not end with this process; an error: it has gone meanwhile.
-          if (list.child.connected) list.getConnections((error, open) => resolve(error ? 0 : open));
+          // One that has lost its channel already does not end with this process; an error: it has gone meanwhile. As its getConnections() asks, but that makes of a question which cannot be sent any
+          // more an uncaught exception.
+          if (list.child.connected) list._request({ cmd: 'NODE_SOCKET_GET_COUNT', key: list.key }, 'NODE_SOCKET_COUNT', true, (_, answered) => resolve(answered?.count ?? 0));
           else resolve(0);
         }),
     );

@@ -1,5 +1,7 @@
 import test from 'ava';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -54,6 +56,30 @@ test('the drain finds those that are open, and not those that have closed', asyn
   connections.close();
   t.deepEqual(responses.map(({ shouldKeepAlive }) => shouldKeepAlive), [false, true, false, false]);
   for (const at of [0, 2, 3]) await close(sockets[at]!);
+});
+
+test('a process that has a connection and has ended, unnoticed so far, is no exception', async (t) => {
+  const { connections } = setup();
+  const server = net.createServer();
+  connections.watch(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {});
+  t.teardown(() => client.destroy());
+  const [socket] = (await once(server, 'connection')) as [net.Socket];
+  const child = spawn(process.execPath, ['-e', "process.on('message', (_, socket) => process.send('has it'))"], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  child.on('error', (error) => t.fail(String(error)));
+  child.send('take', socket);
+  connections.sent(socket);
+  await once(child, 'message');
+  t.true(await connections.areAway());
+  child.kill('SIGKILL');
+  // No turn of the loop passes meanwhile.
+  while (!/^State:\tZ/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8'))) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  t.true(child.connected);
+  t.false(await connections.areAway());
 });
 
 test('a socket that the app hands from one of its servers to another is one connection', async (t) => {
