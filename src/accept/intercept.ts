@@ -127,7 +127,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
     }
 
     const isPath = port === -1 && addressType === -1;
-    const answer = acquire({
+    const answer = acquire(server, {
       ordinal: freeOrdinal(),
       first: !listened,
       address: isPath ? null : address,
@@ -155,7 +155,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
   };
 
   /** A listener, or -errno. */
-  function acquire(question: ListenQuestion): Listener | number {
+  function acquire(server: net.Server, question: ListenQuestion): Listener | number {
     const answer = options.ask(question);
     if ('errno' in answer) {
       refused = answer;
@@ -167,6 +167,7 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const listener = new Listener(sockets, {
       key,
       ordinal: question.ordinal,
+      server,
       board: options.boardBuffer,
       rowOffset: rowOffset(options.row),
       onAcceptError: options.onAcceptError,

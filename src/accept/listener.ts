@@ -3,24 +3,28 @@
  * native acceptors that poll the sockets the master owns. In a worker.
  *
  * Node puts its own `onconnection` on it and a symbol for the server; we call that with the handle of each accepted connection, so everything
- * from maxConnections to diagnostics is Node's own code. What net.js calls on a listening handle (20, 22, 24, 26): listen, close, ref,
+ * from maxConnections to diagnostics is Node's own code (in Node 20 it is that of hand-over.ts, which says why). What net.js calls on a listening handle (20, 22, 24, 26): listen, close, ref,
  * unref, getsockname (TCP only: without it address() is the path), fchmod (unix only), getAsyncId.
  */
 import { AsyncResource } from 'node:async_hooks';
 import { chmodSync, statSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { native, closeFd, type NativeAcceptor, type ProxyHeader } from '../native.js';
 import type { BoundAddress, Unattended } from '../ipc/messages.js';
+import { handOver, type OnConnection } from './hand-over.js';
 import { STRATEGIES } from './strategies.js';
 import { nameByProxy } from './peer.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import type { HandedSocket, Strategy } from './strategy.js';
-import { handedOver, wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
+import { wrapConnection, type ConnectionHandle, type ConnectionKind } from './wrap.js';
 
 export interface ListenerOptions {
   /** The listener as the master knows it. */
   key: string;
   /** Which of the worker's listeners this is: see ListenRequest. */
   ordinal: number;
+  /** That listens. */
+  server: Server;
   board: ArrayBuffer;
   /** Byte offset of our row on the board. */
   rowOffset: number;
@@ -51,11 +55,13 @@ export class Listener {
   readonly key: string;
   readonly ordinal: number;
   /** Set by Node before it calls listen(). */
-  onconnection: ((this: Listener, errno: number, connection: ConnectionHandle) => void) | undefined;
+  onconnection: OnConnection<Listener> | undefined;
   getsockname?: (out: Partial<{ address: string; family: string; port: number }>) => number;
   fchmod?: (mode: number) => number;
 
   readonly #options: ListenerOptions;
+  /** What `onconnection` was when listen() was called. */
+  #nodes: OnConnection<Listener> | undefined;
   readonly #sockets: readonly HandedSocket[];
   readonly #groups: Group[] = [];
   /** bind and slot of every socket we have: the master may send a sibling's again. */
@@ -113,6 +119,7 @@ export class Listener {
     if (this.#state !== 'new') return 0;
     this.#state = 'open';
     this.#isNew = true;
+    this.#nodes = this.onconnection;
     const result = this.#arm(this.#sockets, 'open');
     if (result < 0) this.close();
     else nextTurn(() => this.#begin());
@@ -274,8 +281,7 @@ export class Listener {
   }
 
   #handOver(connection: ConnectionHandle): void {
-    this.onconnection!(0, connection);
-    handedOver(connection);
+    handOver<Listener>(this, this.#nodes, this.#options.server, connection);
   }
 }
 

@@ -73,6 +73,18 @@ function told(error: unknown): unknown {
   return { name, message: blind(message), code, errno, syscall, address: blind(address), port: typeof port === 'number' && port > 0 ? 'port' : port, path, keys: Object.keys(error as object) };
 }
 
+/** All that a socket has of its own, in its order, and what its streams were made with; without what is another in each process. */
+function shown(socket: net.Socket): unknown {
+  const plain = (of: object): unknown[] =>
+    Reflect.ownKeys(of).map((key) => {
+      const value = (of as Record<string | symbol, unknown>)[key];
+      const isTold = value === null || (typeof value !== 'object' && typeof value !== 'function' && !/async_id|asyncId/.test(String(key)));
+      return [String(key), isTold ? String(value) : typeof value];
+    });
+  const { _readableState, _writableState } = socket as unknown as { _readableState: object; _writableState: object };
+  return [socket, _readableState, _writableState].map(plain);
+}
+
 async function get(server: net.Server, options: http.RequestOptions = {}): Promise<{ status: number | undefined; body: string; headers: http.IncomingHttpHeaders }> {
   const request = http.get({ host: '127.0.0.1', port: portOf(server), ...options });
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
@@ -237,6 +249,20 @@ const CASES: Record<string, Case> = {
     return { keys: Object.keys(dropped), localAddress: dropped['localAddress'], localFamily: dropped['localFamily'], count };
   },
 
+  async 'onconnection of the handle, wrapped'() {
+    const server = await listening(net.createServer((socket) => socket.end('served')), 0);
+    const handle = (server as unknown as { _handle: { onconnection: (this: unknown, ...args: unknown[]) => void } })._handle;
+    const { onconnection } = handle;
+    const calls: unknown[] = [];
+    handle.onconnection = function (...args) {
+      calls.push([this === handle, args.length, args[0] ?? 0]);
+      onconnection.apply(this, args);
+    };
+    const answer = await exchange(server, '');
+    await closed(server);
+    return { answer, calls };
+  },
+
   async 'getConnections'() {
     const server = await listening(net.createServer(), 0);
     const counts: unknown[] = [];
@@ -360,11 +386,12 @@ const CASES: Record<string, Case> = {
     client.end('half');
     const [socket] = (await once(server, 'connection')) as [net.Socket];
     const paused = socket.isPaused();
+    const whole = shown(socket);
     const received = await text(socket);
     socket.end('other half');
     const answer = await text(client);
     await closed(server);
-    return { paused, received, answer, highWaterMark: [socket.readableHighWaterMark, socket.writableHighWaterMark] };
+    return { paused, received, answer, whole, highWaterMark: [socket.readableHighWaterMark, socket.writableHighWaterMark] };
   },
 
   async 'TCP_NODELAY of HTTP, off and on again'() {
