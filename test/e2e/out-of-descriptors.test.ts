@@ -100,6 +100,19 @@ test('a file that no descriptor is left for: the cache of --static gives back it
   await ask('/relieve');
 });
 
+for (const [what, bytes] of [['with their bytes', 40 * 1024], ['open', 70_000]] as const) {
+  test(`a connection that no descriptor is left for has one of those that --static keeps ${what}`, async (t) => {
+    const dir = files(t, 'file', 5, bytes);
+    const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--static', `/=${dir}`], { prefix: limited(200) }).ready();
+    const address = await d.address();
+    const agent = oneConnection(t);
+    for (let i = 0; i < 5; i++) await get(address, `/file${i}`, { agent });
+    const { body } = await get(address, '/starve', { agent });
+    t.is((await get(address, '/')).body, body);
+    await get(address, '/relieve', { agent });
+  });
+}
+
 for (const [what, bytes] of [['kept with its bytes', 40 * 1024], ['kept open', 70_000]] as const) {
   test(`a file of --static, ${what}, reaches a slow client whole when no descriptor is left to wait with, and the access log knows its length`, async (t) => {
     const dir = files(t, 'file', 1, bytes);
