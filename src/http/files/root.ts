@@ -96,7 +96,7 @@ export class Root {
 }
 
 export const ENOENT = -2;
-const ENFILE = -23;
+export const ENFILE = -23;
 const EMFILE = -24;
 
 /** Of what `open` answers. The kernel takes a descriptor before it looks for the file: so it answers of names that are not there, too. */
