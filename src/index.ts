@@ -56,11 +56,17 @@ export function defineConfig(config: DroverConfigExport): DroverConfigExport {
  * `path` is opened as it is: an app that makes it from a request says `root`, which it then cannot leave.
  *
  * Fulfilled when the response is out, or the client gone. Rejects, with the response untouched, when the file cannot be opened: an error of node's shape with
- * `code` ENOENT, EACCES, EISDIR; with `root` also EXDEV or ELOOP for a way out of it.
+ * `code` ENOENT, EACCES, EISDIR; with `root` also EXDEV or ELOOP for a way out of it. EMFILE and ENFILE, out of descriptors, say nothing of the file, which may be there: that error has
+ * `statusCode` 503, which Express, Fastify and Koa answer with.
  */
 export async function sendFile(request: IncomingMessage, response: ServerResponse, path: string, options?: SendFileOptions): Promise<SendFileResult> {
-  implementation ??= (await import('./http/files/send-file.js')).sendFile;
-  return implementation(request, response, path, options);
+  try {
+    implementation ??= (await import('./http/files/send-file.js')).sendFile;
+    return await implementation(request, response, path, options);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException | undefined)?.code;
+    throw code === 'EMFILE' || code === 'ENFILE' ? Object.assign(error as Error, { statusCode: 503 }) : error;
+  }
 }
 
 let implementation: typeof sendFile | undefined;

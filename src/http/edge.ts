@@ -53,6 +53,10 @@ export class Edge {
     for (const policy of this.#policies) policy.streams?.(server);
   }
 
+  giveBack(): void {
+    for (const policy of this.#policies) policy.giveBack?.();
+  }
+
   reopen(): void {
     for (const policy of this.#policies) policy.reopen?.();
   }

@@ -39,7 +39,8 @@ export async function openEdge(config: EdgeConfig, context: PolicyContext, hooks
     // When the worker is ready, and before it has a request: node loads its file streams for it.
     policies.push({ server: () => void setImmediate(takePipes) });
   } else (await import('./files/on-socket.js')).setSendfile(false);
-  if (config.static.length > 0) policies.push(new (await import('./files/static.js')).StaticFiles(config.static, config.staticMaxAgeMs));
-  if (config.sendfileRoot !== null) policies.push(new (await import('./files/x-sendfile.js')).XSendfile(config.sendfileRoot, context.log));
+  const files = config.static.length > 0 ? new (await import('./files/static.js')).StaticFiles(config.static, config.staticMaxAgeMs) : undefined;
+  if (files !== undefined) policies.push(files);
+  if (config.sendfileRoot !== null) policies.push(new (await import('./files/x-sendfile.js')).XSendfile(config.sendfileRoot, context.log, () => files?.giveBack() === true));
   return new Edge(policies);
 }

@@ -34,6 +34,8 @@ export interface Policy {
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** What Node's parser or its timers report of a connection, if the app does not listen to `clientError`. `true`: it has been dealt with. */
   clientError?(error: Error, socket: Socket): boolean;
+  /** The process is out of descriptors: close what is kept open only to be quicker. */
+  giveBack?(): void;
   /** USR1: open files anew. */
   reopen?(): void;
   /** The process may be killed in a moment: begin to write what is not written, and wait for nobody. */

@@ -93,6 +93,7 @@ export const EVENTS = {
   'access-log.recovered': { level: 'info', message: 'worker {slot}: the access log can be written again: {file}', help: '' },
   'access-log.dropped': { level: 'warn', message: 'worker {slot}: {lines|line of the access log was|lines of the access log were} dropped: {file} does not take them', help: 'A disk or a reader that is slow, hangs, or is full. At most every 10 s per worker; `lines`: since it was last told.' },
   'http.sendfile-refused': { level: 'warn', message: 'X-Sendfile: {path} is not below {root}, or a symbolic link or no readable file; {url} was answered with 403', help: 'At most every 10 s per worker; `count`: how many since it was last told. Missing files are 404 and not logged.' },
+  'http.sendfile-failed': { level: 'error', message: 'X-Sendfile: {path} cannot be opened: {error}, {why}; {url} was answered with 503: {remedy}', help: 'Out of descriptors, so that it is not known whether the file is there. At most every 10 s per worker; `count`: how many since it was last told.' },
   'child.reaped': { level: 'debug', message: 'adopted process {pid} reaped', help: 'drover runs as PID 1 (or as a subreaper).' },
 } as const satisfies Record<string, EventRow>;
 

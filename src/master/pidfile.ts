@@ -5,7 +5,7 @@
  * a live one is refused, and so is one that is no pid file: a slip shall cost nobody a file. Removed only while it still holds our own id. After a reboot, or where a container keeps the file from one run to the next, the id
  * in it is that of a process which came later and did not write it. Anybody may read it, whatever the umask: a process id is no secret, and another user who finds a stale file has to see that it is.
  */
-import { accessSync, chmodSync, constants, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, fchmodSync, openSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatHolder, nameOf } from '../accept/holder.js';
 import { DroverError, whereToWrite } from '../errors.js';
@@ -52,13 +52,12 @@ export class Pidfile {
       );
     }
     const place = this.#place;
-    const temporary = `${place}.${this.#pid}`;
+    let temporary: string | undefined;
     try {
-      writeFileSync(temporary, `${this.#pid}\n`);
-      chmodSync(temporary, 0o644);
+      temporary = makeBeside(place, `${this.#pid}\n`);
       renameSync(temporary, place);
     } catch (error) {
-      removeIfThere(temporary);
+      if (temporary !== undefined) removeIfThere(temporary);
       throw codeOf(error) === 'EPERM' && this.#isKept() ? this.#kept() : this.#unwritable(codeOf(error));
     }
   }
@@ -128,6 +127,25 @@ export class Pidfile {
   #error(what: string, remedy: string): DroverError {
     return new DroverError('ERR_DROVER_PIDFILE', `--pidfile ${this.path} ${what} (${this.#where})`, remedy);
   }
+}
+
+/**
+ * A file that anybody may read, made here and now: in a directory where others may write too, a link of theirs in its place would have another file written, so nothing that is there
+ * is opened (O_EXCL), and no name is known beforehand.
+ */
+function makeBeside(place: string, text: string): string {
+  const path = `${place}.${Math.random().toString(36).slice(2)}`;
+  const fd = openSync(path, 'wx');
+  try {
+    writeSync(fd, text);
+    fchmodSync(fd, 0o644);
+  } catch (error) {
+    removeIfThere(path);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  return path;
 }
 
 /** A link to what a process has open, as /dev/stdout is, whatever that is now. */

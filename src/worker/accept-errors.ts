@@ -16,6 +16,8 @@ export interface AcceptErrorsOptions {
   connections: () => number;
   /** Whether a socket is still accepted from: who drains is not told to accept again. */
   accepts: () => boolean;
+  /** Closes what is kept open only to be quicker: the acceptor's next try finds it. */
+  giveBack: () => void;
   now?: () => number;
   /** setTimeout, unreferenced. */
   after?: (ms: number, run: () => void) => void;
@@ -52,7 +54,8 @@ export class AcceptErrors {
 
   /** Tell of an error that nothing is tried again for. Whether it was: not when one was told lately. */
   tell(errno: number, error: string): boolean {
-    const { log, now } = this.#options;
+    const { log, now, giveBack } = this.#options;
+    if (OF_DESCRIPTORS.has(error)) giveBack();
     if (now() - (this.#toldAt.get(error) ?? -Infinity) < EVERY_MS) return false;
     this.#toldAt.set(error, now());
     log('worker.accept-error', { error, errno, ...this.#explain(error) });
@@ -92,6 +95,7 @@ export class AcceptErrors {
   }
 }
 
+const OF_DESCRIPTORS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 /** What the acceptor tries again by itself (native/accept_errno.cc). */
 const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 

@@ -78,6 +78,10 @@ export class AppServers {
     this.#tickets.change(keys);
   }
 
+  giveBack(): void {
+    this.#edge?.giveBack();
+  }
+
   reopen(): void {
     this.#edge?.reopen();
   }

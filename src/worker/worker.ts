@@ -67,6 +67,7 @@ export class Worker {
     limit: () => native.descriptorLimit(),
     connections: () => this.#parts.connections.open,
     accepts: () => this.#departure.order === undefined && this.#intercept.listeners > 0,
+    giveBack: () => this.#servers.giveBack(),
   });
 
   constructor(parts: WorkerParts) {

@@ -5,7 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { EXIT_CODES } from '../../src/errors.js';
-import { fixture, poll, scratch, start } from '../helpers/drover.js';
+import { fixture, poll, ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 /** drover with a limit of open files, soft and hard. */
@@ -99,6 +99,47 @@ test('a file that no descriptor is left for: the cache of --static gives back it
   t.like(await ask('/long4'), { status: 200, body: 'x'.repeat(70_000) });
   await ask('/relieve');
 });
+
+test('a file that the app sends, and no descriptor is left for, is 503 and not forbidden, and the log says why', async (t) => {
+  const dir = files(t, 'long', 1, 70_000);
+  writeFileSync(join(dir, 'file'), 'the file');
+  const env = { FILES: dir, DROVER_INDEX: join(ROOT, 'dist/src/index.js') };
+  const d = await start(t, [fixture('../files/starving.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--static', `/static=${dir}`, '--sendfile-root', dir], { prefix: limited(200), env }).ready();
+  const address = await d.address();
+  const agent = oneConnection(t);
+  const ask = (path: string): ReturnType<typeof get> => get(address, path, { agent });
+  const ways = ['/sendfile', '/express', '/koa', '/fastify'];
+  for (const path of ways) t.like(await ask(path), { status: 200, body: 'the file' }, path);
+  t.is((await ask('/nothing')).status, 404);
+  await ask('/static/long0');
+  await ask('/starve');
+  t.like(await ask('/sendfile'), { status: 200, body: 'the file' }, 'with what --static gave back');
+  await ask('/starve');
+  for (const path of ways) t.is((await ask(path)).status, 503, path);
+  const { body, headers } = await ask('/sendfile');
+  t.deepEqual([body, headers['cache-control'], headers['content-disposition']], ['Service Unavailable\n', 'no-store', undefined]);
+  t.is((await ask('/nothing')).status, 503, 'it cannot be known');
+  t.deepEqual(JSON.parse((await ask('/error')).body), { code: 'EMFILE', statusCode: 503, untouched: true });
+  const failed = await d.event('http.sendfile-failed');
+  t.like(failed, { path: 'file', url: '/sendfile', root: dir, error: 'EMFILE', count: 1 });
+  t.is(failed.msg, 'X-Sendfile: file cannot be opened: EMFILE, the 200 open files that this process may have are all in use; /sendfile was answered with 503: raise the limit (ulimit -Hn, or LimitNOFILE= in systemd)');
+  t.deepEqual(d.events('http.sendfile-refused'), []);
+  await ask('/relieve');
+  for (const path of ways) t.like(await ask(path), { status: 200, body: 'the file' }, path);
+});
+
+for (const [what, bytes] of [['with their bytes', 40 * 1024], ['open', 70_000]] as const) {
+  test(`a connection that no descriptor is left for has one of those that --static keeps ${what}`, async (t) => {
+    const dir = files(t, 'file', 5, bytes);
+    const d = await start(t, [fixture('starves.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--static', `/=${dir}`], { prefix: limited(200) }).ready();
+    const address = await d.address();
+    const agent = oneConnection(t);
+    for (let i = 0; i < 5; i++) await get(address, `/file${i}`, { agent });
+    const { body } = await get(address, '/starve', { agent });
+    t.is((await get(address, '/')).body, body);
+    await get(address, '/relieve', { agent });
+  });
+}
 
 for (const [what, bytes] of [['kept with its bytes', 40 * 1024], ['kept open', 70_000]] as const) {
   test(`a file of --static, ${what}, reaches a slow client whole when no descriptor is left to wait with, and the access log knows its length`, async (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroverError } from '../../src/errors.js';
@@ -67,6 +67,28 @@ test.serial('anybody may read it, whatever the umask, also where it replaces one
     file.write();
   });
   t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+});
+
+test.serial('what others have put in the place of its temporary file is not written', (t) => {
+  const dir = scratch(t);
+  const [path, victim] = [join(dir, 'pid'), join(dir, 'victim')];
+  writeFileSync(victim, 'precious', { mode: 0o600 });
+  const { random } = Math;
+  Math.random = () => 0.5;
+  try {
+    symlinkSync(victim, `${path}.i`);
+    symlinkSync(victim, `${path}.${process.pid}`);
+    const error = t.throws(() => new Pidfile(path, 'flag -p').write(), { instanceOf: DroverError });
+    t.regex(String(error?.message), /cannot be written: EEXIST/);
+  } finally {
+    Math.random = random;
+  }
+  t.deepEqual(readdirSync(dir).sort(), ['pid.i', `pid.${process.pid}`, 'victim'].sort());
+  new Pidfile(path, 'flag -p').write();
+  t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  t.true(lstatSync(path).isFile());
+  t.is(readFileSync(victim, 'utf8'), 'precious');
+  t.is(statSync(victim).mode & 0o777, 0o600);
 });
 
 test('that of a dead master is replaced', (t) => {

@@ -8,12 +8,14 @@ class Trial {
   now = 0;
   connections = 41;
   accepts = true;
+  givenBack = 0;
   #timer: { at: number; run: () => void } | undefined;
   readonly errors = new AcceptErrors({
     log: (event, fields) => this.told.push([event, fields]),
     limit: () => 64,
     connections: () => this.connections,
     accepts: () => this.accepts,
+    giveBack: () => this.givenBack++,
     now: () => this.now,
     after: (ms, run) => (this.#timer = { at: this.now + ms, run }),
   });
@@ -98,6 +100,15 @@ test('each error has its own remedy', (t) => {
   t.regex(String(explain(-23, 'ENFILE')['remedy']), /fs\.file-max/);
   for (const error of ['ENOBUFS', 'ENOMEM']) t.regex(String(explain(-12, error)['remedy']), /net\.ipv4\.tcp_mem/);
   t.regex(String(explain(-22, 'EINVAL')['remedy']), /HUP/);
+});
+
+test('each time that no descriptor can be had, told or not, those that are only kept are given back', (t) => {
+  const trial = new Trial();
+  trial.fail(500);
+  trial.errors.failed(-23, 'ENFILE');
+  t.is(trial.givenBack, 6);
+  for (const [errno, error] of [[-12, 'ENOMEM'], [-22, 'EINVAL']] as const) trial.errors.failed(errno, error);
+  t.is(trial.givenBack, 6);
 });
 
 test('a broken listener is nothing that ends, and neither is what is not tried again', (t) => {

@@ -3,7 +3,7 @@
  *
  * What is kept is compared with the disk before it is used, at most every CHECK_EVERY_MS: a file that was replaced, changed, removed or newly compressed is seen within that
  * time. Bounded in entries, descriptors and bytes; what was not used for longest goes first (the clock algorithm). Descriptors are for connections in the first place: where none is
- * left to open a file with, what the cache holds is given back.
+ * left to accept one with or to open a file with, what the cache holds is given back.
  */
 import type { Coding } from './encoding.js';
 import { native } from '../../native.js';
@@ -131,6 +131,17 @@ export class FileCache {
     return entry;
   }
 
+  /** Closes half of what is open and no response is using, the least recently used first: others than this request want some, too. Whether there was any. */
+  giveBack(): boolean {
+    const idle = [...this.#entries].filter(([, entry]) => {
+      const files = [...variantsOf(entry)].map(({ file }) => file);
+      return files.some((file) => file.holdsDescriptor) && !files.some((file) => file.isShared);
+    });
+    idle.sort(([, a], [, b]) => Number(a.used) - Number(b.used));
+    for (const [urlPath, entry] of idle.slice(0, Math.ceil(idle.length / 2))) this.#remove(urlPath, entry);
+    return idle.length > 0;
+  }
+
   clear(): void {
     for (const [urlPath, entry] of this.#entries) this.#remove(urlPath, entry);
     this.#misses.clear();
@@ -142,7 +153,7 @@ export class FileCache {
       if (found === UNAVAILABLE) {
         // What is not there is the app's, now as ever.
         if (!isThere(place)) continue;
-        if (this.#giveBack()) found = openPlace(place);
+        if (this.giveBack()) found = openPlace(place);
         if (found === UNAVAILABLE) return found;
       }
       if (found === undefined) continue;
@@ -152,7 +163,7 @@ export class FileCache {
       for (const [suffix, coding] of redirect ? [] : SUFFIXES) {
         let variant = root.open(path + suffix);
         // Without it the file goes out as it is.
-        if (isOutOfDescriptors(variant) && root.kind(path + suffix) === 'file' && this.#giveBack()) variant = root.open(path + suffix);
+        if (isOutOfDescriptors(variant) && root.kind(path + suffix) === 'file' && this.giveBack()) variant = root.open(path + suffix);
         if (typeof variant === 'number') continue;
         if (variant.isFile) compressed.push({ file: variant, coding });
         else variant.drop();
@@ -187,17 +198,6 @@ export class FileCache {
         this.#remove(oldest, candidate);
       }
     }
-  }
-
-  /** Closes half of what is open and no response is using, the least recently used first: others than this request want some, too. Whether there was any. */
-  #giveBack(): boolean {
-    const idle = [...this.#entries].filter(([, entry]) => {
-      const files = [...variantsOf(entry)].map(({ file }) => file);
-      return files.some((file) => file.holdsDescriptor) && !files.some((file) => file.isShared);
-    });
-    idle.sort(([, a], [, b]) => Number(a.used) - Number(b.used));
-    for (const [urlPath, entry] of idle.slice(0, Math.ceil(idle.length / 2))) this.#remove(urlPath, entry);
-    return idle.length > 0;
   }
 
   #remove(urlPath: string, entry: Entry): void {

@@ -4,7 +4,8 @@
  * Held by its descriptor, so that a path is resolved against one and the same directory. Where the path of the root has come to name another directory (a
  * build that makes it anew, a `current` link) that one is taken: looked at once a second at most.
  */
-import { closeSync, constants, openSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { FILE_STAT, FILE_STAT_NUMBERS, native } from '../../native.js';
 import { OpenFile, S_IFDIR, S_IFMT, S_IFREG } from './open-file.js';
 
@@ -46,11 +47,21 @@ export class Root {
     return this.#fd >= 0 && native.statBeneath(this.#fd, path, stat) === 0;
   }
 
-  /** What there is of that name, told without a descriptor: of a symbolic link that leads out, what it leads to. */
+  /** What there is of that name, told without a descriptor. Nothing, where a symbolic link leads out. */
   kind(path: string): 'file' | 'directory' | undefined {
-    if (!this.has(path)) return undefined;
+    if (!this.has(path) || !this.#isInside(path)) return undefined;
     const type = stat[FILE_STAT.mode]! & S_IFMT;
     return type === S_IFREG ? 'file' : type === S_IFDIR ? 'directory' : undefined;
+  }
+
+  /** fstatat(2), unlike openat2(2), follows links out. */
+  #isInside(path: string): boolean {
+    try {
+      const directory = realpathSync(this.directory);
+      return `${realpathSync(join(directory, path))}/`.startsWith(directory === '/' ? '/' : `${directory}/`);
+    } catch {
+      return false;
+    }
   }
 
   close(): void {
@@ -85,7 +96,7 @@ export class Root {
 }
 
 export const ENOENT = -2;
-const ENFILE = -23;
+export const ENFILE = -23;
 const EMFILE = -24;
 
 /** Of what `open` answers. The kernel takes a descriptor before it looks for the file: so it answers of names that are not there, too. */

@@ -64,6 +64,11 @@ export class StaticFiles implements Policy {
     return this.request(request as unknown as IncomingMessage, response as unknown as ServerResponse);
   }
 
+  /** Whether there was any. */
+  giveBack(): boolean {
+    return this.#cache.giveBack();
+  }
+
   /** Its turn has come. */
   #answerLate(request: IncomingMessage, response: ServerResponse, urlPath: string): void {
     if (response.headersSent || response.destroyed) return;

@@ -2,17 +2,20 @@
  * X-Sendfile and X-Accel-Redirect: the app names a file below --sendfile-root in a response header, and drover sends it in place of the body. In the worker.
  *
  * The header never reaches the client, whether it was set with setHeader or given to writeHead, and whatever the app writes as a body is dropped. Headers that the app has set
- * stay: Content-Type, Cache-Control, Content-Disposition, cookies. The path is below the root or answered with 403: neither `..` nor a symbolic link leads on.
+ * stay: Content-Type, Cache-Control, Content-Disposition, cookies. The path is below the root or answered with 403: neither `..` nor a symbolic link leads on. Where it cannot be
+ * looked at for want of a descriptor the answer is 503.
  *
  * It stands in for four methods of each response, by one shared function each.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { MACHINE_OUT_OF_FILES, OPEN_FILES_LIMIT } from '../../errors.js';
 import { RateLimit } from '../../log/rate-limit.js';
+import { native } from '../../native.js';
 import type { Policy, PolicyContext } from '../policy.js';
 import { mediaTypeOf } from './media-type.js';
 import { declareWriter } from './on-socket.js';
 import { respondWithFile } from './respond.js';
-import { Root } from './root.js';
+import { ENFILE, isOutOfDescriptors, Root } from './root.js';
 import { isBehind, whenSocket } from './turn.js';
 
 const X_SENDFILE = 'x-sendfile';
@@ -24,6 +27,12 @@ const ENOENT = -2;
 const EACCES = -13;
 const ENOTDIR = -20;
 const ENAMETOOLONG = -36;
+
+interface Refused {
+  path: string;
+  url: string | undefined;
+  root: string;
+}
 
 interface Methods {
   writeHead: ServerResponse['writeHead'];
@@ -49,12 +58,16 @@ const kState = Symbol('drover.xSendfile');
 
 export class XSendfile implements Policy {
   readonly #root: Root;
-  readonly #refusals: RateLimit<{ path: string; url: string | undefined; root: string }>;
+  readonly #refusals: RateLimit<Refused>;
+  readonly #failures: RateLimit<Refused & { errno: number }>;
+  readonly #giveBack: () => boolean;
 
-  /** Throws if the directory is not there. */
-  constructor(directory: string, log: PolicyContext['log']) {
+  /** `giveBack`: closes files that are kept open only to be quicker. Throws if the directory is not there. */
+  constructor(directory: string, log: PolicyContext['log'], giveBack: () => boolean = () => false) {
     this.#root = new Root(directory, false);
     this.#refusals = new RateLimit({ tell: (fields, count) => log('http.sendfile-refused', { ...fields, count }) });
+    this.#failures = new RateLimit({ tell: ({ errno, ...fields }, count) => log('http.sendfile-failed', { ...fields, count, ...explain(errno) }) });
+    this.#giveBack = giveBack;
   }
 
   request(request: IncomingMessage, response: Watched): boolean {
@@ -71,7 +84,8 @@ export class XSendfile implements Policy {
   send(request: IncomingMessage, response: ServerResponse, named: string, status: number): void {
     // Those of the body that the app has written, if any: express makes them, and an ETag, of an empty one.
     for (const name of OF_THE_BODY) if (response.hasHeader(name)) response.removeHeader(name);
-    const file = this.#root.open(named);
+    let file = this.#root.open(named);
+    if (isOutOfDescriptors(file) && this.#giveBack()) file = this.#root.open(named);
     if (typeof file !== 'number' && file.isFile) {
       try {
         respondWithFile(request, response, file, { contentType: mediaTypeOf(named), status }, () => file.drop());
@@ -83,13 +97,21 @@ export class XSendfile implements Policy {
     }
     if (typeof file !== 'number') file.drop();
     const errno = typeof file === 'number' ? file : EACCES;
+    if (isOutOfDescriptors(errno)) {
+      this.#failures.note('', { ...this.#fields(request, named), errno });
+      return refuse(response, 503);
+    }
     const missing = errno === ENOENT || errno === ENOTDIR || errno === ENAMETOOLONG;
     if (!missing) this.refused(request, named);
     refuse(response, missing ? 404 : 403);
   }
 
   refused(request: IncomingMessage, path: string): void {
-    this.#refusals.note('', { path, url: request.url, root: this.#root.directory });
+    this.#refusals.note('', this.#fields(request, path));
+  }
+
+  #fields(request: IncomingMessage, path: string): Refused {
+    return { path, url: request.url, root: this.#root.directory };
   }
 
   /** The path below the root that a header names; undefined: none of ours. */
@@ -113,10 +135,15 @@ export class XSendfile implements Policy {
   }
 }
 
-function refuse(response: ServerResponse, status: number): void {
+function explain(errno: number): { error: string; why: string; remedy: string } {
+  if (errno === ENFILE) return { error: 'ENFILE', why: MACHINE_OUT_OF_FILES.what, remedy: MACHINE_OUT_OF_FILES.remedy };
+  return { error: 'EMFILE', why: `the ${native.descriptorLimit()} open files that this process may have are all in use`, remedy: `raise the limit (${OPEN_FILES_LIMIT})` };
+}
+
+function refuse(response: ServerResponse, status: 403 | 404 | 503): void {
   for (const name of response.getHeaderNames()) if (name.startsWith('content-') || ['etag', 'last-modified', 'cache-control', 'accept-ranges'].includes(name)) response.removeHeader(name);
   response.statusMessage = '';
-  const text = status === 404 ? 'Not Found\n' : 'Forbidden\n';
+  const text = `${STATUS_CODES[status]}\n`;
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': text.length, 'Cache-Control': 'no-store' });
   response.end(text);
 }

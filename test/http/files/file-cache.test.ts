@@ -1,6 +1,6 @@
 /** The cache sees what changes, keeps to its bounds, and closes what it opened. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, mkdtempSync, readFileSync, readSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, mkdtempSync, readFileSync, readSync, readdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -202,6 +202,22 @@ test.serial('out of descriptors, and nothing to give back: unavailable is what i
   t.deepEqual(answers, [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, undefined, undefined, undefined]);
   t.deepEqual(cache.size, { entries: 0, descriptors: 0, bytes: 0 });
   t.truthy(get('/long'));
+});
+
+test.serial('out of descriptors: a link that stays inside leads to what is unavailable, and one that leads out to nothing', (t) => {
+  const { cache, dir, write } = setUp(t);
+  const outside = mkdtempSync(join(tmpdir(), 'drover-outside-'));
+  t.teardown(() => rmSync(outside, { recursive: true, force: true }));
+  for (const name of ['file', 'index.html']) writeFileSync(join(outside, name), long);
+  mkdirSync(join(dir, 'sub'));
+  write('sub/file', long);
+  symlinkSync('sub', join(dir, 'inner'));
+  symlinkSync(outside, join(dir, 'outer'));
+  symlinkSync(join(outside, 'file'), join(dir, 'outer-file'));
+  const paths = ['/inner/file', '/outer/file', '/outer', '/outer/', '/outer/nothing', '/outer-file'];
+  const answers: unknown[] = [];
+  starved(0, () => answers.push(...paths.map((path) => cache.get(path))));
+  t.deepEqual(answers, [UNAVAILABLE, undefined, undefined, undefined, undefined, undefined]);
 });
 
 test.serial('out of descriptors but for one: a file goes out without what is beside it', (t) => {
