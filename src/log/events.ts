@@ -55,7 +55,7 @@ export const EVENTS = {
   'workers.full': {
     level: 'warn',
     message: 'no worker takes connections: {workers|worker is|workers are} at the limit of {limit|connection|connections} (--worker-connections), and {waiting}: raise it, add workers (-w), or close idle connections',
-    help: 'It was so at two looks in a row (drover looks each quarter of --timeout, 5 s at most; with 0 it does not), connections waited in an accept queue at both, and none was taken in between. At most once a minute. Not for --worker-concurrency: to be full of requests passes with them. `workers`: those that serve. `length`: how many connections wait, where the kernel tells (not of unix sockets). `limit`: the highest, where a reload has changed it and not all workers have the new one.',
+    help: 'It was so at two looks in a row (drover looks each quarter of --timeout, 5 s at most), connections waited in an accept queue at both, and none was taken in between. At most once a minute. Not for --worker-concurrency: to be full of requests passes with them. `workers`: those that serve. `length`: how many connections wait, where the kernel tells (not of unix sockets). `limit`: the highest, where a reload has changed it and not all workers have the new one.',
   },
   'workers.free': { level: 'info', message: 'a worker takes connections again, after {fullMs} ms', help: 'Follows `workers.full`. `fullMs`: from the look that saw it first to the one that saw it over.' },
   'heartbeat.unavailable': { level: 'warn', message: 'no heartbeat files: {reason}; liveness is judged by the board alone', help: 'The directory is missing, read-only or full; `reason` names each that was tried.' },

@@ -110,7 +110,7 @@ export class Guard {
   }
 
   #nextLook(): number {
-    const periods = [...this.#pool.workers].filter((worker) => worker.watchdog !== undefined && !worker.interrogated).map((worker) => periodMs(worker.loaded.config.timeoutMs));
+    const periods = [...this.#pool.workers].filter((worker) => worker.readyAt !== undefined && !worker.interrogated).map((worker) => periodMs(worker.loaded.config.timeoutMs));
     return periods.length === 0 ? Infinity : this.#lookedAt + Math.min(...periods);
   }
 
