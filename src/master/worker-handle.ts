@@ -87,6 +87,8 @@ export class WorkerHandle {
   readyAt: number | undefined;
   deadline: Deadline | undefined;
   watchdog: Watchdog | undefined;
+  /** Its process was stopped when last looked at. */
+  stopped = false;
   /** The stack it is stuck in is being asked for. */
   interrogated = false;
   heartbeat: Heartbeat | undefined;
