@@ -7,6 +7,7 @@
 import { inflightFields } from '../ipc/inflight.js';
 import type { CallHook, Context } from './context.js';
 import { prolong } from './deadline.js';
+import { killLate } from './late-boot.js';
 import type { Pool } from './pool.js';
 import { processState, stackOf, type Stack } from './stack.js';
 import { periodMs, Watchdog } from './watchdog.js';
@@ -68,7 +69,7 @@ export class Guard {
     const { config } = this.#pool.loaded;
     switch (deadline.then) {
       case 'boot-timeout':
-        return worker.kill('SIGKILL', 'boot-timeout', `it was not ready after ${worker.loaded.config.bootTimeoutMs} ms (--boot-timeout)`);
+        return killLate(worker, board.hasBegun(worker.row));
       case 'grace':
         log.emit('worker.grace-exceeded', {
           slot: worker.slot,
