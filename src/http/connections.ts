@@ -38,7 +38,7 @@ interface Connection {
 /** What net.Server keeps of a process that it has sent connections to. */
 interface SentList {
   readonly key: string;
-  readonly child: { readonly connected: boolean };
+  readonly child: { readonly connected: boolean } & Pick<EventEmitter, 'once' | 'off'>;
   _request(message: object, answer: string, swallowErrors: boolean, callback: (error: Error | null, answered?: { count: number }) => void): void;
 }
 
@@ -159,10 +159,16 @@ export class Connections {
     const counts = lists.map(
       (list) =>
         new Promise<number>((resolve) => {
-          // One that has lost its channel already does not end with this process; an error: it has gone meanwhile. As its getConnections() asks, but that makes of a question which cannot be sent any
-          // more an uncaught exception.
-          if (list.child.connected) list._request({ cmd: 'NODE_SOCKET_GET_COUNT', key: list.key }, 'NODE_SOCKET_COUNT', true, (_, answered) => resolve(answered?.count ?? 0));
-          else resolve(0);
+          // One that has lost its channel already does not end with this process.
+          if (!list.child.connected) return resolve(0);
+          const onExit = (): void => resolve(0);
+          // Killed before it has taken a connection, it never says `disconnect`, which Node waits for: Node keeps that until what it has still to send is sent.
+          list.child.once('exit', onExit);
+          // An error: it has gone meanwhile. As its getConnections() asks, but that makes of a question which cannot be sent any more an uncaught exception.
+          list._request({ cmd: 'NODE_SOCKET_GET_COUNT', key: list.key }, 'NODE_SOCKET_COUNT', true, (_, answered) => {
+            list.child.off('exit', onExit);
+            resolve(answered?.count ?? 0);
+          });
         }),
     );
     return (await Promise.all(counts)).some((count) => count > 0);

@@ -101,8 +101,16 @@ export type MasterMessage =
   /** 48 bytes each, in base64. Tickets are sealed with the first, and opened with any. */
   | { type: 'ticket-keys'; keys: string[] };
 
+/** What a worker that boots is at: `doing` for people, `loading /app/server.js`; `of`: whose doing it is. */
+export interface BootStep {
+  doing: string;
+  of: 'start' | 'config' | 'app';
+}
+
 export type WorkerMessage =
   | ListenRequest
+  /** Sent before it is begun, since it may take for ever. */
+  | ({ type: 'boots' } & BootStep)
   /** The app has loaded and listens. */
   | { type: 'ready'; bootMs: number }
   /** Boot failed; the worker exits by itself right after. `code` is an ErrorCode. */

@@ -1,5 +1,6 @@
 /** What a boot that failed ends drover with, when it is the first: the error for people. Policy. */
 import { DroverError, ERRORS, type ErrorCode } from '../errors.js';
+import { LATE_REMEDIES, NOT_BEGUN } from './late-boot.js';
 import type { SpawnFailure } from './spawn-failure.js';
 import type { WorkerHandle } from './worker-handle.js';
 
@@ -11,7 +12,7 @@ export function bootErrorCode(worker: Pick<WorkerHandle, 'killed' | 'bootFailed'
 }
 
 /** `cause`: as death.ts tells it. */
-export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'loaded' | 'spawnFailure'>, cause: string): DroverError {
+export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'bootStep' | 'loaded' | 'spawnFailure'>, cause: string): DroverError {
   const code = bootErrorCode(worker);
   const { config, sources } = worker.loaded;
   if (worker.bootFailed !== undefined) return new DroverError(code, worker.bootFailed.message, worker.bootFailed.remedy, worker.bootFailed.stack);
@@ -20,8 +21,8 @@ export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' |
     return new DroverError(code, `no worker can be started: ${what}`, remedy === undefined ? 'The app has not run. Install drover again if its own files are not complete.' : `The app has not run: ${remedy}.`);
   }
   if (code === 'ERR_DROVER_BOOT_TIMEOUT') {
-    const message = `app ${config.app} was not ready within ${config.bootTimeoutMs} ms (--boot-timeout, ${sources.bootTimeout.where})`;
-    return new DroverError(code, message, 'A worker is ready when its app has loaded and, for a script, listens. Raise --boot-timeout, or look for what the app waits for.');
+    const { doing, of } = worker.bootStep ?? NOT_BEGUN;
+    return new DroverError(code, `app ${config.app} was not ready within ${config.bootTimeoutMs} ms (--boot-timeout, ${sources.bootTimeout.where}): its worker was still ${doing}`, LATE_REMEDIES[of]);
   }
   return new DroverError(code, `app ${config.app} could not boot: ${cause}`, 'See what it wrote to standard error, or run it with plain node.');
 }

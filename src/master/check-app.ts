@@ -10,6 +10,7 @@ import { createSharedMemory } from '../ipc/refused-by-system.js';
 import { closeFd, native } from '../native.js';
 import { bootFailure } from './boot-failure.js';
 import { explainDeath } from './death.js';
+import { killLate } from './late-boot.js';
 import { TicketKeys } from './ticket-keys.js';
 import { WorkerHandle } from './worker-handle.js';
 
@@ -39,6 +40,9 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
             switch (message.type) {
               case 'listen':
                 return answer(worker, message);
+              case 'boots':
+                worker.bootStep = message;
+                return;
               case 'boot-failed':
                 worker.bootFailed = message;
                 return;
@@ -61,7 +65,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
         },
         performance.now(),
       );
-      timer = setTimeout(() => worker.kill('SIGKILL', 'boot-timeout', `it was not ready after ${bootTimeoutMs} ms (--boot-timeout)`), bootTimeoutMs);
+      timer = setTimeout(() => killLate(worker, board.hasBegun(worker.row)), bootTimeoutMs);
     });
   } finally {
     clearTimeout(timer);

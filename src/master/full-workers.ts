@@ -2,7 +2,7 @@
  * Notices that every worker is at --worker-connections while connections wait. Runs in the master.
  *
  * A full worker is healthy: it turns its loop, logs nothing and answers nobody new, and idle WebSockets keep it so for hours. The limit is on the
- * board; looked at with the watchdog, as overflow.ts does, and the queues only while no worker has a place. --worker-concurrency is not looked at:
+ * board; looked at when the watchdog looks, as overflow.ts does, and the queues only while no worker has a place. --worker-concurrency is not looked at:
  * to be full of requests is how it works, and passes with them.
  */
 import { counted } from '../config/plural.js';

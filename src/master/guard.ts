@@ -7,8 +7,9 @@
 import { inflightFields } from '../ipc/inflight.js';
 import type { CallHook, Context } from './context.js';
 import { prolong } from './deadline.js';
+import { killLate } from './late-boot.js';
 import type { Pool } from './pool.js';
-import { stackOf, type Stack } from './stack.js';
+import { processState, stackOf, type Stack } from './stack.js';
 import { periodMs, Watchdog } from './watchdog.js';
 import { ABORT_MS, QUIT_MS, type WorkerHandle } from './worker-handle.js';
 
@@ -47,7 +48,10 @@ export class Guard {
     this.#ranAt = now;
     if (now < this.#nextLook() - NEAR_MS) return;
     this.#lookedAt = now;
-    for (const worker of this.#pool.workers) this.#look(worker, now);
+    for (const worker of this.#pool.workers) {
+      this.#tellIfStopped(worker);
+      this.#look(worker, now);
+    }
     this.#context.heartbeats.read();
   }
 
@@ -59,11 +63,13 @@ export class Guard {
   #enforce(worker: WorkerHandle, now: number): void {
     const deadline = worker.deadline!;
     worker.deadline = undefined;
+    // With a short grace it has not been looked at before.
+    this.#tellIfStopped(worker);
     const { board, inflight, log } = this.#context;
     const { config } = this.#pool.loaded;
     switch (deadline.then) {
       case 'boot-timeout':
-        return worker.kill('SIGKILL', 'boot-timeout', `it was not ready after ${worker.loaded.config.bootTimeoutMs} ms (--boot-timeout)`);
+        return killLate(worker, board.hasBegun(worker.row));
       case 'grace':
         log.emit('worker.grace-exceeded', {
           slot: worker.slot,
@@ -79,6 +85,13 @@ export class Guard {
         worker.deadline = { at: now + ABORT_MS, then: 'abort' }; // a process in uninterruptible sleep dies when that ends
         return worker.kill('SIGKILL', 'stuck', worker.killed?.detail ?? '');
     }
+  }
+
+  /** It can neither serve nor go, and from nothing else in the log would one see why. */
+  #tellIfStopped(worker: WorkerHandle): void {
+    const stopped = worker.pid !== 0 && processState(worker.pid) === 'T';
+    if (stopped && !worker.stopped) this.#context.log.emit('worker.stopped', { slot: worker.slot, worker: worker.pid });
+    worker.stopped = stopped;
   }
 
   #look(worker: WorkerHandle, now: number): void {
@@ -110,7 +123,7 @@ export class Guard {
   }
 
   #nextLook(): number {
-    const periods = [...this.#pool.workers].filter((worker) => worker.watchdog !== undefined && !worker.interrogated).map((worker) => periodMs(worker.loaded.config.timeoutMs));
+    const periods = [...this.#pool.workers].filter((worker) => worker.readyAt !== undefined && !worker.interrogated).map((worker) => periodMs(worker.loaded.config.timeoutMs));
     return periods.length === 0 ? Infinity : this.#lookedAt + Math.min(...periods);
   }
 

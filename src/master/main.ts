@@ -64,9 +64,10 @@ export async function serve(loaded: LoadedConfig, reload: (input: Required<Pick<
   process.on('uncaughtException', onBug);
 
   try {
+    // Before whatever may fail: it ends with master.stopped, and a log may hold another drover's lines as well.
+    log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
     checkAccessLogFile(loaded);
     pidfile?.write();
-    log.emit('master.starting', { version: packageVersion(), node: process.versions.node, workers: config.workers, app: config.app });
     for (const unknown of unknownVariables(process.env)) log.emit('config.unknown-variable', { ...unknown });
     if (loaded.unusedSockets.length > 0) log.emit('listen.sockets-unused', { sockets: loaded.unusedSockets.join(', '), where: loaded.sources.bind.where });
     warnOfExpiry(loaded, log);

@@ -220,6 +220,9 @@ export class Master {
     switch (message.type) {
       case 'listen':
         return this.#listen(worker, message);
+      case 'boots':
+        worker.bootStep = message;
+        return;
       case 'ready':
         if (worker.state !== 'starting' || worker.asked || worker.killed !== undefined) return;
         worker.state = 'ready';

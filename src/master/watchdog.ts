@@ -21,9 +21,14 @@ export type Verdict =
   | { is: 'disk-stalled'; stalledMs: number }
   | { is: 'disk-recovered' };
 
-/** How often the master looks, and a worker's thread touches its file (worker/main.ts has the same formula). An idle worker's loop turns less often. */
+const MAX_PERIOD_MS = 5000;
+
+/**
+ * How often the master looks, and a worker's thread touches its file (worker/start.ts has the same formula). An idle worker's loop turns less often. Without --timeout nobody is
+ * stuck, and there is still what else is looked at: queues, full workers, memory cgroups.
+ */
 export function periodMs(timeoutMs: number): number {
-  return Math.min(Math.max(timeoutMs / 4, 250), 5000);
+  return timeoutMs === 0 ? MAX_PERIOD_MS : Math.min(Math.max(timeoutMs / 4, 250), MAX_PERIOD_MS);
 }
 
 const OK: Verdict = { is: 'ok' };

@@ -12,7 +12,7 @@ import { workerConfig } from '../config/worker-config.js';
 import { monotonicMs } from '../ipc/clock.js';
 import { Channel } from '../ipc/channel.js';
 import { COMPILED_FD } from '../ipc/compiled-code.js';
-import type { MasterMessage, WorkerMessage } from '../ipc/messages.js';
+import type { BootStep, MasterMessage, WorkerMessage } from '../ipc/messages.js';
 import { ADDON, closeFd, native, systemError } from '../native.js';
 import { sealCertificates } from './certificates.js';
 import type { CompiledCode } from './compiled-code.js';
@@ -25,7 +25,7 @@ import type { Watchdog } from './watchdog.js';
 import { WORKER_MAIN, codeProblem } from './worker-code.js';
 
 /** Types a worker may send. A worker that sends another is not trusted further. */
-const WORKER_MESSAGES = ['listen', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'not-taken', 'log'] as const satisfies readonly WorkerMessage['type'][];
+const WORKER_MESSAGES = ['listen', 'boots', 'ready', 'boot-failed', 'fatal', 'closed', 'recycle', 'draining', 'left', 'not-taken', 'log'] as const satisfies readonly WorkerMessage['type'][];
 type Missing = Exclude<WorkerMessage['type'], (typeof WORKER_MESSAGES)[number]>;
 const everyTypeIsListed: [Missing] extends [never] ? true : Missing = true;
 void everyTypeIsListed;
@@ -87,6 +87,8 @@ export class WorkerHandle {
   readyAt: number | undefined;
   deadline: Deadline | undefined;
   watchdog: Watchdog | undefined;
+  /** Its process was stopped when last looked at. */
+  stopped = false;
   /** The stack it is stuck in is being asked for. */
   interrogated = false;
   heartbeat: Heartbeat | undefined;
@@ -95,6 +97,8 @@ export class WorkerHandle {
   killed: { reason: KillReason; signals: NodeJS.Signals[]; detail: string } | undefined;
   /** Its process could not be started. */
   spawnFailure: SpawnFailure | undefined;
+  /** What its boot was last known to be at. */
+  bootStep: BootStep | undefined;
   bootFailed: Extract<WorkerMessage, { type: 'boot-failed' }> | undefined;
   fatal: Extract<WorkerMessage, { type: 'fatal' }> | undefined;
   /** Sockets of siblings it has been sent already, as `key bind slot`. */

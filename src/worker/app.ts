@@ -29,6 +29,8 @@ export interface Surroundings {
   untilListensOrIdle(why: string): Promise<boolean>;
   /** The file that APP stands for is known, and about to run. */
   onFile(file: string): void;
+  /** It has run. */
+  onLoaded(): void;
   /** Why the last listen() failed, if it did. */
   refused(): DroverError | undefined;
   /** drover is about to make the app listen at `place`. */
@@ -38,12 +40,13 @@ export interface Surroundings {
 const LISTENS_TO_NOTHING = "It is to open a server of Node's at the port and host that it is given, in the main thread. Else export that server, or a handler (req, res).";
 
 /** Rejects with what the app threw, or with a DroverError. */
-export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, onFile, refused, onPlaced }: Surroundings): Promise<App> {
+export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerConfig, { listens, untilListensOrIdle, onFile, onLoaded, refused, onPlaced }: Surroundings): Promise<App> {
   const name = parseAppName(app, cwd);
   const { file, argv1, command } = await findAppFile(name.target, cwd);
   onFile(file);
   process.argv.splice(1, Infinity, argv1, ...appArgs);
   const main = await runAsMain(file);
+  onLoaded();
   // A server that was opened and closed only to find a free port does not count: it is gone after a turn.
   await turn();
 

@@ -8,6 +8,7 @@ import { DroverError, type ErrorCode } from '../errors.js';
 import type { Intercept } from '../accept/intercept.js';
 import type { WorkerClass } from '../config/worker-class.js';
 import type { WorkerConfig } from '../config/worker-config.js';
+import type { BootStep } from '../ipc/messages.js';
 import type { EventName } from '../log/events.js';
 import { loadApp, type App } from './app.js';
 import type { AppServers } from './app-servers.js';
@@ -17,7 +18,7 @@ import type { WorkerHooks } from './hooks.js';
 import { sendBootFailed, type MasterChannel } from './last-words.js';
 import { ListeningWait } from './listening-wait.js';
 import { unseenListeners } from './unseen.js';
-import { loadWorkerClass } from './worker-class.js';
+import { isOwnClass, loadWorkerClass } from './worker-class.js';
 
 export interface BootParts {
   init: { slot: number; generation: number; config: WorkerConfig };
@@ -69,19 +70,31 @@ export class Boot {
   async run(): Promise<void> {
     const { init, hooks, servers } = this.#parts;
     const { config } = init;
+    if (config.configFile !== null) this.#at(`reading config file ${config.configFile}`, 'config');
     await this.#hooksInTime(hooks.load(config.configFile));
-    await this.#hooksInTime(hooks.run('postSpawn'));
+    await this.#hook('postSpawn');
+    if (config.configFile !== null) this.#at('starting up', 'start');
     await servers.open(hooks.ofConfigFile);
+    if (!isOwnClass(config.workerClass)) this.#at(`loading --worker-class ${config.workerClass}`, 'config');
     this.#class = await loadWorkerClass(init);
     this.#app = await loadApp(config, {
       listens: () => this.#listening.now(),
       untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
-      onFile: (file) => (this.#appFile = file),
+      onFile: (file) => {
+        this.#appFile = file;
+        this.#at(`loading ${file}`, 'app');
+      },
+      onLoaded: () => this.#at('waiting for the app, which has loaded, to listen', 'app'),
       refused: () => listenRefused(this.#refused),
       onPlaced: () => (this.#isPlaced = !config.bindGiven),
     });
     await this.#untilListens(this.#app);
-    await this.#hooksInTime(hooks.run('postWorkerInit'));
+    await this.#hook('postWorkerInit');
+  }
+
+  /** Before it is begun: the master is to know what a worker was at that comes to say nothing more. */
+  #at(doing: string, of: BootStep['of']): void {
+    this.#parts.channel.send({ type: 'boots', doing, of });
   }
 
   /** A server of the app may listen by now. */
@@ -121,6 +134,12 @@ export class Boot {
     const { init, intercept } = this.#parts;
     const { app, place } = init.config;
     return { app, refused: intercept().refused, place: this.#isPlaced ? place : undefined };
+  }
+
+  #hook(name: 'postSpawn' | 'postWorkerInit'): Promise<void> {
+    const { hooks } = this.#parts;
+    if (hooks.ofConfigFile[name] !== undefined) this.#at(`running hook ${name} of the config file`, 'config');
+    return this.#hooksInTime(hooks.run(name));
   }
 
   /** The config file or a hook of it, which may settle in the master and not here: nothing to blame on the app. */

@@ -22,10 +22,15 @@ void everyMethodIsListed;
 /** For the classes that are drover's own. */
 const NONE: WorkerClass = {};
 
+/** A class of drover's own, which is no file. */
+export function isOwnClass(workerClass: string): boolean {
+  return workerClass === 'http' || workerClass === 'sync';
+}
+
 /** The instance, booted. Throws ERR_DROVER_WORKER_CLASS. */
 export async function loadWorkerClass({ slot, generation, config }: { slot: number; generation: number; config: WorkerConfig }): Promise<WorkerClass> {
   const { workerClass: file } = config;
-  if (file === 'http' || file === 'sync') return NONE;
+  if (isOwnClass(file)) return NONE;
   checkFile(file);
   const verb = async <T>(what: string, act: () => T | Promise<T>): Promise<T> => {
     try {

@@ -425,6 +425,8 @@ test.serial('-p where nothing can be made: said in the log as well', async (t) =
     await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--check-config'], words, { ...other, cwd: dir });
     const d = await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--log-format', 'json'], words, { ...other, cwd: dir });
     t.is(d.events('master.failed')[0]?.['exitCode'], EXIT_CODES.pidfile.code, d.log());
+    // What has stopped has started.
+    t.deepEqual([d.records[0]?.event, d.records.at(-1)?.event], ['master.starting', 'master.stopped']);
   }
 });
 

@@ -17,12 +17,12 @@ async function ask(t: ExecutionContext, address: Address, connection: 'keep-aliv
   return { socket, answered };
 }
 
-for (const kind of ['TCP', 'unix'] as const) {
-  test(`all workers are at --worker-connections and a connection waits: told, and that it is over: ${kind}`, async (t) => {
+for (const [kind, timeout] of [['TCP', '1'], ['unix', '1'], ['TCP', '0']] as const) {
+  test(`all workers are at --worker-connections and a connection waits: told, and that it is over: ${kind}, --timeout ${timeout}`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'drover-'));
     t.teardown(() => rmSync(folder, { recursive: true }));
     const bind = kind === 'TCP' ? '127.0.0.1:0' : `unix:${join(folder, 'sock')}`;
-    const d = start(t, [fixture('keeps-connections.cjs'), '-w', '2', '--worker-connections', '2', '-t', '1', '-b', bind]);
+    const d = start(t, [fixture('keeps-connections.cjs'), '-w', '2', '--worker-connections', '2', '-t', timeout, '-b', bind]);
     await d.ready();
     const address = await d.address();
     const held: net.Socket[] = [];

@@ -85,13 +85,39 @@ test.serial('a boot that hangs during a reload is given up, and the old workers 
   await d.ready();
   writeFileSync(app, 'while (true) Math.random();\n');
   // Only now: a boot that is to succeed may take its time.
-  writeFileSync(config, '{ "bootTimeout": "1s" }');
+  writeFileSync(config, '{ "bootTimeout": "5s" }');
   d.signal('SIGHUP');
   const failed = await d.event('reload.failed');
   t.is(failed['stage'], 'boot');
-  await d.event('worker.boot-failed', { code: 'ERR_DROVER_BOOT_TIMEOUT', remedy: /^A worker is ready when .* Raise --boot-timeout/ });
+  await d.event('worker.boot-failed', { code: 'ERR_DROVER_BOOT_TIMEOUT', message: /: it was still loading .*app\.cjs$/, remedy: /^A worker is ready when .* Raise --boot-timeout/ });
   t.is((await get(await d.address())).body, 'old');
 });
+
+const SPIN = 'for (;;);';
+
+for (const [name, { at, remedy, timeout, files, args }] of Object.entries<{ at: RegExp; remedy: RegExp; timeout: string; files: Record<string, string>; args: string[] }>({
+  'what node loads first': { at: /starting node/, remedy: /^It had not come to the app: .*--node-args/, timeout: '1', files: { 'first.cjs': SPIN }, args: ['--node-args=-r ./first.cjs'] },
+  'a hook of the config file': { at: /running hook postSpawn of the config file/, remedy: /^It is not the app/, timeout: '4', files: { 'drover.config.mjs': `export default { postSpawn() { ${SPIN} } };` }, args: [] },
+  'a worker class': { at: /loading --worker-class .*class\.mjs/, remedy: /^It is not the app/, timeout: '4', files: { 'class.mjs': SPIN }, args: ['--worker-class', './class.mjs'] },
+  'the app’s module': { at: /loading .*app\.cjs/, remedy: /^A worker is ready when/, timeout: '4', files: { 'app.cjs': SPIN }, args: [] },
+  'an app that has loaded': { at: /waiting for the app, which has loaded, to listen/, remedy: /^A worker is ready when/, timeout: '4', files: { 'app.cjs': `setTimeout(() => { ${SPIN} });` }, args: [] },
+})) {
+  test.serial(`--boot-timeout is over: it is told what the worker was at: ${name}`, async (t) => {
+    const dir = scratch(t);
+    for (const [file, code] of Object.entries({ 'app.cjs': 'module.exports = (req, res) => res.end();', ...files })) writeFileSync(join(dir, file), code);
+    const all = ['./app.cjs', '-b', '127.0.0.1:0', '-w', '1', '--boot-timeout', timeout, ...args];
+    const d = start(t, all, { cwd: dir });
+    t.is((await d.finished()).code, 3);
+    const failed = d.events('master.failed')[0]!;
+    t.regex(String(failed['message']), new RegExp(`^app \\./app\\.cjs was not ready within ${timeout}000 ms .*: its worker was still (?:${at.source})$`));
+    t.regex(String(failed['remedy']), remedy);
+    t.is(failed['code'], 'ERR_DROVER_BOOT_TIMEOUT');
+    if (timeout !== '1') return;
+    const check = start(t, [...all, '--check-config'], { cwd: dir });
+    t.is((await check.finished()).code, 3);
+    t.true(check.text.includes(`drover: ${String(failed['message'])}\n  ${String(failed['remedy'])}\n`), check.text);
+  });
+}
 
 const inThread = (listen: string): string => `new (require('node:worker_threads').Worker)(${JSON.stringify(`require('node:http').createServer().listen(${listen})`)}, { eval: true });`;
 

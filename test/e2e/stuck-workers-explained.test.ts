@@ -56,6 +56,27 @@ test.serial('a worker stopped by SIGSTOP is killed, and the log says why there i
   t.true(d.workers().includes(other!));
 });
 
+// When drover looks next, and, with a grace that is over before that, then.
+for (const [signal, grace] of [['SIGHUP', '60'], ['SIGTERM', '1']] as const) {
+  test.serial(`a worker stopped by SIGSTOP that has to go: told once, with how it goes on: ${signal}`, async (t) => {
+    const d = start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '--timeout', '0', '--graceful-timeout', grace]);
+    await d.ready();
+    const [pid] = d.workers();
+    process.kill(pid!, 'SIGSTOP');
+    await poll('the worker to stop', () => (processState(pid!) === 'T' ? true : undefined));
+    d.signal(signal);
+    const told = await d.event('worker.stopped', { worker: pid });
+    t.regex(told.msg, new RegExp(`worker 0 is stopped .*: kill -CONT ${pid}$`));
+    if (signal === 'SIGHUP') {
+      await d.event('worker.draining', { worker: pid });
+      process.kill(pid!, 'SIGCONT');
+      await d.event('reload.finished');
+    }
+    await d.event('worker.exited', { worker: pid });
+    t.is(d.events('worker.stopped').length, 1);
+  });
+}
+
 test.serial('--timeout 0 kills nobody', async (t) => {
   const d = start(t, [fixture('stuck.cjs'), '-w', '2', '-b', '127.0.0.1:0', '--timeout', '0', '--graceful-timeout', '1']);
   await d.ready();

@@ -15,7 +15,7 @@ import type { BoundAddress, ListenRequest, MasterMessage, WorkerMessage } from '
 import { check, closeFd, native } from '../../src/native.js';
 
 const WORKER_MAIN = fileURLToPath(new URL('../../worker/main.cjs', import.meta.url));
-const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'not-taken', 'log'];
+const WORKER_MESSAGES: WorkerMessage['type'][] = ['listen', 'boots', 'closed', 'ready', 'boot-failed', 'fatal', 'recycle', 'draining', 'left', 'not-taken', 'log'];
 
 export interface FakeMasterOptions {
   app: string;

@@ -82,6 +82,27 @@ test('a process that has a connection and has ended, unnoticed so far, is no exc
   t.false(await connections.areAway());
 });
 
+test('connections that were sent away: of a process that is killed before it has taken one, no answer is waited for', async (t) => {
+  const { connections } = setup();
+  const child = spawn(process.execPath, ['-e', "process.on('message', () => {}); process.send('up')"], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  const server = net.createServer({ pauseOnConnect: true });
+  connections.watch(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {});
+  t.teardown(() => client.destroy());
+  const [socket] = (await once(server, 'connection')) as [net.Socket];
+  server.close();
+  child.kill('SIGSTOP');
+  child.send('take', socket);
+  connections.sent(socket);
+  const away = connections.areAway();
+  child.kill('SIGKILL');
+  t.false(await away);
+});
+
 test('a socket that the app hands from one of its servers to another is one connection', async (t) => {
   const { connections, onBoard, closes } = setup();
   const [front, behind] = [net.createServer(), http.createServer()];

@@ -16,6 +16,7 @@ test('the period is a quarter of the timeout, within bounds', (t) => {
   t.is(periodMs(2000), 500);
   t.is(periodMs(400), 250);
   t.is(periodMs(600_000), 5000);
+  t.is(periodMs(0), 5000, 'the master looks at other things, too');
 });
 
 test('a loop that turns is left alone', (t) => {
