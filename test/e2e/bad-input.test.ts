@@ -327,7 +327,7 @@ test.serial('the second port of a script is taken: --bind would not help', async
 test.serial('an address that is not this machine’s, a family it does not have, a port that is not ours to take', async (t) => {
   await fails(t, 'listen', [app, '-b', '192.0.2.1:8080'], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
   await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080'], [/\[2001:db8::1\]:8080/]);
-  await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080'], [/no-such-host\.invalid/]);
+  for (const check of [[], ['--check-config']]) await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080', ...check], [/at --bind no-such-host\.invalid:8080: the name no-such-host\.invalid does not resolve/, /\/etc\/hosts/]);
 });
 
 test.serial('HOST that does not resolve: where it is from, and not the app', async (t) => {

@@ -55,3 +55,13 @@ test('a wrong option is a wrong option', (t) => {
   const { findings } = JSON.parse(stdout) as Report;
   t.like(findings.find(({ name }) => name === 'CAP_BPF'), { status: 'warn' });
 });
+
+test('a name of --bind is looked up', (t) => {
+  const finding = (...args: string[]): Report['findings'][number] | undefined => (JSON.parse(doctor(['doctor', '--json', ...args]).stdout) as Report).findings.find(({ name }) => name === '--bind');
+  t.like(finding('-b', 'localhost:8000', '-b', '127.0.0.2:8000'), { status: 'ok', value: 'localhost:8000', meaning: 'listens at 127.0.0.1:8000' });
+  t.is(finding('-b', '127.0.0.1:8000', '-b', 'unix:a.sock'), undefined);
+  const { code, stdout } = doctor(['doctor', '-b', 'no-such-host.invalid:8000']);
+  t.is(code, EXIT_CODES.unfit.code);
+  t.regex(stdout, /^bad +--bind +no-such-host\.invalid:8000 +cannot listen at --bind no-such-host\.invalid:8000: the name no-such-host\.invalid does not resolve \(.+\)\n +→ .*\/etc\/hosts/m);
+  t.regex(finding('-b', 'localhost:8000', '-b', '127.0.0.1:8000')!.meaning, /it overlaps with/);
+});
