@@ -13,7 +13,7 @@ export const EXIT_CODES = {
   usage: { code: 2, meaning: 'An option, an environment variable or the config file is wrong. The message names it, its value and its source.' },
   boot: { code: 3, meaning: 'The app was found but its first workers could not boot: it threw while loading, exited, or did not become ready within --boot-timeout.' },
   app: { code: 4, meaning: 'The app could not be loaded: the path does not exist or cannot be read, or what it exports is nothing drover can serve.' },
-  listen: { code: 5, meaning: 'An address could not be listened on: taken, not permitted, or of a family this machine does not have.' },
+  listen: { code: 5, meaning: 'An address could not be listened on: taken, not permitted, of a family this machine does not have, or a name that does not resolve.' },
   pidfile: { code: 6, meaning: 'The pid file names a process that is running, is no pid file, or cannot be written.' },
   masterGone: { code: 7, meaning: 'Worker only: the master vanished; the worker drained and left.' },
   hook: { code: 8, meaning: 'A hook that can stop drover (onStarting) threw, or waits for a promise that never settles.' },

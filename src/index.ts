@@ -4,6 +4,8 @@
  *
  * Rank 6.
  */
+// For who imports it: TypeScript 6 and newer take up @types/node only where something asks for it.
+/// <reference types="node" preserve="true" />
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SendFileOptions, SendFileResult } from './config/send-file.js';
 import type { Hooks } from './config/hooks.js';

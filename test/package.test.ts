@@ -1,5 +1,7 @@
 /** package.json as it is met by what installs drover. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import test from 'ava';
 import ts from 'typescript';
 
@@ -30,4 +32,19 @@ test('TypeScript finds the types, whatever its module resolution', (t) => {
     const { resolvedModule } = ts.resolveModuleName('drover', '/shop/app.ts', { moduleResolution: ts.ModuleResolutionKind[kind] }, host);
     t.is(resolvedModule?.resolvedFileName, `${installed}dist/src/index.d.ts`, kind);
   }
+});
+
+// TypeScript 6 and newer take up @types/node only where something asks for it.
+test("README's config file is right to TypeScript, with all that it imports, where @types/node is installed", (t) => {
+  const [, example] = /```ts\n\/\/ drover\.config\.mts\n([^]+?)```/.exec(readFileSync('README.md', 'utf8'))!;
+  const dir = mkdtempSync(join(tmpdir(), 'drover-types-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  mkdirSync(join(dir, 'node_modules/@types'), { recursive: true });
+  symlinkSync(resolve('.'), join(dir, 'node_modules/drover'));
+  symlinkSync(resolve('node_modules/@types/node'), join(dir, 'node_modules/@types/node'));
+  const file = join(dir, 'drover.config.mts');
+  writeFileSync(file, example!);
+  const options: ts.CompilerOptions = { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, lib: ['lib.es2022.d.ts'], types: [], strict: true, noEmit: true, skipLibCheck: false };
+  const wrong = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
+  t.deepEqual(wrong.map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`), []);
 });

@@ -17,6 +17,7 @@ import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import { watchSentHandles, type SentHandles } from './sent-handles.js';
 import type { HandedSocket } from './strategy.js';
+import { watchNames } from './unresolved.js';
 
 /** What the master answered: our own sockets, or why not. */
 export type ListenAnswer = { key: string; sockets: HandedSocket[] } | ListenRefusal;
@@ -105,11 +106,14 @@ export function installIntercept(options: InterceptOptions): Intercept {
     onSent: (...sent) => options.onSent?.(...sent),
   });
 
-  // Only to see `exclusive`, which net.js does not hand on to _listen2.
+  const watchName = watchNames((refusal) => (refused = refusal));
+
+  // To see `exclusive`, which net.js does not hand on to _listen2, and a name, which it may never hand on.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {
     const first = args[0] as { exclusive?: unknown; reusePort?: unknown } | null | undefined;
     if (typeof first === 'object' && first !== null && Boolean(first.exclusive) && first.reusePort !== true) exclusive.add(this);
     else exclusive.delete(this);
+    watchName(this as unknown as net.Server, args);
     return nodeListen.apply(this, args);
   };
 

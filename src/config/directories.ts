@@ -1,9 +1,35 @@
 /**
- * Directories that options name: are they there, and may this user use them? Looked at with the configuration, since what is wrong with them would come up at the first
+ * Directories that options name, and files: are they there, and may this user use them? Looked at with the configuration, since what is wrong with them would come up at the first
  * request, or in every worker. Rank 1. In the master.
  */
 import { accessSync, constants, statSync } from 'node:fs';
+import type { OptionName, StaticMount } from './options.js';
 import { Unfit } from './parse-value.js';
+
+/** What is wrong with what the value of an option names, if that has to be there. `value`: as `Config` holds it. */
+export function unfitPlace(name: OptionName, value: unknown): Unfit | undefined {
+  switch (name) {
+    case 'chdir':
+      return unfitDirectory(value as string) ?? unfitToEnter(value as string);
+    case 'static':
+      return (value as readonly StaticMount[]).map(({ directory }) => unfitToServe(directory)).find((unfit) => unfit !== undefined);
+    case 'sendfileRoot':
+      return unfitToServe(value as string);
+    case 'certDir':
+      return unfitDirectory(value as string);
+    case 'certfile':
+    case 'keyfile':
+    case 'caCerts':
+      return unfitFile(value as string);
+    default:
+      return undefined;
+  }
+}
+
+function unfitFile(path: string): Unfit | undefined {
+  const code = refusedAccess(path, constants.R_OK);
+  return code === undefined ? undefined : new Unfit(code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`, 'Give a file that is there.', path);
+}
 
 /** Whether it is one. */
 export function unfitDirectory(path: string): Unfit | undefined {
@@ -18,14 +44,14 @@ export function unfitDirectory(path: string): Unfit | undefined {
 }
 
 /** To serve files from: the directory and what is in it can be opened. */
-export function unfitToServe(path: string): Unfit | undefined {
+function unfitToServe(path: string): Unfit | undefined {
   const unfit = unfitDirectory(path);
   const code = unfit === undefined ? refusedAccess(path, constants.R_OK | constants.X_OK) : undefined;
   return code === undefined ? unfit : new Unfit(`this user may not read and enter that directory (${code})`, 'Let the user that drover runs as read and enter it.', path);
 }
 
 /** To run in. A process may have been started in one that its user may not enter. */
-export function unfitToEnter(path: string): Unfit | undefined {
+function unfitToEnter(path: string): Unfit | undefined {
   const code = refusedAccess(path, constants.X_OK);
   return code === undefined ? undefined : new Unfit(`this user may not enter that directory (${code})`, 'Give one with --chdir that it may enter, or start drover there.', path);
 }

@@ -12,14 +12,13 @@ import type { LoadedCertificates } from './certificates.js';
 import { parseCommandLine, type Given } from './command-line.js';
 import { findConfigFile, readConfigFile } from './config-file.js';
 import { checkConcurrency, checkConsistency, servesTls } from './consistency.js';
-import { unfitDirectory, unfitToEnter, unfitToServe } from './directories.js';
+import { unfitDirectory, unfitPlace } from './directories.js';
 import { checkEdge } from './edge-config.js';
 import { hookMeant, hookRemedy } from './foreign-hooks.js';
 import { hintForKey } from './foreign-keys.js';
 import { HOOKS, hooksOf, isHookName, type Hooks } from './hooks.js';
 import { nearest } from './nearest.js';
 import { configKey, kebab, options, type Config, type DefaultContext, type Env, type Option, type OptionName } from './options.js';
-import type { Unfit } from './parse-value.js';
 import { mistakenBelow, resolveValue, valueError, type Layer, type ValueSource } from './resolve-value.js';
 import { shellWord, splitWords } from './shell-words.js';
 import { handedOver } from './socket-activation.js';
@@ -113,7 +112,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
     action,
     json,
     prints,
-    covered: action === 'checkConfig' ? mistakenBelow(layers, resolved.config.chdir) : [],
+    covered: action === 'checkConfig' ? [...mistakenBelow(layers, { directory: resolved.config.chdir, cwd }), ...coveredPlace(resolved, { ...env, ...(resolved.config.env as Env) })] : [],
   });
 }
 
@@ -137,12 +136,11 @@ function parseArguments(words: readonly string[], input: Pick<LoadInput, 'cwd'>)
 
 /** That of the app, and what is to be served. */
 function checkDirectories({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): void {
-  const check = (name: OptionName, unfit: Unfit | undefined): void => {
+  for (const name of ['chdir', 'static', 'sendfileRoot'] as const) {
+    const value = config[name];
+    const unfit = value === null ? undefined : unfitPlace(name, value);
     if (unfit !== undefined) throw valueError(optionNamed(name), sources[name], unfit);
-  };
-  check('chdir', unfitToEnter(config.chdir));
-  for (const { directory } of config.static) check('static', unfitToServe(directory));
-  if (config.sendfileRoot !== null) check('sendfileRoot', unfitToServe(config.sendfileRoot));
+  }
 }
 
 /** Every option's value, from the last layer that gives it. */
@@ -210,14 +208,29 @@ function fromEnvironment(env: Env): Layer {
 
 /** HOST and PORT are looked at only when the default is needed: a wrong one harms nobody who gives --bind. */
 function sourceOfDefaultBind(env: Env): ValueSource {
-  const variables = (['HOST', 'PORT'] as const).filter((name) => env[name]);
-  for (const name of variables) {
-    const value = env[name]!;
-    const parsed = name === 'PORT' ? parsePort(value) : parseAddress(value.includes(':') ? `[${value}]:0` : `${value}:0`);
-    if (typeof parsed === 'string') throw new DroverError('ERR_DROVER_VALUE', `environment variable ${name}: ${parsed}`, `It changes the default of --bind; correct or unset it, or give --bind.`);
-  }
+  const [mistake] = mistakenPlace(env);
+  if (mistake !== undefined) throw new DroverError('ERR_DROVER_VALUE', mistake, `It changes the default of --bind; correct or unset it, or give --bind.`);
+  const variables = placeVariables(env);
   if (variables.length === 0) return { source: 'default', where: 'default', raw: undefined };
   return { source: 'environment', where: `environment variable${variables.length > 1 ? 's' : ''} ${variables.join(' and ')}`, raw: variables.map((name) => env[name]).join(':') };
+}
+
+/** What --check-config says of them where they are not needed. */
+function coveredPlace({ sources }: Pick<LoadedConfig, 'sources'>, env: Env): string[] {
+  const { source, where } = sources.bind;
+  return source === 'default' || source === 'environment' ? [] : mistakenPlace(env).map((mistake) => `${mistake}, which does nothing while ${where} gives --bind`);
+}
+
+function mistakenPlace(env: Env): string[] {
+  return placeVariables(env).flatMap((name) => {
+    const value = env[name]!;
+    const parsed = name === 'PORT' ? parsePort(value) : parseAddress(value.includes(':') ? `[${value}]:0` : `${value}:0`);
+    return typeof parsed === 'string' ? [`environment variable ${name}: ${parsed}`] : [];
+  });
+}
+
+function placeVariables(env: Env): ('HOST' | 'PORT')[] {
+  return (['HOST', 'PORT'] as const).filter((name) => env[name]);
 }
 
 function actionOf(given: Layer): Action {

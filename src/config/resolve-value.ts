@@ -4,7 +4,8 @@
  * Rank 1. In the master.
  */
 import { DroverError } from '../errors.js';
-import { longFlags, options, type Option } from './options.js';
+import { unfitPlace } from './directories.js';
+import { longFlags, options, type Option, type OptionName } from './options.js';
 import { parseValue, Unfit } from './parse-value.js';
 
 /** Where a value came from. */
@@ -45,15 +46,17 @@ function show(raw: unknown): string {
 }
 
 /** What is wrong with values that a later layer covers, which nobody else judges. A sentence each, without its full stop. */
-export function mistakenBelow(layers: readonly Layer[], directory: string): string[] {
+export function mistakenBelow(layers: readonly Layer[], { directory, cwd }: { directory: string; cwd: string }): string[] {
   return options.flatMap((option) => {
     // Variables add up, and each has been judged; what is for the command line alone is of no file.
     if (option.type === 'envMap' || option.commandLineOnly === true) return [];
     const given = layers.map((layer) => layer.get(option.name)).filter((value) => value !== undefined);
     const top = given.pop();
     return given.flatMap((value) => {
-      const parsed: unknown = parseValue(option, value.raw, directory);
-      return parsed instanceof Unfit ? [`${valueError(option, value, parsed).message}, which does nothing while ${top!.where} gives another`] : [];
+      // What the others' paths are relative to is relative to where drover is started.
+      const parsed: unknown = parseValue(option, value.raw, option.name === 'chdir' ? cwd : directory);
+      const unfit = parsed instanceof Unfit ? parsed : unfitPlace(option.name as OptionName, parsed);
+      return unfit !== undefined ? [`${valueError(option, value, unfit).message}, which does nothing while ${top!.where} gives another`] : [];
     });
   });
 }

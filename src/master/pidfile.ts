@@ -30,7 +30,7 @@ export class Pidfile {
     this.#pid = pid;
   }
 
-  /** Whether it could be written, as far as can be told without doing so: for --check-config, which may be asked beside the master that has it. Throws DroverError. */
+  /** Whether it could be written, as far as can be told without doing so: for --check-config and the doctor, which may be asked beside the master that has it. Throws DroverError. */
   check(): void {
     try {
       accessSync(`${dirname(this.#place)}/.`, constants.W_OK | constants.X_OK);
@@ -41,16 +41,22 @@ export class Pidfile {
     if (this.#isKept()) throw this.#kept();
   }
 
-  write(): void {
+  /** Why it is refused if another process runs that has it. `byMaster`: that is a drover, as far as can be seen. Throws DroverError where it is no pid file. */
+  taken(): { error: DroverError; byMaster: boolean } | undefined {
     const holder = this.#holder();
-    if (holder !== undefined && holder !== this.#pid && isRunning(holder) && !isLater(holder, this.path)) {
-      const isOther = isMaster(holder) === false;
-      throw new DroverError(
-        'ERR_DROVER_PIDFILE',
-        `--pidfile ${this.path} names ${formatHolder({ pid: holder, name: nameOf(holder) })}, which is running${isOther ? ' and is no master of drover' : ''} (${this.#where})`,
-        isOther ? 'Remove the file if it is stale; if it is that program\'s, give another --pidfile.' : 'Stop that drover first, or give this one another --pidfile.',
-      );
-    }
+    if (holder === undefined || holder === this.#pid || !isRunning(holder) || isLater(holder, this.path)) return undefined;
+    const byMaster = isMaster(holder) !== false;
+    const error = new DroverError(
+      'ERR_DROVER_PIDFILE',
+      `--pidfile ${this.path} names ${formatHolder({ pid: holder, name: nameOf(holder) })}, which is running${byMaster ? '' : ' and is no master of drover'} (${this.#where})`,
+      byMaster ? 'Stop that drover first, or give this one another --pidfile.' : 'Remove the file if it is stale; if it is that program\'s, give another --pidfile.',
+    );
+    return { error, byMaster };
+  }
+
+  write(): void {
+    const taken = this.taken();
+    if (taken !== undefined) throw taken.error;
     const place = this.#place;
     let temporary: string | undefined;
     try {

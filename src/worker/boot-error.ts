@@ -5,7 +5,6 @@ import { isIP } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { DroverError, type ErrorCode } from '../errors.js';
-import { unresolved } from '../accept/unresolved.js';
 import { formatAddress } from '../config/address.js';
 import type { ChosenPlace } from '../config/worker-config.js';
 import type { ListenRefusal } from '../ipc/messages.js';
@@ -46,7 +45,7 @@ const NO_CHANNEL = 'As under plain node there is nobody to send to: a worker is 
 const LISTEN_ITSELF = 'Call its listen() in the app itself, or export the http server.';
 
 export function toBootError(caught: unknown, context: BootErrorContext): BootError {
-  const { app, file, refused, place } = context;
+  const { app, file, refused } = context;
   const [thrown, threw] = caught instanceof ListenThrew ? [caught.thrown, 'exports an object whose listen(port, host) threw'] : [caught, 'threw while loading'];
   if (thrown instanceof DroverError) {
     return { code: thrown.code, message: thrown.message, ...(thrown.remedy === undefined ? {} : { remedy: thrown.remedy }) };
@@ -55,13 +54,11 @@ export function toBootError(caught: unknown, context: BootErrorContext): BootErr
     return { code: 'ERR_DROVER_APP_THREW', message: `app ${app} ${threw}, and no Error: ${inspect(thrown).split('\n', 1)[0]!.slice(0, 200)}`, ...(caught === thrown ? {} : { remedy: LISTEN_ITSELF }) };
   }
   const stack = appStack(thrown);
-  const { code, syscall, errno, hostname } = thrown as NodeJS.ErrnoException & { hostname?: string };
-  if (syscall === 'getaddrinfo' && place !== undefined && hostname === place.host) {
-    return toBootError(unresolved(`${formatAddress({ kind: 'tcp', ...place })} (${place.source})`, hostname, code), context);
-  }
+  const { code, syscall, errno } = thrown as NodeJS.ErrnoException;
+  // Of a name that does not resolve, which may also be another than listen() was given: that of a database.
+  const byListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall ?? '') && errno === refused?.errno ? listenRefused(context) : undefined;
+  if (byListen !== undefined) return toBootError(byListen, context);
   if (syscall === 'listen' || syscall === 'bind') {
-    const byMaster = errno === refused?.errno ? listenRefused(context) : undefined;
-    if (byMaster !== undefined) return toBootError(byMaster, context);
     const used = code === 'EADDRINUSE' ? inUse(thrown as NodeJS.ErrnoException) : undefined;
     return {
       code: 'ERR_DROVER_LISTEN',
@@ -84,7 +81,7 @@ export function toBootError(caught: unknown, context: BootErrorContext): BootErr
   };
 }
 
-/** A listen() that the master has refused, if it has, however the app took it. An address that drover has chosen is named with what it is from: the app has not asked for it. */
+/** A listen() that the master has refused, or whose name does not resolve, if there is one, however the app took it. An address that drover has chosen is named with what it is from: the app has not asked for it. */
 export function listenRefused({ app, refused, place }: Refused): DroverError | undefined {
   if (refused === undefined) return undefined;
   const [head, address] = /^cannot listen at (\S+)(?=: )/.exec(refused.message) ?? [];

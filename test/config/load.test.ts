@@ -8,6 +8,7 @@ import { loadConfig, type LoadedConfig } from '../../src/config/load.js';
 import { changedOptions, reloadable } from '../../src/config/reload.js';
 import { workerConfig } from '../../src/config/worker-config.js';
 import { DroverError } from '../../src/errors.js';
+import { makeCertificate } from '../helpers/certificates.js';
 
 /** A directory with these files. */
 function tree(t: ExecutionContext, files: Record<string, string> = {}): string {
@@ -74,6 +75,31 @@ test('--check-config tells of wrong values that a stronger source covers', async
   const right = tree(t, { [CONFIG]: '{"workers": 2}' });
   t.deepEqual((await load(right, ['a', '-w3', '--check-config'])).covered, []);
   t.is((await errorOf(load(cwd, ['a', '-b', ':81', '--check-config']))).code, 'ERR_DROVER_VALUE', 'what is not covered is an error');
+});
+
+test('--check-config tells of a wrong PORT or HOST that --bind covers', async (t) => {
+  const cwd = tree(t);
+  const covered = async (argv: string[], env: Record<string, string>): Promise<readonly string[]> => (await load(cwd, ['a', '--check-config', ...argv], env)).covered;
+  t.deepEqual(await covered(['-b', ':81'], { PORT: 'abc', HOST: '127.0.0.1' }), ['environment variable PORT: not a port (0 to 65535): abc, which does nothing while flag -b gives --bind']);
+  const [host, ...others] = await covered(['-b', ':81', '--env', 'HOST=no host'], { PORT: '8000' });
+  t.regex(host!, /^environment variable HOST: .*no host.*, which does nothing while flag -b gives --bind$/);
+  t.deepEqual(others, []);
+  t.deepEqual(await covered(['-b', ':81'], { PORT: '8000', HOST: 'localhost' }), []);
+  t.deepEqual(await covered([], { PORT: '8000' }), []);
+  t.is((await errorOf(load(cwd, ['a', '--check-config'], { PORT: 'abc' }))).message, 'environment variable PORT: not a port (0 to 65535): abc');
+});
+
+test('--check-config tells of covered paths where nothing is', async (t) => {
+  const cwd = tree(t, { 'public/index.html': '', [CONFIG]: '{"chdir": "gone", "static": {"/": "files"}, "sendfileRoot": "sent", "certfile": "cert.pem", "pidfile": "run/pid"}' });
+  const file = join(cwd, CONFIG);
+  const { cert, key } = makeCertificate(cwd, 'localhost');
+  const { covered } = await load(cwd, ['a', '--check-config', '--chdir', 'public', '--static', '/=.', '--sendfile-root', '.', '--pidfile', 'pid', '-b', ':81', '--certfile', cert, '--keyfile', key], {});
+  t.deepEqual(covered, [
+    `chdir: no such directory: "${join(cwd, 'gone')}" (${file}), which does nothing while flag --chdir gives another`,
+    `static: no such directory: "${join(cwd, 'public/files')}" (${file}), which does nothing while flag --static gives another`,
+    `sendfileRoot: no such directory: "${join(cwd, 'public/sent')}" (${file}), which does nothing while flag --sendfile-root gives another`,
+    `certfile: no such file: "${join(cwd, 'public/cert.pem')}" (${file}), which does nothing while flag --certfile gives another`,
+  ]);
 });
 
 test('--bind adds up over flags, and a higher source takes the place of a lower', async (t) => {

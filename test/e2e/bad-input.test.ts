@@ -327,7 +327,7 @@ test.serial('the second port of a script is taken: --bind would not help', async
 test.serial('an address that is not this machine’s, a family it does not have, a port that is not ours to take', async (t) => {
   await fails(t, 'listen', [app, '-b', '192.0.2.1:8080'], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
   await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080'], [/\[2001:db8::1\]:8080/]);
-  await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080'], [/no-such-host\.invalid/]);
+  for (const check of [[], ['--check-config']]) await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080', ...check], [/at --bind no-such-host\.invalid:8080: the name no-such-host\.invalid does not resolve/, /\/etc\/hosts/]);
 });
 
 test.serial('HOST that does not resolve: where it is from, and not the app', async (t) => {
@@ -345,6 +345,32 @@ test.serial('HOST that does not resolve: where it is from, and not the app', asy
   t.is((await doctor.finished()).code, EXIT_CODES.unfit.code);
   t.regex(doctor.stdout, byHost);
   t.notRegex(doctor.stdout, /threw while loading/);
+});
+
+test.serial('a script listens at a name that does not resolve: which, and what to do, however it takes it', async (t) => {
+  const file = join(scratch(t), 'script.cjs');
+  const listens = 'const server = require("node:http").createServer();\n';
+  const scripts = {
+    thrown: `${listens}server.listen(8123, 'no-such-host.invalid');`,
+    'in an object': `${listens}server.listen({ port: '8123', host: 'no-such-host.invalid' });`,
+    handled: `${listens}server.on('error', () => {}).listen(8123, 'no-such-host.invalid');`,
+    'handled, and it exits': `${listens}server.on('error', () => process.exit(1)).listen(8123, 'no-such-host.invalid');`,
+    rejected: `${listens}server.listen(8123, 'no-such-host.invalid');\nmodule.exports = require("node:events").once(server, 'listening');`,
+  };
+  const patterns = [/^(drover: )?app \S+script\.cjs cannot listen at no-such-host\.invalid:8123: the name no-such-host\.invalid does not resolve \((ENOTFOUND|EAI_AGAIN)\)\n/, /or put the name into \/etc\/hosts/];
+  for (const [how, script] of Object.entries(scripts)) {
+    writeFileSync(file, script);
+    await t.notThrowsAsync(fails(t, 'listen', [file], patterns), how);
+  }
+  await fails(t, 'listen', [file, '--check-config'], patterns);
+
+  // Another address of the app's own choice will do; and a name that it looks for elsewhere is its own matter.
+  writeFileSync(file, `${listens}server.on('error', () => server.listen(0, '127.0.0.1')).listen(8123, 'no-such-host.invalid');`);
+  const d = start(t, [file]);
+  await d.ready();
+  await d.stop();
+  writeFileSync(file, 'require("node:net").connect(8123, "no-such-host.invalid");');
+  await fails(t, 'boot', [file], [/threw while loading: Error: getaddrinfo/], { stack: /getaddrinfo/ });
 });
 
 asRoot('a family that is switched off', async (t) => {

@@ -1,8 +1,10 @@
 /** drover doctor through the real CLI: the same options as serving, exit status, JSON. */
 import test from 'ava';
 import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { EXIT_CODES } from '../../src/errors.js';
-import { CLI, fixture, IS_ROOT } from '../helpers/drover.js';
+import { CLI, fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
 
 interface Outcome {
   code: number | null;
@@ -54,4 +56,41 @@ test('a wrong option is a wrong option', (t) => {
   const { stdout } = doctor(['doctor', '--json', '-w', '2', '-b', ':80', '--accept-strategy', 'reuseport'], 65534);
   const { findings } = JSON.parse(stdout) as Report;
   t.like(findings.find(({ name }) => name === 'CAP_BPF'), { status: 'warn' });
+});
+
+test('a name of --bind is looked up', (t) => {
+  const finding = (...args: string[]): Report['findings'][number] | undefined => (JSON.parse(doctor(['doctor', '--json', ...args]).stdout) as Report).findings.find(({ name }) => name === '--bind');
+  t.like(finding('-b', 'localhost:8000', '-b', '127.0.0.2:8000'), { status: 'ok', value: 'localhost:8000', meaning: 'listens at 127.0.0.1:8000' });
+  t.is(finding('-b', '127.0.0.1:8000', '-b', 'unix:a.sock'), undefined);
+  const { code, stdout } = doctor(['doctor', '-b', 'no-such-host.invalid:8000']);
+  t.is(code, EXIT_CODES.unfit.code);
+  t.regex(stdout, /^bad +--bind +no-such-host\.invalid:8000 +cannot listen at --bind no-such-host\.invalid:8000: the name no-such-host\.invalid does not resolve \(.+\)\n +→ .*\/etc\/hosts/m);
+  t.regex(finding('-b', 'localhost:8000', '-b', '127.0.0.1:8000')!.meaning, /it overlaps with/);
+});
+
+test('the pid file: whether it can be written, and who has it', async (t) => {
+  const dir = scratch(t);
+  const path = join(dir, 'pid');
+  const look = (file: string): { code: number | null; finding: Report['findings'][number] | undefined } => {
+    const { code, stdout } = doctor(['doctor', '--json', '-p', file]);
+    return { code, finding: (JSON.parse(stdout) as Report).findings.find(({ name }) => name === '--pidfile') };
+  };
+  t.like(look(path), { code: 0, finding: { value: path, status: 'ok', meaning: 'can be written' } });
+  t.false(existsSync(path));
+
+  const nowhere = look(join(dir, 'no/pid'));
+  t.like(nowhere, { code: EXIT_CODES.unfit.code, finding: { status: 'bad', meaning: `--pidfile ${join(dir, 'no/pid')} cannot be written: ENOENT (flag -p)` } });
+  t.regex(nowhere.finding!.fix!, /Give a path in a directory that exists/);
+
+  writeFileSync(path, `${process.pid}\n`);
+  const others = look(path);
+  t.like(others, { code: EXIT_CODES.unfit.code, finding: { status: 'bad' } });
+  t.regex(others.finding!.meaning, new RegExp(`\\(pid ${process.pid}\\), which is running and is no master of drover`));
+
+  writeFileSync(path, '');
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '1', '-b', '127.0.0.1:0', '-p', path]).ready();
+  const beside = look(path);
+  t.like(beside, { code: 0, finding: { status: 'warn' } });
+  t.regex(beside.finding!.meaning, new RegExp(`\\(pid ${d.pid}\\), which is running \\(flag -p\\)$`));
+  t.regex(beside.finding!.fix!, /^Stop that drover first/);
 });

@@ -2,8 +2,8 @@
  * `drover doctor [OPTIONS] [APP]`: whether this machine suits the configuration that drover would serve with. In the process of the command.
  */
 import type { LoadedConfig } from '../../config/load.js';
-import { DroverError, EXIT_CODES } from '../../errors.js';
-import { checkApp } from '../../master/check-app.js';
+import { EXIT_CODES } from '../../errors.js';
+import { attempts } from './attempts.js';
 import { CHECKS, worst, type Finding } from './checks.js';
 import { look } from './sight.js';
 
@@ -15,25 +15,12 @@ export interface Report {
 /** `columns`: of the terminal; undefined: not a terminal, nothing is wrapped or coloured. */
 export async function examine(loaded: LoadedConfig, json: boolean, columns: number | undefined): Promise<Report> {
   const sight = look();
-  const findings = CHECKS.flatMap((check) => check(sight, loaded.config, loaded.bindGiven));
-  if (loaded.config.app !== '') findings.push(await app(loaded));
+  const findings = [...CHECKS.flatMap((check) => check(sight, loaded.config, loaded.bindGiven)), ...(await attempts(loaded))];
   const status = worst(findings);
   return {
     text: json ? `${JSON.stringify({ status, findings }, undefined, 2)}\n` : renderTable(findings, columns),
     exitCode: status === 'bad' ? EXIT_CODES.unfit.code : EXIT_CODES.ok.code,
   };
-}
-
-/** Loads the app in a worker that does not listen, as --check-config does. */
-async function app(loaded: LoadedConfig): Promise<Finding> {
-  const finding = { name: 'app', value: loaded.config.app };
-  try {
-    await checkApp(loaded);
-    return { ...finding, status: 'ok', meaning: 'loads' };
-  } catch (error) {
-    if (!(error instanceof DroverError)) throw error;
-    return { ...finding, status: 'bad', meaning: error.message, ...(error.remedy === undefined ? {} : { fix: error.remedy }) };
-  }
 }
 
 const COLOURS = { ok: '\x1b[32m', warn: '\x1b[33m', bad: '\x1b[31m' } as const;
