@@ -58,17 +58,24 @@ export function defineConfig(config: DroverConfigExport): DroverConfigExport {
  * `path` is opened as it is: an app that makes it from a request says `root`, which it then cannot leave.
  *
  * Fulfilled when the response is out, or the client gone. Rejects, with the response untouched, when the file cannot be opened: an error of node's shape with
- * `code` ENOENT, EACCES, EISDIR; with `root` also EXDEV or ELOOP for a way out of it. EMFILE and ENFILE, out of descriptors, say nothing of the file, which may be there: that error has
- * `statusCode` 503, which Express, Fastify and Koa answer with.
+ * `code` ENOENT, EACCES, EISDIR; with `root` also EXDEV or ELOOP for a way out of it; and a `statusCode`, which Express, Fastify and Koa answer with: 404 where there is no such file, 403 where it
+ * may not be sent, 503 for EMFILE and ENFILE, out of descriptors, which say nothing of the file.
  */
 export async function sendFile(request: IncomingMessage, response: ServerResponse, path: string, options?: SendFileOptions): Promise<SendFileResult> {
   try {
     implementation ??= (await import('./http/files/send-file.js')).sendFile;
     return await implementation(request, response, path, options);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException | undefined)?.code;
-    throw code === 'EMFILE' || code === 'ENFILE' ? Object.assign(error as Error, { statusCode: 503 }) : error;
+    const statusCode = STATUS_CODES.get((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+    throw statusCode === undefined ? error : Object.assign(error as Error, { statusCode });
   }
 }
+
+/** As X-Sendfile answers. */
+const STATUS_CODES: ReadonlyMap<string, number> = new Map([
+  ...['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].map((code) => [code, 404] as const),
+  ...['EACCES', 'EISDIR', 'ELOOP', 'EXDEV'].map((code) => [code, 403] as const),
+  ...['EMFILE', 'ENFILE'].map((code) => [code, 503] as const),
+]);
 
 let implementation: typeof sendFile | undefined;

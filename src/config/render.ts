@@ -101,9 +101,10 @@ export function renderConfig({ config, sources, bindGiven, hooks, configFile }: 
     .filter((option) => option.commandLineOnly !== true)
     .map((option) => {
       const value = config[configKey(option) as keyof Config];
-      const { where } = sources[option.name as OptionName];
+      const { where, raw } = sources[option.name as OptionName];
+      const word = option.type === 'int' && option.words !== undefined && Object.hasOwn(option.words, String(raw)) ? ` (${String(raw)})` : '';
       const says = option.name === 'bind' ? (bindGiven ? '' : '; a script is served at its own address') : value === null && option.defaultSays !== undefined ? `: ${option.defaultSays}` : '';
-      return [option.name, formatValue(option, value), `(${where}${says})`];
+      return [option.name, formatValue(option, value) + word, `(${where}${says})`];
     });
   rows.push(['config file', configFile ?? '(none)', '']);
   if (configFile !== null && Object.keys(hooks).length > 0) rows.push(['hooks', Object.keys(hooks).join(' '), `(${configFile})`]);

@@ -249,6 +249,11 @@ for (const option of options) {
   });
 }
 
+test('a number that was given by a word is shown with it', async (t) => {
+  t.regex(renderConfig(await load(['-w', 'auto'])), /^workers +[1-9]\d* \(auto\) +\(flag -w\)$/m);
+  t.regex(renderConfig(await load(['-w', '3'])), /^workers +3 +\(flag -w\)$/m);
+});
+
 test('every section has options, and the help fits a terminal', (t) => {
   for (const [section, title] of Object.entries(SECTIONS)) {
     t.true(options.some((option) => option.section === section));
