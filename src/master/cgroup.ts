@@ -99,15 +99,16 @@ export function oomKills(cgroup: MemoryCgroup): number | undefined {
   return undefined;
 }
 
-/** The memory limit of the cgroup or of the nearest ancestor that has one. */
+/** The tightest memory limit of the cgroup and its ancestors, which all bind; the nearest where two are equal. */
 export function memoryLimit(cgroup: MemoryCgroup): MemoryLimit | undefined {
+  let tightest: MemoryLimit | undefined;
   for (const dir of upwards(cgroup)) {
     const text = readText(join(dir, cgroup.version === 1 ? 'memory.limit_in_bytes' : 'memory.max'))?.trim();
     const bytes = Number(text ?? 'max');
     // v1 writes "no limit" as the largest multiple of the page size.
-    if (text !== undefined && text !== '' && Number.isFinite(bytes) && bytes < 2 ** 60) return { bytes, dir };
+    if (text !== undefined && text !== '' && Number.isFinite(bytes) && bytes < 2 ** 60 && bytes < (tightest?.bytes ?? Infinity)) tightest = { bytes, dir };
   }
-  return undefined;
+  return tightest;
 }
 
 /** Finds cgroups of processes; `proc` is /proc but in tests. */

@@ -68,7 +68,7 @@ test('v1: counter and limits', (t) => {
   t.is(memoryLimit({ ...cgroup, dir: mount }), undefined);
 });
 
-test('v2: the local counter before the hierarchical one, the nearest limit, the ancestor that has the controller', (t) => {
+test('v2: the local counter before the hierarchical one, the limit, the ancestor that has the controller', (t) => {
   const mount = tree(t, {
     'app/memory.max': '1048576\n',
     'app/memory.events': 'low 0\noom 9\noom_kill 5\noom_group_kill 0\n',
@@ -84,6 +84,16 @@ test('v2: the local counter before the hierarchical one, the nearest limit, the 
   t.is(oomKills({ ...cgroup, dir: join(mount, 'only') }), 2);
   t.is(memoryLimit({ ...cgroup, dir: join(mount, 'only') }), undefined);
 });
+
+for (const [version, file, none] of [[1, 'memory.limit_in_bytes', '9223372036854771712'], [2, 'memory.max', 'max']] as const) {
+  test(`v${version}: of several limits the tightest, whichever ancestor has it`, (t) => {
+    const mount = tree(t, { [`a/${file}`]: '1048576\n', [`a/b/${file}`]: '4194304\n', [`a/b/c/${file}`]: `${none}\n`, [`a/same/${file}`]: '1048576\n', [`a/less/${file}`]: '524288\n' });
+    const limit = (path: string) => memoryLimit({ version, dir: join(mount, path), mount });
+    t.deepEqual(limit('a/b/c'), { bytes: 1048576, dir: join(mount, 'a') });
+    t.deepEqual(limit('a/same'), { bytes: 1048576, dir: join(mount, 'a/same') });
+    t.deepEqual(limit('a/less'), { bytes: 524288, dir: join(mount, 'a/less') });
+  });
+}
 
 test('a process is found through /proc', (t) => {
   const mount = tree(t, { 'app/memory.max': 'max\n' });
