@@ -2,7 +2,7 @@ import test from 'ava';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Cgroups, CREDIT_MS, findCgroup, memoryLimit, oomKills, OomLedger, parseMounts } from '../../src/master/cgroup.js';
+import { Cgroups, CREDIT_MS, findCgroup, limitAt, limitsMet, memoryLimit, oomKills, OomLedger, parseMounts } from '../../src/master/cgroup.js';
 
 /** A directory with these files. */
 function tree(t: { teardown: (done: () => void) => void }, files: Record<string, string>): string {
@@ -94,6 +94,34 @@ for (const [version, file, none] of [[1, 'memory.limit_in_bytes', '9223372036854
     t.deepEqual(limit('a/less'), { bytes: 524288, dir: join(mount, 'a/less') });
   });
 }
+
+test('v2: how often each limit was met, from the cgroup up; v1 does not tell', (t) => {
+  const mount = tree(t, {
+    'a/memory.events': 'max 31\noom 5\noom_kill 5\n',
+    'a/memory.events.local': 'max 31\noom 3\noom_kill 0\n',
+    'a/memory.max': '2048\n',
+    'a/b/memory.events': 'max 0\noom 1\noom_kill 1\n',
+    'a/b/off/cgroup.procs': '',
+  });
+  const cgroup = { version: 2, dir: join(mount, 'a/b/off'), mount } as const;
+  t.deepEqual([...limitsMet(cgroup)], [[join(mount, 'a/b'), 1], [join(mount, 'a'), 3]]);
+  t.is(limitsMet({ ...cgroup, version: 1 }).size, 0);
+  t.is(limitAt(2, join(mount, 'a')), 2048);
+  t.is(limitAt(2, join(mount, 'a/b')), undefined);
+});
+
+test('ledger: the limit that was met lately, the nearest of several', (t) => {
+  const ledger = new OomLedger();
+  const met = (own: number, above: number, now: number) => ledger.met(new Map([['/a/b', own], ['/a', above]]), now);
+  t.is(met(7, 7, 0), undefined); // what was there before
+  t.is(met(7, 8, 100), '/a');
+  t.is(met(7, 8, 200), '/a'); // met a moment before the kill was counted
+  t.is(met(8, 9, 300), '/a/b');
+  t.is(met(8, 9, 301 + CREDIT_MS), undefined);
+  ledger.keep(new Set(['/a/c']));
+  t.is(met(9, 9, 50_000), undefined); // that of /a/b was forgotten
+  t.is(met(9, 10, 60_000), '/a');
+});
 
 test('a process is found through /proc', (t) => {
   const mount = tree(t, { 'app/memory.max': 'max\n' });
