@@ -7,6 +7,9 @@
  *
  * A counter names no process. OomLedger keeps what it has counted apart from what was already explained: an old kill, or one of
  * another process in the cgroup, does not become the cause of a death of today.
+ *
+ * v2 counts as well how often each cgroup has met its own limit (`oom`), so there the limit that was met is known; when none was, the machine's
+ * memory was exhausted, or the limit of a cgroup that a container does not see.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -99,15 +102,34 @@ export function oomKills(cgroup: MemoryCgroup): number | undefined {
   return undefined;
 }
 
-/** The memory limit of the cgroup or of the nearest ancestor that has one. */
+/** The tightest memory limit of the cgroup and its ancestors, which all bind; the nearest where two are equal. */
 export function memoryLimit(cgroup: MemoryCgroup): MemoryLimit | undefined {
+  let tightest: MemoryLimit | undefined;
   for (const dir of upwards(cgroup)) {
-    const text = readText(join(dir, cgroup.version === 1 ? 'memory.limit_in_bytes' : 'memory.max'))?.trim();
-    const bytes = Number(text ?? 'max');
-    // v1 writes "no limit" as the largest multiple of the page size.
-    if (text !== undefined && text !== '' && Number.isFinite(bytes) && bytes < 2 ** 60) return { bytes, dir };
+    const bytes = limitAt(cgroup.version, dir);
+    if (bytes !== undefined && bytes < (tightest?.bytes ?? Infinity)) tightest = { bytes, dir };
   }
-  return undefined;
+  return tightest;
+}
+
+/** The limit of this one cgroup. */
+export function limitAt(version: 1 | 2, dir: string): number | undefined {
+  const text = readText(join(dir, version === 1 ? 'memory.limit_in_bytes' : 'memory.max'))?.trim();
+  const bytes = Number(text ?? 'max');
+  // v1 writes "no limit" as the largest multiple of the page size.
+  return text !== undefined && text !== '' && Number.isFinite(bytes) && bytes < 2 ** 60 ? bytes : undefined;
+}
+
+/** How often the cgroup and each of its ancestors has met its limit and could free nothing, nearest first. Empty in v1, which does not count that. */
+export function limitsMet(cgroup: MemoryCgroup): Map<string, number> {
+  const met = new Map<string, number>();
+  if (cgroup.version === 1) return met;
+  for (const dir of upwards(cgroup)) {
+    // Without the local file (before Linux 5.2) descendants' are counted too: the nearest whose count moves is still the one.
+    const count = /^oom (\d+)$/m.exec(readText(join(dir, 'memory.events.local')) ?? readText(join(dir, 'memory.events')) ?? '')?.[1];
+    if (count !== undefined) met.set(dir, Number(count));
+  }
+  return met;
 }
 
 /** Finds cgroups of processes; `proc` is /proc but in tests. */
@@ -134,6 +156,7 @@ export const CREDIT_MS = 10_000;
 export class OomLedger {
   readonly #seen = new Map<string, number>();
   readonly #credits = new Map<string, number[]>();
+  readonly #met = new Map<string, { count: number; at: number }>();
 
   /** The counter of `dir` stands at `count`. The first time is the baseline. */
   note(dir: string, count: number, now: number): void {
@@ -154,8 +177,21 @@ export class OomLedger {
     return taken;
   }
 
-  /** Forget cgroups that no worker is in any more. */
+  /** How often limits have been met, nearest first: answers the first that was met lately. */
+  met(counts: ReadonlyMap<string, number>, now: number): string | undefined {
+    let nearest: string | undefined;
+    for (const [dir, count] of counts) {
+      const before = this.#met.get(dir);
+      const at = before === undefined ? -Infinity : count > before.count ? now : before.at;
+      this.#met.set(dir, { count, at });
+      if (now - at <= CREDIT_MS) nearest ??= dir;
+    }
+    return nearest;
+  }
+
+  /** Forget cgroups that no worker is in any more, nor in one below. */
   keep(dirs: ReadonlySet<string>): void {
+    for (const dir of this.#met.keys()) if (![...dirs].some((kept) => kept === dir || kept.startsWith(`${dir}/`))) this.#met.delete(dir);
     for (const dir of this.#seen.keys()) {
       if (dirs.has(dir)) continue;
       this.#seen.delete(dir);

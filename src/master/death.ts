@@ -33,7 +33,7 @@ export interface Evidence {
   fatal: { origin: 'uncaughtException' | 'unhandledRejection'; agoMs: number; message: string; stack: string } | undefined;
   /** What V8 reported when it ran out of heap. */
   heap: { limitBytes: number | undefined; stack: string | undefined } | undefined;
-  /** Its memory cgroup, and whether the kernel's counter of kills for memory has moved there for this death. */
+  /** Its memory cgroup, whether the kernel's counter of kills for memory has moved there for this death, and the limit it was killed for, if that is in sight. */
   cgroup: { dir: string; oomKilled: boolean; limit: { bytes: number; dir: string } | undefined } | undefined;
 }
 
@@ -77,7 +77,7 @@ export function explainDeath(evidence: Evidence): Death {
 
   if (signal === 'SIGKILL' && evidence.cgroup?.oomKilled === true) {
     const { limit, dir } = evidence.cgroup;
-    const of = limit === undefined ? `cgroup ${dir} has no limit: the machine's memory was exhausted` : `limit ${megabytes(limit.bytes)} of cgroup ${limit.dir}`;
+    const of = limit === undefined ? `no limit of cgroup ${dir} or of those above it that can be seen was met: the machine's memory was exhausted, or that of a cgroup out of sight` : `limit ${megabytes(limit.bytes)} of cgroup ${limit.dir}`;
     return death('out-of-memory', `out of memory: the kernel killed it (${of})`);
   }
 

@@ -8,7 +8,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { inflightFields } from '../ipc/inflight.js';
 import { native } from '../native.js';
 import { bootErrorCode, bootFailure } from './boot-failure.js';
-import { Cgroups, memoryLimit, oomKills, OomLedger } from './cgroup.js';
+import { Cgroups, limitAt, limitsMet, memoryLimit, oomKills, OomLedger, type MemoryCgroup, type MemoryLimit } from './cgroup.js';
 import type { Context } from './context.js';
 import { explainDeath, type Death, type Evidence } from './death.js';
 import type { Pool } from './pool.js';
@@ -53,6 +53,7 @@ export class Reaper {
     const kills = cgroup === undefined ? undefined : oomKills(cgroup);
     if (cgroup === undefined || kills === undefined) return false;
     this.#ledger.note(cgroup.dir, kills, now);
+    this.#ledger.met(limitsMet(cgroup), now);
     return true;
   }
 
@@ -95,7 +96,16 @@ export class Reaper {
   #memoryEvidence(worker: WorkerHandle, exit: Exit, now: number): Evidence['cgroup'] {
     if (exit.signal !== 'SIGKILL' || worker.cgroup === undefined || !this.#count(worker, now)) return undefined;
     const oomKilled = worker.killed === undefined && this.#ledger.take(worker.cgroup.dir, now);
-    return { dir: worker.cgroup.dir, oomKilled, limit: oomKilled ? memoryLimit(worker.cgroup) : undefined };
+    return { dir: worker.cgroup.dir, oomKilled, limit: oomKilled ? this.#limitOf(worker.cgroup, now) : undefined };
+  }
+
+  /** The limit that the kernel has killed for: the one that was met, where that is counted. Undefined: none that is in sight. */
+  #limitOf(cgroup: MemoryCgroup, now: number): MemoryLimit | undefined {
+    const counts = limitsMet(cgroup);
+    if (counts.size === 0) return memoryLimit(cgroup);
+    const dir = this.#ledger.met(counts, now);
+    const bytes = dir === undefined ? undefined : limitAt(cgroup.version, dir);
+    return dir === undefined || bytes === undefined ? undefined : { dir, bytes };
   }
 
   /** Reap the zombies that were there ADOPTED_MS ago too. Answers whether to look again after that time. */

@@ -1,5 +1,6 @@
 /** Each death of a worker is logged once, with its cause. */
 import test, { type ExecutionContext } from 'ava';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import http from 'node:http';
@@ -7,7 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fixture, IS_ROOT, scratch, start, type Address } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
-import { memoryCgroup } from '../helpers/cgroup.js';
+import { memoryCgroup, type MemoryCgroup } from '../helpers/cgroup.js';
 
 /** One worker, killed by a path of deaths.cjs: its obituary. */
 const args = (...more: string[]): string[] => [fixture('deaths.cjs'), '-w', '1', '-b', '127.0.0.1:0', ...more];
@@ -18,6 +19,19 @@ async function stream(t: ExecutionContext, address: Address, path: string): Prom
   t.teardown(() => request.destroy());
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   for (const emitter of [request, response]) emitter.on('error', () => {}); // the worker dies in it
+}
+
+/** A process in the cgroup that keeps this much memory and is not the one to be killed; resolves when it has it. */
+async function holdMemory(t: ExecutionContext, { prefix: [command, ...rest] }: MemoryCgroup, mebibytes: number): Promise<void> {
+  const program = `const held = Buffer.alloc(${mebibytes} << 20, 1); console.log(held.length); setInterval(() => held, 1e6)`;
+  const spared = ['sh', '-c', 'echo -900 > /proc/self/oom_score_adj && exec "$@"', 'sh', process.execPath, '-e', program];
+  const child = spawn(command!, [...rest, ...spared], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = once(child, 'close');
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await closed;
+  });
+  await once(child.stdout!, 'data');
 }
 
 test.serial('process.exit(7) by the app', async (t) => {
@@ -179,6 +193,30 @@ for (const version of ['v1', 'v2'] as const) {
     const [worker] = d.workers();
     process.kill(worker!, 'SIGKILL');
     t.is((await d.event('worker.died', { worker }))['kind'], 'signal');
+    await d.stop();
+  });
+}
+
+// v1 does not count whose limit was met: there it is the tightest that is named.
+for (const [its, limits, named] of [
+  ['its own, the tighter', [320, 160], 160],
+  ['that of the cgroup above, the tighter', [160, 320], 160],
+  ['that of the cgroup above, which others have filled', [400, 320], 400],
+] as const) {
+  test.serial(`out of memory in a cgroup below another, v2: the limit is ${its}`, async (t) => {
+    const cgroup = IS_ROOT ? memoryCgroup(t, 'v2', limits[0] << 20) : undefined;
+    if (cgroup === undefined) {
+      t.log('no cgroup v2 with a memory controller that we may make a group in: not run');
+      t.pass();
+      return;
+    }
+    const below = cgroup.below(limits[1] << 20);
+    if (named > limits[1]) await holdMemory(t, cgroup.below(named << 20), 200);
+    const d = await start(t, args(), { prefix: below.prefix }).ready();
+    await t.throwsAsync(get(await d.address(), '/buffers'));
+    const died = await d.event('worker.died');
+    t.is(died['kind'], 'out-of-memory');
+    t.true(died.msg.includes(`(limit ${named} MiB of cgroup ${named === limits[0] ? cgroup.path : below.path})`), died.msg);
     await d.stop();
   });
 }

@@ -1,4 +1,5 @@
 /** A memory cgroup of a test's own, below the one it runs in; v1 or v2, whichever holds the memory controller here. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -7,6 +8,8 @@ export interface MemoryCgroup {
   path: string;
   /** Starts a command in it. */
   prefix: string[];
+  /** v2: a cgroup in this one, which then takes no process itself. */
+  below(limitBytes: number): MemoryCgroup;
 }
 
 /** Undefined where this version has no memory controller, or we may not make a group. Needs root. */
@@ -20,7 +23,11 @@ export function memoryCgroup(t: ExecutionContext<any>, version: 'v1' | 'v2', lim
   const own = lines.find(([id, controllers]) => (version === 'v1' ? controllers?.split(',').includes('memory') : id === '0'))?.[2];
   if (own === undefined) return undefined;
   const parent = existsSync(join(mount, own)) ? join(mount, own) : mount;
-  const path = join(parent, `drover-test-${process.pid}-${Date.now()}`);
+  return makeGroup(t, version, limitBytes, parent);
+}
+
+function makeGroup(t: ExecutionContext<any>, version: 'v1' | 'v2', limitBytes: number, parent: string): MemoryCgroup | undefined {
+  const path = join(parent, `drover-test-${process.pid}-${randomUUID()}`);
   try {
     mkdirSync(path);
   } catch {
@@ -40,5 +47,12 @@ export function memoryCgroup(t: ExecutionContext<any>, version: 'v1' | 'v2', lim
   } catch {
     return undefined;
   }
-  return { path, prefix: ['sh', '-c', `echo $$ > ${join(path, 'cgroup.procs')} && exec "$@"`, 'sh'] };
+  return {
+    path,
+    prefix: ['sh', '-c', `echo $$ > ${join(path, 'cgroup.procs')} && exec "$@"`, 'sh'],
+    below(bytes) {
+      writeFileSync(join(path, 'cgroup.subtree_control'), '+memory');
+      return makeGroup(t, version, bytes, path)!;
+    },
+  };
 }

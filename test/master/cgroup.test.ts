@@ -2,7 +2,7 @@ import test from 'ava';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Cgroups, CREDIT_MS, findCgroup, memoryLimit, oomKills, OomLedger, parseMounts } from '../../src/master/cgroup.js';
+import { Cgroups, CREDIT_MS, findCgroup, limitAt, limitsMet, memoryLimit, oomKills, OomLedger, parseMounts } from '../../src/master/cgroup.js';
 
 /** A directory with these files. */
 function tree(t: { teardown: (done: () => void) => void }, files: Record<string, string>): string {
@@ -68,7 +68,7 @@ test('v1: counter and limits', (t) => {
   t.is(memoryLimit({ ...cgroup, dir: mount }), undefined);
 });
 
-test('v2: the local counter before the hierarchical one, the nearest limit, the ancestor that has the controller', (t) => {
+test('v2: the local counter before the hierarchical one, the limit, the ancestor that has the controller', (t) => {
   const mount = tree(t, {
     'app/memory.max': '1048576\n',
     'app/memory.events': 'low 0\noom 9\noom_kill 5\noom_group_kill 0\n',
@@ -83,6 +83,44 @@ test('v2: the local counter before the hierarchical one, the nearest limit, the 
   t.deepEqual(memoryLimit({ ...cgroup, dir: join(mount, 'app/leaf') }), { bytes: 1048576, dir: join(mount, 'app') });
   t.is(oomKills({ ...cgroup, dir: join(mount, 'only') }), 2);
   t.is(memoryLimit({ ...cgroup, dir: join(mount, 'only') }), undefined);
+});
+
+for (const [version, file, none] of [[1, 'memory.limit_in_bytes', '9223372036854771712'], [2, 'memory.max', 'max']] as const) {
+  test(`v${version}: of several limits the tightest, whichever ancestor has it`, (t) => {
+    const mount = tree(t, { [`a/${file}`]: '1048576\n', [`a/b/${file}`]: '4194304\n', [`a/b/c/${file}`]: `${none}\n`, [`a/same/${file}`]: '1048576\n', [`a/less/${file}`]: '524288\n' });
+    const limit = (path: string) => memoryLimit({ version, dir: join(mount, path), mount });
+    t.deepEqual(limit('a/b/c'), { bytes: 1048576, dir: join(mount, 'a') });
+    t.deepEqual(limit('a/same'), { bytes: 1048576, dir: join(mount, 'a/same') });
+    t.deepEqual(limit('a/less'), { bytes: 524288, dir: join(mount, 'a/less') });
+  });
+}
+
+test('v2: how often each limit was met, from the cgroup up; v1 does not tell', (t) => {
+  const mount = tree(t, {
+    'a/memory.events': 'max 31\noom 5\noom_kill 5\n',
+    'a/memory.events.local': 'max 31\noom 3\noom_kill 0\n',
+    'a/memory.max': '2048\n',
+    'a/b/memory.events': 'max 0\noom 1\noom_kill 1\n',
+    'a/b/off/cgroup.procs': '',
+  });
+  const cgroup = { version: 2, dir: join(mount, 'a/b/off'), mount } as const;
+  t.deepEqual([...limitsMet(cgroup)], [[join(mount, 'a/b'), 1], [join(mount, 'a'), 3]]);
+  t.is(limitsMet({ ...cgroup, version: 1 }).size, 0);
+  t.is(limitAt(2, join(mount, 'a')), 2048);
+  t.is(limitAt(2, join(mount, 'a/b')), undefined);
+});
+
+test('ledger: the limit that was met lately, the nearest of several', (t) => {
+  const ledger = new OomLedger();
+  const met = (own: number, above: number, now: number) => ledger.met(new Map([['/a/b', own], ['/a', above]]), now);
+  t.is(met(7, 7, 0), undefined); // what was there before
+  t.is(met(7, 8, 100), '/a');
+  t.is(met(7, 8, 200), '/a'); // met a moment before the kill was counted
+  t.is(met(8, 9, 300), '/a/b');
+  t.is(met(8, 9, 301 + CREDIT_MS), undefined);
+  ledger.keep(new Set(['/a/c']));
+  t.is(met(9, 9, 50_000), undefined); // that of /a/b was forgotten
+  t.is(met(9, 10, 60_000), '/a');
 });
 
 test('a process is found through /proc', (t) => {

@@ -58,7 +58,7 @@ const cases: Case[] = [
     kind: 'out-of-memory',
     cause: /^out of memory: the kernel killed it \(limit 64 MiB of cgroup \/sys\/fs\/cgroup\)$/,
   },
-  { is: 'out of memory, no limit', evidence: { signal: 'SIGKILL', cgroup: { ...cgroup, oomKilled: true } }, kind: 'out-of-memory', cause: /the machine's memory was exhausted/ },
+  { is: 'out of memory, no limit', evidence: { signal: 'SIGKILL', cgroup: { ...cgroup, oomKilled: true } }, kind: 'out-of-memory', cause: /\(no limit of cgroup \/sys\/fs\/cgroup\/app or of those above it .* was met: the machine's memory was exhausted, / },
   { is: 'KILL of somebody else', evidence: { signal: 'SIGKILL', cgroup }, kind: 'signal', cause: /^ended by SIGKILL, which drover did not send; .* counter of cgroup \/sys\/fs\/cgroup\/app did not move$/ },
   { is: 'KILL, no counter', evidence: { signal: 'SIGKILL' }, kind: 'signal', cause: /no counter to read$/ },
   { is: 'SEGV', evidence: { signal: 'SIGSEGV', cgroup }, kind: 'signal', cause: /^ended by SIGSEGV, which drover did not send$/ },
