@@ -2,8 +2,8 @@
  * One pass over the header fields of a request: finds all that the edge asks about. In the worker; the hot path.
  *
  * Node's `req.headers` is made of these fields when it is first read, which costs more than all of this; so the fields are looked at as they
- * came. What a name is is found out once: clients send the same few names, in the same spelling, again and again. The result stands in the scan itself
- * until the next one.
+ * came. What a name is is found out once: clients send the same few names, in the same spelling and order, again and again. The result stands in the scan
+ * itself until the next one.
  */
 
 /** Names that only proxies should send, beside those that begin with x-forwarded-. */
@@ -54,16 +54,17 @@ export class HeaderScan {
   /** Of these, Forwarded: it can contradict any of the others. */
   rfc7239 = 0;
   underscores = 0;
-  /** Size of the largest field as on the wire, with ": " and CRLF. */
-  largest = 0;
-  /** Of all fields, likewise. */
+  /** Size of all fields as on the wire, with ": " and CRLF. */
   bytes = 0;
 
   /** What is asked about, in lower case. */
   readonly #kinds = new Map(KINDS);
-  /** Names as they have come, and what they are, where `slotOf` says or shortly behind. Bounded, whatever clients send: one that finds no place takes another's. */
-  readonly #seen: string[] = Array<string>(SLOTS).fill('');
-  readonly #seenKinds = new Uint16Array(SLOTS);
+  /** Names as they have come, where `slotOf` says or shortly behind. Bounded, whatever clients send: one that finds no place takes another's. */
+  readonly #seen: readonly Name[] = Array.from({ length: SLOTS }, () => new Name());
+  /** Stands before the first field of every request. */
+  readonly #first = new Name();
+  /** The last name that was too long for a place. */
+  readonly #long = new Name();
 
   /** Names in lower case. `schemeHeaders`: those that tell the scheme. */
   constructor(schemeHeaders: readonly string[], requestId: string) {
@@ -75,20 +76,16 @@ export class HeaderScan {
   run(fields: readonly string[]): void {
     this.host = this.contentLength = this.transferEncoding = this.requestId = this.authority = this.forwardedFor = -1;
     this.hosts = this.codings = this.requestIds = this.forwarding = this.forwardedFors = this.schemes = this.rfc7239 = this.underscores = 0;
-    const seen = this.#seen;
-    let largest = 0;
-    let bytes = 0;
+    let bytes = FIELD_FRAME * (fields.length / 2);
+    let known = this.#first;
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
-      const size = name.length + fields[at + 1]!.length;
-      if (size > largest) largest = size;
-      bytes += size + FIELD_FRAME;
-      const slot = slotOf(name);
-      const kind = seen[slot] === name ? this.#seenKinds[slot]! : this.#kindOf(name, slot);
+      bytes += name.length + fields[at + 1]!.length;
+      const guess = known.next;
+      known = guess.name === name ? guess : (known.next = this.#find(name));
       // Most are nothing to us.
-      if (kind !== 0) this.#note(kind, at + 1);
+      if (known.kind !== 0) this.#note(known.kind, at + 1);
     }
-    this.largest = largest + FIELD_FRAME;
     this.bytes = bytes;
   }
 
@@ -119,24 +116,39 @@ export class HeaderScan {
     if ((kind & UNDERSCORE) !== 0) this.underscores++;
   }
 
-  /** Of a name that is not in its own slot. */
-  #kindOf(name: string, home: number): number {
-    let free = home;
+  #find(name: string): Name {
+    const home = slotOf(name);
+    let found = this.#seen[home]!;
     for (let slot = home; slot < home + NEIGHBOURS; slot++) {
-      if (this.#seen[slot] === name) return this.#seenKinds[slot]!;
-      if (this.#seen[slot] !== '') continue;
-      free = slot;
+      const known = this.#seen[slot]!;
+      if (known.name === name) return known;
+      if (known.name !== NONE) continue;
+      found = known;
       break;
     }
     const lower = name.toLowerCase();
-    const known = this.#kinds.get(lower) ?? (lower.length > X_FORWARDED.length && lower.startsWith(X_FORWARDED) ? FORWARDING : 0);
-    const kind = name.includes('_') ? known | UNDERSCORE : known;
-    if (name.length <= LONGEST_SEEN) {
-      this.#seen[free] = name;
-      this.#seenKinds[free] = kind;
-    }
-    return kind;
+    const kind = this.#kinds.get(lower) ?? (lower.length > X_FORWARDED.length && lower.startsWith(X_FORWARDED) ? FORWARDING : 0);
+    if (name.length > LONGEST_SEEN) found = this.#long;
+    found.name = name;
+    found.kind = name.includes('_') ? kind | UNDERSCORE : kind;
+    return found;
   }
+}
+
+/** The name of a free place: no field has it. */
+const NONE = ' ';
+
+/** A name as it has come, what it is, and the one that came behind it the last time: mostly it does so again, and need not be looked for. */
+class Name {
+  name = NONE;
+  kind = 0;
+  next: Name = this;
+}
+
+/** Whether one of the fields is larger than this, as on the wire. Not a part of the pass: of nearly all requests it is enough to know the size of all fields. */
+export function hasLarger(fields: readonly string[], bytes: number): boolean {
+  for (let at = 0; at < fields.length; at += 2) if (fields[at]!.length + fields[at + 1]!.length + FIELD_FRAME > bytes) return true;
+  return false;
 }
 
 /** ": " and CRLF. */

@@ -11,7 +11,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { ScreenConfig } from '../config/edge-config.js';
 import { RateLimit } from '../log/rate-limit.js';
 import { TOO_LARGE, watchBody } from './body-limit.js';
-import { HeaderScan, isForwardingName, isNamed } from './header-scan.js';
+import { hasLarger, HeaderScan, isForwardingName, isNamed } from './header-scan.js';
 import { isHttp2 } from './is-http2.js';
 import { parseMount, stripMount } from './mount.js';
 import { parseFailureOf, type ClientError } from './parse-failure.js';
@@ -145,7 +145,7 @@ export class Screen implements Policy {
     if (lineBytes > 0 && request.url!.length + request.method!.length + VERSION_BYTES > lineBytes) return LINE_TOO_LONG;
     const scan = this.#scan;
     scan.run(rawHeaders);
-    if (fieldBytes > 0 && scan.largest > fieldBytes) return FIELD_TOO_LARGE;
+    if (fieldBytes > 0 && scan.bytes > fieldBytes && hasLarger(rawHeaders, fieldBytes)) return FIELD_TOO_LARGE;
     return strict ? problemOf(request, scan) : undefined;
   }
 

@@ -26,6 +26,9 @@ export class Trust {
   readonly #peers: AddressSet;
   readonly #schemes: Readonly<Record<string, string>>;
   readonly #trusts: (address: string) => boolean;
+  /** The last X-Forwarded-For, and the client in it: who loads a page asks many times in a row. */
+  #lastText = '';
+  #lastClient: string | undefined;
 
   constructor(allowIps: readonly string[], secureSchemeHeaders: Readonly<Record<string, string>>) {
     this.#peers = new AddressSet(allowIps);
@@ -55,7 +58,11 @@ export class Trust {
 
   /** Of what `told` says only the client's address, from the text of the one X-Forwarded-For, where there is no Forwarded beside it. */
   clientIn(forwardedFor: string): string | undefined {
-    return clientIn(forwardedFor, this.#trusts);
+    if (forwardedFor !== this.#lastText) {
+      this.#lastClient = clientIn(forwardedFor, this.#trusts);
+      this.#lastText = forwardedFor;
+    }
+    return this.#lastClient;
   }
 
   /** What the headers of a trusted peer say; a text: they contradict each other, or cannot be read. */

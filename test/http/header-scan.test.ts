@@ -1,5 +1,5 @@
 import test from 'ava';
-import { HeaderScan, isForwardingName, isNamed } from '../../src/http/header-scan.js';
+import { hasLarger, HeaderScan, isForwardingName, isNamed } from '../../src/http/header-scan.js';
 
 function scan(...fields: string[]): HeaderScan {
   const scan = new HeaderScan(['x-forwarded-proto', 'front-end-https', 'x-request-id'], 'x-request-id');
@@ -35,8 +35,12 @@ test('counts repeated fields, and names with an underscore', (t) => {
   t.is(found.forwarding, 1);
 });
 
-test('the largest field is counted as on the wire', (t) => {
-  t.is(scan('A', 'bc', 'Host', 'xyz').largest, 'Host: xyz\r\n'.length);
+test('the largest field, and all of them, are counted as on the wire', (t) => {
+  const fields = ['A', 'bc', 'Host', 'xyz', 'B', ''];
+  t.is(scan(...fields).bytes, 'A: bc\r\nHost: xyz\r\nB: \r\n'.length);
+  t.is(scan().bytes, 0);
+  t.true(hasLarger(fields, 'Host: xyz\r\n'.length - 1));
+  t.false(hasLarger(fields, 'Host: xyz\r\n'.length));
 });
 
 test('a name is known in any case, and no other is taken for it', (t) => {
@@ -67,6 +71,15 @@ test('what a name is does not hang on the names that came before it', (t) => {
       );
       t.deepEqual([scan.host, scan.forwardedFor, scan.contentLength, scan.requestId, scan.authority], [103, 105, 113, 115, -1]);
     }
+  }
+});
+
+test('a name is not taken for the one that came in its place before, nor for one that is too long to be kept', (t) => {
+  const scan = new HeaderScan([], 'x-request-id');
+  const long = `X-Forwarded-${'y'.repeat(100)}`;
+  for (const name of ['X-Forwarded-For', 'X-Forwarded_For', 'Accept', long, 'X-Forwarded-For', 'Accept', long, 'Y', long.replace('F', 'G'), long]) {
+    scan.run(['Host', 'a', name, 'b', 'Host', 'c']);
+    t.deepEqual([scan.hosts, scan.forwarding, scan.underscores], [2, name.startsWith('X-Forwarded-') ? 1 : 0, name.includes('_') ? 1 : 0], name);
   }
 });
 

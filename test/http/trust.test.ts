@@ -34,6 +34,10 @@ test('the scheme: the value that means https, exactly; any other is http', (t) =
   t.is(told('X-Forwarded-Proto', 'https', 'X-Forwarded-Ssl', 'off'), 'the headers that tell the scheme contradict each other');
 });
 
+test('the client alone, of one request after another', (t) => {
+  for (const [text, client] of [['1.1.1.1', '1.1.1.1'], ['1.1.1.1', '1.1.1.1'], ['1.1.1.2', '1.1.1.2'], ['2.2.2.2, 10.0.0.2', '2.2.2.2'], ['', undefined], ['1.1.1.1', '1.1.1.1'], ['evil, x y', undefined], ['2.2.2.2, 10.0.0.2', '2.2.2.2'], ['', undefined]] as const) t.is(trust.clientIn(text), client);
+});
+
 test('lists of the same length are read at the same place', (t) => {
   t.deepEqual(told('X-Forwarded-For', '6.6.6.6, 1.1.1.1, 10.0.0.2', 'X-Forwarded-Proto', 'http, https, http', 'X-Forwarded-Host', 'evil, shop, inner'), { scheme: 'https', client: '1.1.1.1', host: 'shop' });
   t.deepEqual(told('X-Forwarded-For', '6.6.6.6', 'X-Forwarded-For', '1.1.1.1, 10.0.0.2', 'X-Forwarded-Proto', 'https', 'X-Forwarded-Host', 'shop'), { scheme: 'https', client: '1.1.1.1', host: 'shop' });

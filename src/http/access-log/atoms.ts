@@ -109,6 +109,18 @@ function remembering(escape: (value: string) => string): (value: string) => stri
   };
 }
 
+/** The same for a number. */
+function rememberingNumber(of: (exchange: Exchange) => number, print: (value: number) => string): Formatter {
+  let last = NaN;
+  let text = '';
+  return (exchange) => {
+    const value = of(exchange);
+    if (value === last) return text;
+    last = value;
+    return (text = print(value));
+  };
+}
+
 /** A text, for what is always the same. */
 function atomNamed(name: AtomName, { pid, slot }: Origin, clock: LogClock): Formatter | string {
   switch (name) {
@@ -142,11 +154,11 @@ function atomNamed(name: AtomName, { pid, slot }: Origin, clock: LogClock): Form
     case 'H':
       return ({ protocol }) => protocol || '-';
     case 's':
-      return ({ status }) => String(status);
+      return rememberingNumber(({ status }) => status, String);
     case 'B':
-      return ({ bytes }) => (bytes === UNKNOWN ? '-' : String(bytes));
+      return rememberingNumber(({ bytes }) => bytes, (bytes) => (bytes === UNKNOWN ? '-' : String(bytes)));
     case 'b':
-      return ({ bytes }) => (bytes > 0 ? String(bytes) : '-');
+      return rememberingNumber(({ bytes }) => bytes, (bytes) => (bytes > 0 ? String(bytes) : '-'));
     case 'f': {
       const escaped = remembering(escapeText);
       return ({ headers: { referer } }) => (referer === undefined ? '-' : escaped(referer));
