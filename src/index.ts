@@ -59,7 +59,7 @@ export function defineConfig(config: DroverConfigExport): DroverConfigExport {
  *
  * Fulfilled when the response is out, or the client gone. Rejects, with the response untouched, when the file cannot be opened: an error of node's shape with
  * `code` ENOENT, EACCES, EISDIR; with `root` also EXDEV or ELOOP for a way out of it; and a `statusCode`, which Express, Fastify and Koa answer with: 404 where there is no such file, 403 where it
- * may not be sent, 503 for EMFILE and ENFILE, out of descriptors, which say nothing of the file.
+ * may not be sent, 400 for a NUL in the path, 503 for EMFILE and ENFILE, out of descriptors, which say nothing of the file.
  */
 export async function sendFile(request: IncomingMessage, response: ServerResponse, path: string, options?: SendFileOptions): Promise<SendFileResult> {
   try {
@@ -74,7 +74,9 @@ export async function sendFile(request: IncomingMessage, response: ServerRespons
 /** As X-Sendfile answers. */
 const STATUS_CODES: ReadonlyMap<string, number> = new Map([
   ...['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].map((code) => [code, 404] as const),
-  ...['EACCES', 'EISDIR', 'ELOOP', 'EXDEV'].map((code) => [code, 403] as const),
+  ...['EACCES', 'EISDIR', 'ELOOP', 'ENXIO', 'EXDEV'].map((code) => [code, 403] as const),
+  // A path with a NUL in it: it has come with the request.
+  ...['EINVAL', 'ERR_INVALID_ARG_VALUE'].map((code) => [code, 400] as const),
   ...['EMFILE', 'ENFILE'].map((code) => [code, 503] as const),
 ]);
 

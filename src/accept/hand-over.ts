@@ -6,8 +6,9 @@
  * request. With the three among what it is given none is added, and all connections share one map. Node 22 and later do not have this, and keep their own code.
  */
 import { channel } from 'node:diagnostics_channel';
-import { Socket, type Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { debuglog } from 'node:util';
+import { NodeSocket } from './node-socket.js';
 import { handedOver, type ConnectionHandle } from './wrap.js';
 
 /** Node's: called on the listening handle. */
@@ -17,13 +18,13 @@ export type OnConnection<Handle> = (this: Handle, errno: number, connection: Con
 type Internals = Server & { _connections: number; allowHalfOpen: boolean; pauseOnConnect: boolean; noDelay: boolean; keepAlive: boolean; keepAliveInitialDelay: number; highWaterMark: number };
 
 /** Without the options that net.Socket sets itself, whatever it is given, there is no type for `handle` either. */
-type SocketOptions = ConstructorParameters<typeof Socket>[0];
+type SocketOptions = ConstructorParameters<typeof NodeSocket>[0];
 
 const isNode20 = Number.parseInt(process.versions.node, 10) === 20;
 const debug = debuglog('net');
 const accepted = channel('net.server.socket');
 /** Not what an app may have put in their place: Node's onconnection() calls none. */
-const { setNoDelay, setKeepAlive } = Socket.prototype;
+const { setNoDelay, setKeepAlive } = NodeSocket.prototype;
 
 /** `own`: what Node has set as `onconnection`; an app may have put a wrapper around it since. */
 export function handOver<Handle>(listener: Handle & { onconnection: OnConnection<Handle> | undefined }, own: OnConnection<Handle> | undefined, server: Server, connection: ConnectionHandle): void {
@@ -36,7 +37,7 @@ export function handOver<Handle>(listener: Handle & { onconnection: OnConnection
 function accept(server: Internals, handle: ConnectionHandle): void {
   debug('onconnection');
   const { allowHalfOpen, pauseOnConnect, highWaterMark } = server;
-  const socket = new Socket({
+  const socket = new NodeSocket({
     handle,
     allowHalfOpen,
     pauseOnCreate: pauseOnConnect,

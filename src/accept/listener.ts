@@ -60,7 +60,7 @@ export class Listener {
   fchmod?: (mode: number) => number;
 
   readonly #options: ListenerOptions;
-  /** What `onconnection` was when listen() was called. */
+  /** What `onconnection` was when the server in #options called listen(). */
   #nodes: OnConnection<Listener> | undefined;
   readonly #sockets: readonly HandedSocket[];
   readonly #groups: Group[] = [];
@@ -116,7 +116,11 @@ export class Listener {
    * shall not be so only when the first of them has been through code that is still to be compiled.
    */
   listen(_backlog: number): number {
-    if (this.#state !== 'new') return 0;
+    if (this.#state !== 'new') {
+      // Another server has been given this handle, and Node says which.
+      this.#nodes = undefined;
+      return 0;
+    }
     this.#state = 'open';
     this.#isNew = true;
     this.#nodes = this.onconnection;

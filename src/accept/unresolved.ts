@@ -12,7 +12,7 @@ export function unresolved(asked: string, host: string, code: string | undefined
   return new DroverError(
     'ERR_DROVER_LISTEN',
     `cannot listen at ${asked}: the name ${host} does not resolve (${code})`,
-    'Give an address of this machine, 0.0.0.0 or [::] for all of them, or put the name into /etc/hosts.',
+    code === 'EAI_AGAIN' ? 'No name server has answered: look at /etc/resolv.conf and the network, or give an address of this machine.' : 'Give an address of this machine, 0.0.0.0 or [::] for all of them, or put the name into /etc/hosts.',
   );
 }
 

@@ -4,8 +4,8 @@
  * The constructors are internal (process.binding is deprecated and warns). A socket that starts to connect makes one before it looks at
  * the options that come with it; the options here are refused, so no system call is made.
  */
-import { Socket } from 'node:net';
 import { closeFd } from '../native.js';
+import { NodeSocket } from './node-socket.js';
 
 /** What Node's onconnection() takes for a connection. */
 export interface ConnectionHandle {
@@ -21,7 +21,7 @@ type WrapConstructor = new (type: number) => ConnectionHandle;
 const SOCKET = 0;
 
 function constructorFrom(refused: object): WrapConstructor {
-  const socket = new Socket();
+  const socket = new NodeSocket();
   try {
     socket.connect(refused as { port: number });
   } catch {

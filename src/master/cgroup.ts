@@ -177,16 +177,16 @@ export class OomLedger {
     return taken;
   }
 
-  /** How often limits have been met, nearest first: answers the first that was met lately. */
+  /** How often limits have been met, nearest first: answers the one that was met last, if that was lately; the nearest of several. */
   met(counts: ReadonlyMap<string, number>, now: number): string | undefined {
-    let nearest: string | undefined;
+    let last: { dir: string; at: number } | undefined;
     for (const [dir, count] of counts) {
       const before = this.#met.get(dir);
       const at = before === undefined ? -Infinity : count > before.count ? now : before.at;
       this.#met.set(dir, { count, at });
-      if (now - at <= CREDIT_MS) nearest ??= dir;
+      if (now - at <= CREDIT_MS && at > (last?.at ?? -Infinity)) last = { dir, at };
     }
-    return nearest;
+    return last?.dir;
   }
 
   /** Forget cgroups that no worker is in any more, nor in one below. */

@@ -14,8 +14,8 @@ import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
 
 /** An app that has been loaded. */
 export interface App {
-  /** The error for an app that listens neither by itself nor by what it exports. */
-  unusable(): DroverError;
+  /** The error for an app that listens neither by itself nor by what it exports. `lateMs`: it may yet, for something keeps it alive, but the time of --boot-timeout is over. */
+  unusable(lateMs?: number): DroverError;
   /** Why it is waited for while nothing listens: `it exports nothing to serve …`. */
   waitsFor: string;
   /** The framework's own closing, if it has one and drover made it listen. */
@@ -37,6 +37,7 @@ export interface Surroundings {
   onPlaced(): void;
 }
 
+const LATE = 'If it listens later, look for what it waits for, or raise --boot-timeout. If it does not:';
 const LISTENS_TO_NOTHING = "It is to open a server of Node's at the port and host that it is given, in the main thread. Else export that server, or a handler (req, res).";
 
 /** Rejects with what the app threw, or with a DroverError. */
@@ -53,13 +54,15 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
   let chosen: { value: unknown; called: boolean } | undefined;
   let found = `it exports ${describeExports(main)}`;
   let madeToListen = false;
-  const unusable = (): DroverError => {
+  const unusable = (lateMs?: number): DroverError => {
     const refusal = refused();
     if (refusal !== undefined) return refusal;
     const unseen = unseenListeners();
     if (unseen !== undefined) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} ${unseen}, and there is nothing else to serve: ${found}`, UNSEEN_REMEDY);
     if (madeToListen) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} has a listen(port, host) that drover called, and that listens to nothing: ${found}`, LISTENS_TO_NOTHING);
     const remedy = command === undefined ? nothingToServe(main, name, chosen?.value) : `Did you mean ${command}, the "bin" of its package.json?`;
+    // What exports something else, and says nothing of listening, is no script that takes its time.
+    if (lateMs !== undefined && (describeExports(main) === 'nothing' || mentionsListen(file))) return new DroverError('ERR_DROVER_BOOT_TIMEOUT', `app ${app} has not called listen() within ${lateMs} ms (--boot-timeout), and there is nothing else to serve: ${found}`, `${LATE} ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`);
     return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {

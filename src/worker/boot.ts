@@ -150,7 +150,7 @@ export class Boot {
   /** An app that something keeps alive may listen yet. */
   async #untilListens(app: App): Promise<void> {
     // This worker, or the master whose answer listen() waits for, may have been stopped until now.
-    const stop = this.#time.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : app.unusable()));
+    const stop = this.#time.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : app.unusable(this.#parts.init.config.bootTimeoutMs)));
     const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
     stop();
     if (!listens) throw app.unusable();

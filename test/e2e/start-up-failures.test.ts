@@ -145,15 +145,25 @@ test.serial('the inspector is no server of the app\'s', async (t) => {
   const app = join(scratch(t), 'app.cjs');
   writeFileSync(app, "console.log(`inspector at ${require('node:inspector').url()}`); setInterval(() => {}, 60_000);");
   const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', '--node-args=--inspect=0']);
-  t.deepEqual(await d.finished(), { code: 4, signal: null });
+  t.deepEqual(await d.finished(), { code: 3, signal: null });
   t.regex(d.stdout, /inspector at ws:\/\/127\.0\.0\.1:[1-9]\d+\//, 'which tells its own port');
-  t.regex(String(d.events('master.failed')[0]!['message']), /never called listen\(\), and there is nothing to serve: it exports nothing$/);
+  t.regex(String(d.events('master.failed')[0]!['message']), /app\.cjs has not called listen\(\) within 3000 ms \(--boot-timeout\), and there is nothing else to serve: it exports nothing$/);
 
   const preload = join(scratch(t), 'opens.cjs');
   writeFileSync(preload, "require('node:inspector').open(0, '127.0.0.1', false);");
   const opened = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', `--node-args=-r ${preload}`]);
-  t.deepEqual(await opened.finished(), { code: 4, signal: null });
-  t.regex(String(opened.events('master.failed')[0]!['message']), /never called listen\(\), and there is nothing to serve: it exports nothing$/);
+  t.deepEqual(await opened.finished(), { code: 3, signal: null });
+  t.regex(String(opened.events('master.failed')[0]!['message']), /app\.cjs has not called listen\(\) within 3000 ms \(--boot-timeout\), and there is nothing else to serve: it exports nothing$/);
+});
+
+test.serial('a script that would listen later than --boot-timeout lets it: it is not told to export something first', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, "setTimeout(() => require('node:http').createServer().listen(0), 60_000);");
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3']);
+  t.deepEqual(await d.finished(), { code: 3, signal: null });
+  const failed = d.events('master.failed')[0]!;
+  t.is(failed['code'], 'ERR_DROVER_BOOT_TIMEOUT');
+  t.regex(String(failed['remedy']), /^If it listens later, look for what it waits for, or raise --boot-timeout\. If it does not: export a handler/);
 });
 
 test.serial('an address in use that the app opens by itself: by whom, and what to do', async (t) => {

@@ -117,10 +117,11 @@ test('ledger: the limit that was met lately, the nearest of several', (t) => {
   t.is(met(7, 8, 100), '/a');
   t.is(met(7, 8, 200), '/a'); // met a moment before the kill was counted
   t.is(met(8, 9, 300), '/a/b');
-  t.is(met(8, 9, 301 + CREDIT_MS), undefined);
+  t.is(met(8, 10, 400), '/a', 'that of /a/b explains another death');
+  t.is(met(8, 10, 401 + CREDIT_MS), undefined);
   ledger.keep(new Set(['/a/c']));
-  t.is(met(9, 9, 50_000), undefined); // that of /a/b was forgotten
-  t.is(met(9, 10, 60_000), '/a');
+  t.is(met(9, 10, 50_000), undefined); // that of /a/b was forgotten
+  t.is(met(9, 11, 60_000), '/a');
 });
 
 test('a process is found through /proc', (t) => {

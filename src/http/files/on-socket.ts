@@ -212,7 +212,12 @@ export function account(response: HttpResponse, socket: HttpSocket, bytes: numbe
   }
 }
 
-const nodesBytesWritten = Object.getOwnPropertyDescriptor(Socket.prototype, 'bytesWritten')!.get!;
+/** Of Socket, or of what it extends where something preloaded has put a class of its own in its place. */
+function getterOf(prototype: object, name: string): () => unknown {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get ?? getterOf(Object.getPrototypeOf(prototype) as object, name);
+}
+
+const nodesBytesWritten = getterOf(Socket.prototype, 'bytesWritten');
 const BYTES_WRITTEN = {
   configurable: true,
   get(this: HttpSocket): number | undefined {

@@ -263,6 +263,32 @@ const CASES: Record<string, Case> = {
     return { answer, calls };
   },
 
+  async 'net.Socket put aside by the app'() {
+    const { Socket } = net;
+    const server = await listening(net.createServer((socket) => socket.end(String(socket instanceof Another))), 0);
+    class Another extends Socket {}
+    const client = dial(server);
+    net.Socket = Another as typeof net.Socket;
+    try {
+      return await text(client);
+    } finally {
+      net.Socket = Socket;
+      await closed(server);
+    }
+  },
+
+  async 'another server given the handle'() {
+    const [first, second] = ['first', 'second'].map((name) => net.createServer((socket) => socket.end(name))) as [net.Server, net.Server];
+    await listening(first, 0);
+    const internals = second as unknown as { _handle: unknown; _listen2(...args: unknown[]): void };
+    internals._handle = (first as unknown as typeof internals)._handle;
+    internals._listen2(null, -1, 4, 511);
+    await once(second, 'listening');
+    const answer = await exchange(first, '');
+    await closed(second);
+    return answer;
+  },
+
   async 'getConnections'() {
     const server = await listening(net.createServer(), 0);
     const counts: unknown[] = [];

@@ -65,4 +65,5 @@ test('a file that cannot be sent: an error with the status that frameworks are t
   t.is(await ask('directory'), 'EISDIR 403');
   t.is(await ask('link'), 'ELOOP 403');
   t.is(await ask('../outside'), 'EXDEV 403');
+  t.is(await ask('nul\0'), 'EINVAL 400');
 });
