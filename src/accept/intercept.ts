@@ -17,7 +17,7 @@ import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import { watchSentHandles, type SentHandles } from './sent-handles.js';
 import type { HandedSocket } from './strategy.js';
-import { watchNames, withoutName } from './unresolved.js';
+import { watchNames } from './unresolved.js';
 
 /** What the master answered: our own sockets, or why not. */
 export type ListenAnswer = { key: string; sockets: HandedSocket[] } | ListenRefusal;
@@ -29,8 +29,6 @@ export interface InterceptOptions {
   /** Our row on the board: its number, as in the init message. */
   row: number;
   slot: number;
-  /** --bind stands in for the first address that the app listens at. */
-  bindGiven?: boolean;
   /** A server is served by drover's sockets from now on; its `listening` event is still to come. */
   onListening: (server: net.Server, key: string) => void;
   /** Accepting failed: see NativeAcceptor's onError. */
@@ -115,9 +113,8 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const first = args[0] as { exclusive?: unknown; reusePort?: unknown } | null | undefined;
     if (typeof first === 'object' && first !== null && Boolean(first.exclusive) && first.reusePort !== true) exclusive.add(this);
     else exclusive.delete(this);
-    const placed = options.bindGiven === true && freeOrdinal() === 0 ? withoutName(args) : args;
-    watchName(this as unknown as net.Server, placed);
-    return nodeListen.apply(this, placed);
+    watchName(this as unknown as net.Server, args);
+    return nodeListen.apply(this, args);
   };
 
   prototype._listen2 = function _listen2(this: Internals, address, port, addressType, backlog, fd, flags): void {

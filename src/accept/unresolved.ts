@@ -27,33 +27,11 @@ export function watchNames(onFailed: (refusal: ListenRefusal) => void): (server:
     onFailed({ errno: errno!, message, ...(remedy === undefined ? {} : { remedy }) });
   }
 
-  return (server, args) => {
-    const { host, port } = placeIn(args);
-    if (!isName(host)) return;
+  return (server, [first, second]) => {
+    const { host, port } = typeof first === 'object' && first !== null ? (first as { host?: unknown; port?: unknown }) : { host: second, port: first };
+    if (typeof host !== 'string' || host === '' || isIP(host) !== 0) return;
     asked.set(server, { host, port: Number(port) });
     // A listener of this event is none that handles the error. Off first: a server may listen many times.
     (server as EventEmitter).off(errorMonitor, look).on(errorMonitor, look);
   };
-}
-
-/** The arguments of a listen() whose address --bind stands in for: a name in them is not listened at, and need not resolve. */
-export function withoutName(args: readonly unknown[]): unknown[] {
-  if (!isName(placeIn(args).host)) return [...args];
-  const [first, , ...rest] = args;
-  // All else that the app's object has, by whatever getter or prototype.
-  return isObject(first) ? [Object.create(first, { host: { value: ANY } }), ...args.slice(1)] : [first, ANY, ...rest];
-}
-
-const ANY = '0.0.0.0';
-
-function placeIn([first, second]: readonly unknown[]): { host?: unknown; port?: unknown } {
-  return isObject(first) ? first : { host: second, port: first };
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
-}
-
-function isName(host: unknown): host is string {
-  return typeof host === 'string' && host !== '' && isIP(host) === 0;
 }

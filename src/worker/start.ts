@@ -84,7 +84,6 @@ export function start(channelFd: number): void {
     boardBuffer: board.buffer,
     row,
     slot,
-    bindGiven: config.bindGiven,
     onListening: (server) => worker.onListening(server),
     onAcceptError: (errno) => worker.onAcceptError(errno, getSystemErrorName(errno)),
     onServer: (server) => worker.onServer(server),

@@ -364,14 +364,6 @@ test.serial('a script listens at a name that does not resolve: which, and what t
   }
   await fails(t, 'listen', [file, '--check-config'], patterns);
 
-  // With --bind nothing listens there.
-  for (const how of ['thrown', 'in an object'] as const) {
-    writeFileSync(file, scripts[how]);
-    const served = start(t, [file, '-b', '127.0.0.1:0']);
-    await served.ready();
-    await served.stop();
-  }
-
   // Another address of the app's own choice will do; and a name that it looks for elsewhere is its own matter.
   writeFileSync(file, `${listens}server.on('error', () => server.listen(0, '127.0.0.1')).listen(8123, 'no-such-host.invalid');`);
   const d = start(t, [file]);
