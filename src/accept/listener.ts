@@ -7,10 +7,10 @@
  * unref, getsockname (TCP only: without it address() is the path), fchmod (unix only), getAsyncId.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { chmodSync, statSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { native, closeFd, type NativeAcceptor, type ProxyHeader } from '../native.js';
 import type { BoundAddress, Unattended } from '../ipc/messages.js';
+import { chmodSocket } from './chmod-socket.js';
 import { handOver, type OnConnection } from './hand-over.js';
 import { STRATEGIES } from './strategies.js';
 import { nameByProxy } from './peer.js';
@@ -41,10 +41,6 @@ interface Group {
   acceptor: NativeAcceptor;
 }
 
-/** What fchmod(mode) of a pipe handle is given: UV_READABLE, UV_WRITABLE. */
-const PIPE_READABLE = 1;
-const PIPE_WRITABLE = 2;
-const EINVAL = -22;
 /** Ours, whatever an app puts in its place (fake timers). */
 const nextTurn = setImmediate;
 
@@ -291,17 +287,4 @@ export class Listener {
 
 function nameOf({ grant }: HandedSocket): string {
   return `${grant.bind} ${grant.slot}`;
-}
-
-/** listen({readableAll, writableAll}): adds the permissions for user, group and others, as uv_pipe_chmod does. */
-function chmodSocket(path: string, mode: number): number {
-  if (path.startsWith('@')) return 0; // an abstract name has no permissions
-  if ((mode & ~(PIPE_READABLE | PIPE_WRITABLE)) !== 0) return EINVAL;
-  const wanted = ((mode & PIPE_READABLE) !== 0 ? 0o444 : 0) | ((mode & PIPE_WRITABLE) !== 0 ? 0o222 : 0);
-  try {
-    chmodSync(path, (statSync(path).mode & 0o7777) | wanted);
-    return 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).errno ?? EINVAL;
-  }
 }

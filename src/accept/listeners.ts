@@ -1,21 +1,24 @@
 /**
- * The table of listening sockets. The master owns every one of them, for its whole life or, for an address that only the app has asked for,
+ * The listening sockets. The master owns every one of them, for its whole life or, for an address that only the app has asked for,
  * until the app has closed it in every worker; workers get duplicates. So a queue outlives the worker it belongs to.
  *
- * A listener is a key and one address, or several: those of --bind together are the listener `bind`. With a strategy of one socket per slot, each
- * address has a socket for every slot of which a worker has listened, never one for a slot that nobody has served yet:
- * what the kernel puts there would wait. The exception is the first socket of each --bind, which reserves the address and is slot 0's.
+ * What a listener is stands in listener-table.ts. With a strategy of one socket per slot, each address has a socket for every slot of which a worker has
+ * listened, never one for a slot that nobody has served yet: what the kernel puts there would wait. The exception is the first socket of each --bind,
+ * which reserves the address and is slot 0's.
  */
 import { constants } from 'node:os';
 import { DroverError } from '../errors.js';
-import { formatAddress, overlap, type ListenAddress } from '../config/address.js';
+import { formatAddress, type ListenAddress } from '../config/address.js';
 import type { AcceptStrategyName } from '../config/options.js';
 import type { BoundAddress, ListenQuestion, ListenRefusal, SocketGrant } from '../ipc/messages.js';
+import { Announcer } from './announce.js';
 import { Backlogs } from './backlogs.js';
 import { formatAsked, formatBound } from './bound.js';
 import { Coordination, type CoordinationOptions } from './coordination.js';
 import { coveredBy } from './cover.js';
-import { closeBind, keepFile, openSlot, openTcp, openUnix, type Bind } from './open.js';
+import { KeptFiles } from './kept-files.js';
+import { BIND, ListenerTable, type Listener } from './listener-table.js';
+import { closeBind, openSlot, openTcp, openUnix, type Bind } from './open.js';
 import { openBind, resolveBinds } from './open-bind.js';
 import { explain, isRefusal, refuse, toListenRefusal, type Refusal } from './refusal.js';
 import { choose, type AddressKind, type Choice } from './choose.js';
@@ -50,32 +53,13 @@ export interface Queue {
   fd: number;
 }
 
-interface Listener {
-  readonly key: string;
-  readonly binds: readonly Bind[];
-  /** Workers of which a server of the app listens here: row to slot. */
-  readonly users: Map<number, number>;
-  /** The app has closed one, and none has been opened since. A worker that dies says nothing of the kind: its successor will want the address. */
-  released: boolean;
-}
-
-const BIND = 'bind';
-
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #listeners = new Map<string, Listener>();
-  /** What workers have asked for (see nameOf) to the key they got. */
-  readonly #names = new Map<string, string>();
-  /** How many times each key has been wanted. */
-  readonly #opened = new Map<string, number>();
-  /** Key of what the first server of the app got, the first time one listened. */
-  #first: string | undefined;
+  readonly #table = new ListenerTable();
   readonly #coordination: Coordination;
   readonly #backlogs: Backlogs;
-  /** Choices of a strategy that the log has the reason of. */
-  readonly #explained = new Set<string>();
-  /** Unix addresses whose file was found missing. */
-  readonly #filesMissed = new Set<Bind>();
+  readonly #announcer: Announcer;
+  readonly #files: KeptFiles;
   /** Grants are given one after the other, so that two workers that ask for the same new address get the same sockets. */
   #lastGrant: Promise<unknown> = Promise.resolve();
 
@@ -83,6 +67,8 @@ export class Listeners {
     this.#options = options;
     this.#coordination = new Coordination(options);
     this.#backlogs = new Backlogs(options.emit);
+    this.#announcer = new Announcer(options.emit);
+    this.#files = new KeptFiles(options.emit);
   }
 
   /** Opens the addresses of --bind, all or none. `handedOver`: they are the sockets of LISTEN_FDS. Throws ERR_DROVER_LISTEN. */
@@ -103,12 +89,13 @@ export class Listeners {
       for (const bind of binds) closeBind(bind);
       throw error;
     }
-    this.#add(BIND, binds);
+    this.#table.addBinds(binds);
+    this.#announcer.listening(binds);
   }
 
   /** Shows the sockets there are, and who serves, to what steers them. For the first time that takes a millisecond, which the first worker that listens need not wait for. */
   steer(): void {
-    for (const listener of this.#listeners.values()) this.#steer(listener);
+    for (const listener of this.#table.all()) this.#steer(listener);
   }
 
   #steer({ binds, users }: Listener): void {
@@ -128,7 +115,7 @@ export class Listeners {
 
   /** A worker's app has closed the server it had at `key`. The last one closes the sockets, so that others may have the address; those of --bind stay. */
   release(key: string, row: number): void {
-    const listener = this.#listeners.get(key);
+    const listener = this.#table.get(key);
     if (listener === undefined) return;
     listener.users.delete(row);
     listener.released = true;
@@ -137,13 +124,13 @@ export class Listeners {
 
   /** What was granted has not reached the worker. */
   withdraw(key: string, row: number): void {
-    const listener = this.#listeners.get(key);
+    const listener = this.#table.get(key);
     if (listener?.users.delete(row) === true) this.#steer(listener);
   }
 
   /** A worker drains: its servers take no connections any more. */
   leave(row: number): void {
-    for (const listener of [...this.#listeners.values()]) {
+    for (const listener of this.#table.all()) {
       const left = listener.users.delete(row);
       if (!this.#closeUnused(listener) && left) this.#steer(listener);
     }
@@ -154,7 +141,7 @@ export class Listeners {
    * looks for a free port, and finds the one it wants taken by its other workers.
    */
   apart(row: number, others: readonly number[]): { address: string; other: string } | undefined {
-    const all = [...this.#listeners.values()];
+    const all = this.#table.all();
     const here = all.filter(({ users }) => users.has(row));
     const there = all.filter(({ users }) => others.some((other) => users.has(other)));
     if (here.length === 0 || there.length === 0 || here.some((listener) => there.includes(listener))) return undefined;
@@ -163,14 +150,14 @@ export class Listeners {
 
   /** Closes the addresses that only the app has asked for and where no worker listens; answers which. */
   closeUnserved(): string[] {
-    const unserved = [...this.#listeners.values()].filter(({ key, users }) => key !== BIND && users.size === 0);
+    const unserved = this.#table.all().filter(({ key, users }) => key !== BIND && users.size === 0);
     this.close(unserved.map(({ key }) => key));
     return unserved.flatMap(({ binds }) => binds.map((bind) => formatBound(bind.address)));
   }
 
   /** A worker is gone, whose row another will have. */
   forget(row: number): void {
-    for (const listener of this.#listeners.values()) if (listener.users.delete(row)) this.#steer(listener);
+    for (const listener of this.#table.all()) if (listener.users.delete(row)) this.#steer(listener);
   }
 
   /** Whether it is closed. */
@@ -186,7 +173,7 @@ export class Listeners {
    */
   siblings(slot: number, row: number, serving: readonly number[] = this.#coordination.serving): Grants {
     const grants: Grants = { sockets: [], fds: [] };
-    for (const { key, binds, users } of this.#listeners.values()) {
+    for (const { key, binds, users } of this.#table.all()) {
       if (!users.has(row)) continue;
       for (const [index, bind] of binds.entries()) {
         if (bind.strategy.sockets !== 'per-slot') continue;
@@ -198,7 +185,7 @@ export class Listeners {
 
   /** By listener: the slots that have sockets there and no worker that listens there; and the rows of the workers that do. */
   unattended(): { key: string; slots: number[]; rows: number[] }[] {
-    return [...this.#listeners.values()].map(({ key, binds, users }) => {
+    return this.#table.all().map(({ key, binds, users }) => {
       const listening = new Set(users.values());
       const slots = new Set(binds.flatMap(({ sockets }) => [...sockets.keys()]).filter((slot) => slot >= 0 && !listening.has(slot)));
       return { key, slots: [...slots].sort((a, b) => a - b), rows: [...users.keys()] };
@@ -207,7 +194,7 @@ export class Listeners {
 
   /** Where the worker of `row` listens, and nobody after it: at sockets of its slot no other of that, at those that all share nobody else. */
   notTakenOver(row: number): string[] {
-    return [...this.#listeners.values()]
+    return this.#table.all()
       .filter(({ binds, users }) => {
         const isShared = binds.every(({ strategy }) => strategy.sockets === 'shared');
         return users.has(row) && ![...users].some(([other, slot]) => other !== row && (isShared || slot === users.get(row)));
@@ -222,31 +209,30 @@ export class Listeners {
 
   /** Every listening socket there is. */
   queues(): Queue[] {
-    return [...this.#listeners.values()].flatMap(({ binds }) => binds.flatMap((bind) => [...bind.sockets].map(([slot, fd]) => ({ address: formatBound(bind.address), slot, fd }))));
+    return this.#table.all().flatMap(({ binds }) => binds.flatMap((bind) => [...bind.sockets].map(([slot, fd]) => ({ address: formatBound(bind.address), slot, fd }))));
   }
 
   /** Where drover listens, --bind first. */
   addresses(): BoundAddress[] {
-    return [...this.#listeners.values()].flatMap(({ binds }) => binds.map((bind) => bind.address));
+    return this.#table.all().flatMap(({ binds }) => binds.map((bind) => bind.address));
   }
 
   close(keys: readonly string[]): void {
     for (const key of keys) {
-      for (const bind of this.#listeners.get(key)?.binds ?? []) {
+      for (const bind of this.#table.get(key)?.binds ?? []) {
         this.#coordination.close(bind);
         closeBind(bind);
       }
-      this.#listeners.delete(key);
-      for (const [name, named] of this.#names) if (named === key) this.#names.delete(name);
+      this.#table.delete(key);
     }
   }
 
   closeAll(): void {
-    this.close([...this.#listeners.keys()]);
+    this.close(this.#table.all().map(({ key }) => key));
   }
 
   async #grant(question: ListenQuestion, slot: number, bindGiven: boolean, row: number): Promise<GrantResult> {
-    const listener = question.ordinal === 0 && bindGiven ? this.#listeners.get(BIND)! : await this.#find(question, slot);
+    const listener = question.ordinal === 0 && bindGiven ? this.#table.get(BIND)! : await this.#find(question, slot);
     if (isRefusal(listener)) return toListenRefusal(formatAsked(question), listener, question.ordinal);
     // Two servers of one process at one address: what the kernel would say if the sockets were their own.
     if (listener.users.has(row)) return toListenRefusal(formatAsked(question), refuse(-constants.errno.EADDRINUSE, 'another server of the app listens there'), question.ordinal);
@@ -262,86 +248,34 @@ export class Listeners {
         }
         this.#coordination.conduct(bind);
       }
-      this.#keepFile(bind);
+      this.#files.keep(bind);
       addTo(grants, listener.key, index, bind, owner);
     }
     listener.users.set(row, slot);
     listener.released = false;
     this.#steer(listener);
-    if (question.ordinal === 0 && question.path === null && !this.#listeners.has(this.#first ?? '')) this.#first = listener.key;
+    this.#table.granted(question, listener);
     return { key: listener.key, ...grants };
   }
 
   /** The listener that serves what a worker asks for; opened if it is not yet. */
   async #find(question: ListenQuestion, slot: number): Promise<Listener | Refusal> {
-    const name = nameOf(question);
-    const known = this.#listeners.get(this.#names.get(name) ?? '') ?? this.#boundAt(question) ?? this.#insteadOfAny(question);
-    if (known !== undefined) {
-      this.#names.set(name, known.key);
-      return known;
-    }
+    const known = this.#table.serving(question);
+    if (known !== undefined) return known;
     const backlog = this.#backlogs.cut(question.backlog > 0 ? question.backlog : this.#options.backlog);
     const { address: host, port, ipv6Only, path } = question;
     const bind =
       path === null
         ? openTcp({ host, port, ipv6Only }, backlog, this.#choose('tcp'), slot)
         : await openUnix(path, backlog, this.#options.umask, this.#choose('unix'));
-    if (isRefusal(bind)) return this.#heldByUs(question, bind);
+    if (isRefusal(bind)) return this.#table.explainByOurs(question, bind);
     const errno = this.#coordination.conduct(bind);
     if (errno < 0) {
       closeBind(bind);
       return explain(errno, bind.address);
     }
-    const listener = this.#add(this.#freshKey(port === 0 && path === null ? name : keyOf(bind.address)), [bind]);
-    this.#names.set(name, listener.key);
-    return listener;
-  }
-
-  /**
-   * A program that looks for a free port at several addresses (get-port) finds in each worker that those before it have the port. What is refused for that is
-   * explained by it.
-   */
-  #heldByUs({ address, port, path, ipv6Only }: ListenQuestion, refusal: Refusal): Refusal {
-    if (path !== null || refusal.errno !== -constants.errno.EADDRINUSE) return refusal;
-    const asked: ListenAddress = { kind: 'tcp', host: address ?? '::', port };
-    const bounds = [...this.#listeners.values()].flatMap(({ key, binds }) => binds.map((bind) => ({ ...bind.address, isGiven: key === BIND })));
-    const ours = bounds.find((bound) => bound.family !== 'unix' && (bound.family === 'IPv6' || !ipv6Only) && overlap(asked, { kind: 'tcp', host: bound.address, port: bound.port }) !== undefined);
-    if (ours === undefined) return refusal;
-    return {
-      ...refusal,
-      reason: `the app listens at ${formatBound(ours)} already, in this worker or in another`,
-      remedy: ours.isGiven
-        ? 'That is an address of --bind, which the first server of the app is served at: give this one another.'
-        : 'An app that looks for a free port finds it taken by its other workers: give it its address with --bind.',
-    };
-  }
-
-  /** A key is never used again: a message about sockets that were closed may still be on its way when the address is opened anew. */
-  #freshKey(wanted: string): string {
-    const times = (this.#opened.get(wanted) ?? 0) + 1;
-    this.#opened.set(wanted, times);
-    return times === 1 ? wanted : `${wanted} (${times})`;
-  }
-
-  /**
-   * A listener that is bound at just the address asked for, under another name: a port that listen(0) got and the app then asks for by its
-   * number; `::` for null.
-   */
-  #boundAt(question: ListenQuestion): Listener | undefined {
-    if (question.path === null && question.port === 0) return undefined;
-    const wanted = formatAsked(question);
-    for (const listener of this.#listeners.values()) {
-      if (listener.key !== BIND && formatBound(listener.binds[0]!.address) === wanted) return listener;
-    }
-    return undefined;
-  }
-
-  /**
-   * A program that finds its port taken and takes any (`serve` does) has found it taken by itself in another worker: as the first server
-   * of its process it gets what the first server of that worker got.
-   */
-  #insteadOfAny({ first, port, path }: ListenQuestion): Listener | undefined {
-    return first && port === 0 && path === null ? this.#listeners.get(this.#first ?? '') : undefined;
+    this.#announcer.listening([bind]);
+    return this.#table.addFor(question, bind);
   }
 
   #openBind(address: ListenAddress, text: string, handedOver: boolean): Promise<Bind> {
@@ -352,51 +286,9 @@ export class Listeners {
   #choose(kind: AddressKind): Choice {
     return choose(this.#options.strategy, kind, this.#options.exclusiveWorks ?? 0);
   }
-
-  /**
-   * Programs remove a unix socket's file before they listen there, so as not to stumble over one that a crash has left. In the second worker that is the file of
-   * the master's socket.
-   */
-  #keepFile(bind: Bind): void {
-    const kept = keepFile(bind);
-    if (kept === 'there' || this.#filesMissed.has(bind)) return;
-    this.#filesMissed.add(bind);
-    const address = formatBound(bind.address);
-    if (kept === 'restored') this.#options.emit('listen.file-restored', { address });
-    else this.#options.emit('listen.file-lost', { address, reason: kept.reason });
-  }
-
-  #add(key: string, binds: readonly Bind[]): Listener {
-    const listener = { key, binds, users: new Map<number, number>(), released: false };
-    this.#listeners.set(key, listener);
-    for (const { address: bound, strategy, reason, backlog } of binds) {
-      const address = formatBound(bound);
-      this.#options.emit('master.listening', { address, strategy: strategy.name, backlog });
-      this.#explain(address, strategy.name, reason);
-    }
-    return listener;
-  }
-
-  /** Once: some programs listen at a new port for each session, for the same reason each time. The strategy of each address is in `master.listening`. */
-  #explain(address: string, strategy: string, reason: string | undefined): void {
-    const choice = `${strategy}: ${reason}`;
-    if (reason === undefined || this.#explained.has(choice)) return;
-    this.#explained.add(choice);
-    this.#options.emit('listen.strategy', { address, strategy, reason });
-  }
 }
 
 function addTo(grants: Grants, key: string, index: number, bind: Bind, slot: number): void {
   grants.sockets.push({ key, bind: index, slot, address: bind.address, strategy: bind.strategy.name });
   grants.fds.push(bind.sockets.get(slot)!);
-}
-
-/** What a worker asks for, so that the same listen() in another worker, or after a reload, gets the same sockets. */
-function nameOf({ ordinal, address, port, path, ipv6Only }: ListenQuestion): string {
-  if (path !== null) return `unix:${path}`;
-  return `tcp:${address ?? '*'}:${port === 0 ? `0#${ordinal}` : port}${ipv6Only ? ':ipv6only' : ''}`;
-}
-
-function keyOf(address: BoundAddress): string {
-  return address.family === 'unix' ? formatBound(address) : `tcp:${formatBound(address)}`;
 }

@@ -5,47 +5,18 @@
  * a drain asks.
  */
 import { EventEmitter } from 'node:events';
-import type { Server as HttpServer, ServerResponse } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Board } from '../ipc/board.js';
-import { native } from '../native.js';
 import type { Admission } from './admission.js';
-import { endWhenBroken } from './http2/broken-session.js';
-
-/** A socket as node:http keeps it: `parser` while it speaks HTTP/1 (null after an upgrade), `_httpMessage` while a response is due. */
-type HttpSocket = Socket & { parser?: object | null; _httpMessage?: ServerResponse | null; _parent?: Socket; server?: Server };
+import { acceptedOf, isHttp, type Connection, type HttpSocket } from './connection.js';
+import { endIfReset, endWhenBroken } from './http2/broken-session.js';
+import { endSession, endSilent, type Patience } from './overdue.js';
+import { SentAway } from './sent-away.js';
 
 interface CountedSocket extends HttpSocket {
   [kConnection]?: Connection;
-}
-
-interface Connection {
-  server: Server;
-  readonly accepted: CountedSocket;
-  /** performance.now() when it was accepted; 0 when that was before the drain began. */
-  readonly came: number;
-  /** What HTTP speaks over: the accepted socket, or the TLS socket on it once the handshake is done. */
-  socket: HttpSocket;
-  session: ServerHttp2Session | null;
-  /** HTTP/2 streams open now, and performance.now() when the last one closed. */
-  streams: number;
-  quietSince: number;
-  /** Its place among the open ones. */
-  at: number;
-}
-
-/** What net.Server keeps of a process that it has sent connections to. */
-interface SentList {
-  readonly key: string;
-  readonly child: { readonly connected: boolean } & Pick<EventEmitter, 'once' | 'off'>;
-  _request(message: object, answer: string, swallowErrors: boolean, callback: (error: Error | null, answered?: { count: number }) => void): void;
-}
-
-/** In ms of performance.now(). */
-interface Patience {
-  since: number;
-  ms: number;
 }
 
 const { on } = EventEmitter.prototype;
@@ -55,6 +26,7 @@ const kConnection = Symbol('drover.connection');
 export class Connections {
   /** Called whenever a connection has closed. */
   onClose: () => void = () => {};
+  readonly sentAway = new SentAway();
 
   /**
    * The first `#count` are the open ones, the rest is undefined. Never shrinks, and is no Map, which makes itself anew every so many changes: from a table that is
@@ -64,9 +36,6 @@ export class Connections {
   readonly #connections: (Connection | undefined)[] = [];
   #count = 0;
   #closing = false;
-  /** Servers of which the app has sent connections to processes of its own, and how many. */
-  readonly #sentFrom = new Set<Server>();
-  #sentAway = 0;
   /** performance.now() when a drain last saw a response due. */
   #answering = -Infinity;
   /** Accepted and open, but not yet handed to a server: their PROXY header has not come. */
@@ -142,36 +111,8 @@ export class Connections {
     if (connection === undefined) return;
     delete socket[kConnection];
     // Node keeps count at the one that has accepted it.
-    this.#sentFrom.add(socket.server ?? connection.server);
-    this.#sentAway++;
+    this.sentAway.add(socket.server ?? connection.server);
     this.#closed(connection);
-  }
-
-  /** How many were sent so far. */
-  get sentAway(): number {
-    return this.#sentAway;
-  }
-
-  /** Whether one of those is open where it went: Node asks the processes that have them. */
-  async areAway(): Promise<boolean> {
-    const lists = [...this.#sentFrom].flatMap((server) => (server as unknown as { _workers?: SentList[] })._workers ?? []);
-    // Each by itself: of server.getConnections() the first error is the answer, and a socket that was sent and then destroyed counts as one less.
-    const counts = lists.map(
-      (list) =>
-        new Promise<number>((resolve) => {
-          // One that has lost its channel already does not end with this process.
-          if (!list.child.connected) return resolve(0);
-          const onExit = (): void => resolve(0);
-          // Killed before it has taken a connection, it never says `disconnect`, which Node waits for: Node keeps that until what it has still to send is sent.
-          list.child.once('exit', onExit);
-          // An error: it has gone meanwhile. As its getConnections() asks, but that makes of a question which cannot be sent any more an uncaught exception.
-          list._request({ cmd: 'NODE_SOCKET_GET_COUNT', key: list.key }, 'NODE_SOCKET_COUNT', true, (_, answered) => {
-            list.child.off('exit', onExit);
-            resolve(answered?.count ?? 0);
-          });
-        }),
-    );
-    return (await Promise.all(counts)).some((count) => count > 0);
   }
 
   /** A TLS socket whose handshake is done speaks over an accepted one. */
@@ -276,56 +217,4 @@ export class Connections {
   #publish(): void {
     this.#cell[0][this.#cell[1]] = this.open;
   }
-}
-
-/** The accepted socket under a TLS socket; any other is it itself. */
-export function acceptedOf(socket: Socket): Socket {
-  return (socket as HttpSocket)._parent ?? socket;
-}
-
-const ENOTCONN = -107;
-
-/**
- * Of a connection that is reset just as its handshake ends, as health checks do it, node hears nothing once a session of HTTP/2 has taken the socket (seen on Node 20): it would stay open for ever, and
- * the drain wait for it. The kernel knows.
- */
-function endIfReset(socket: HttpSocket, accepted: HttpSocket & { _handle?: { fd: number } | null }): void {
-  const { fd = -1 } = accepted._handle ?? {};
-  if (fd >= 0 && native.peerAddress(fd) === ENOTCONN) socket.destroy();
-}
-
-const DEFAULT_KEEP_ALIVE_MS = 5_000;
-/** A session is told to go away when no stream has been open for this long… */
-const QUIET_MS = 1_000;
-/** …or after this long anyhow; its streams then finish in the rest of the grace. */
-const BUSY_MS = 5_000;
-
-/**
- * A connection on which nothing has come yet gets the time an idle one is kept, from the begin of the drain or from its own. Node would wait a
- * minute for its first request (headersTimeout).
- */
-function endSilent({ server, came, socket }: Connection, since: number, now: number, patience: Patience | undefined): void {
-  if (socket.bytesRead > 0 || !isHttp(server)) return;
-  const keepMs = (server as Partial<HttpServer>).keepAliveTimeout || DEFAULT_KEEP_ALIVE_MS;
-  if (now - Math.max(came, since) >= keepMs || (patience !== undefined && now - Math.max(came, patience.since) >= patience.ms)) socket.destroy();
-}
-
-/**
- * GOAWAY names the last stream seen: a request that crosses it on the way is refused, which the client may safely send again, but not every
- * client does. So it waits for a quiet moment. (The GOAWAY that refuses nothing, RFC 9113 6.8, cannot be had: nghttp2 ignores new streams after
- * any GOAWAY but its own shutdown notice, which node does not offer; and written to the socket as bytes it trips an assertion of node's when the
- * write does not finish at once.)
- */
-function endSession({ session, streams, quietSince }: Connection, since: number, now: number): void {
-  if (session === null || session.closed || session.destroyed) return;
-  if ((streams === 0 && now - Math.max(quietSince, since) >= QUIET_MS) || now - since >= BUSY_MS) session.close();
-}
-
-/** HTTP/1 servers have a keepAliveTimeout; http2 exports no class to test for. */
-function isHttp(server: Server): boolean {
-  return (
-    (server as Partial<HttpServer>).keepAliveTimeout !== undefined ||
-    server.constructor.name === 'Http2Server' ||
-    server.constructor.name === 'Http2SecureServer'
-  );
 }

@@ -10,7 +10,7 @@
 import type { Socket } from 'node:net';
 import { native } from '../native.js';
 import { RateLimit } from '../log/rate-limit.js';
-import { acceptedOf } from './connections.js';
+import { acceptedOf } from './connection.js';
 import { bytesPastNode } from './files/on-socket.js';
 import type { OpenStreams, Policy, PolicyContext } from './policy.js';
 

@@ -55,10 +55,10 @@ export function startDrain({ connections, graceMs, alone, ownServers, closeOwn, 
   const finishUnlessAway = async (): Promise<void> => {
     if (asking) return;
     asking = true;
-    const { sentAway } = connections;
-    const away = await connections.areAway();
+    const { count } = connections.sentAway;
+    const away = await connections.sentAway.areOpen();
     asking = false;
-    if (!away && connections.open === 0 && connections.sentAway === sentAway) finish();
+    if (!away && connections.open === 0 && connections.sentAway.count === count) finish();
   };
   const look = (): void => {
     if (done) return;
@@ -67,7 +67,7 @@ export function startDrain({ connections, graceMs, alone, ownServers, closeOwn, 
       closeOwn();
     }
     if (connections.open === 0) {
-      if (connections.sentAway === 0 || isLate()) return finish();
+      if (connections.sentAway.count === 0 || isLate()) return finish();
       // The app is told to end when nothing is away any more: it might end the processes that answer.
       void finishUnlessAway();
     } else if (!toldApp && appEnds() && (connections.foreign === connections.open || isLate())) {

@@ -74,12 +74,12 @@ test('a process that has a connection and has ended, unnoticed so far, is no exc
   child.send('take', socket);
   connections.sent(socket);
   await once(child, 'message');
-  t.true(await connections.areAway());
+  t.true(await connections.sentAway.areOpen());
   child.kill('SIGKILL');
   // No turn of the loop passes meanwhile.
   while (!/^State:\tZ/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8'))) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
   t.true(child.connected);
-  t.false(await connections.areAway());
+  t.false(await connections.sentAway.areOpen());
 });
 
 test('connections that were sent away: of a process that is killed before it has taken one, no answer is waited for', async (t) => {
@@ -98,7 +98,7 @@ test('connections that were sent away: of a process that is killed before it has
   child.kill('SIGSTOP');
   child.send('take', socket);
   connections.sent(socket);
-  const away = connections.areAway();
+  const away = connections.sentAway.areOpen();
   child.kill('SIGKILL');
   t.false(await away);
 });

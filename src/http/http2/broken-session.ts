@@ -8,6 +8,7 @@
  */
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
+import { native } from '../../native.js';
 
 /** What node:http2 has inside. */
 interface SessionHandle {
@@ -36,4 +37,15 @@ export function endWhenBroken(session: ServerHttp2Session, socket: Socket): void
     });
   };
   handle.setGracefulClose();
+}
+
+const ENOTCONN = -107;
+
+/**
+ * Of a connection that is reset just as its handshake ends, as health checks do it, node hears nothing once a session of HTTP/2 has taken the socket (seen on Node 20): it would stay open for ever, and
+ * the drain wait for it. The kernel knows.
+ */
+export function endIfReset(socket: Socket, accepted: Socket & { _handle?: { fd: number } | null }): void {
+  const { fd = -1 } = accepted._handle ?? {};
+  if (fd >= 0 && native.peerAddress(fd) === ENOTCONN) socket.destroy();
 }
