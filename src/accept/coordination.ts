@@ -7,7 +7,7 @@ import type { EventName } from '../log/events.js';
 import type { NativeConductor } from '../native.js';
 import { formatBound } from './bound.js';
 import type { Bind } from './open.js';
-import type { SteeringChoice } from './steering/choose.js';
+import { explainSteering, type SteeringChoice } from './steering/choose.js';
 import { steerByHash } from './steering/hash.js';
 import type { Steering } from './steering/steering.js';
 
@@ -94,7 +94,7 @@ export class Coordination {
     }
     const errno = this.#addTo(steered, bind, listening);
     if (errno >= 0) return;
-    this.#steerFailed(bind, errno);
+    this.#steerFailed(bind, steered.steering.name, errno);
     if (steered.steering.name === 'hash') return;
     // A socket that is missing in the group would make it count wrongly.
     steered.steering.close();
@@ -113,18 +113,20 @@ export class Coordination {
   }
 
   #openSteering(bind: Bind): Steering {
+    const choice = this.#options.steering;
+    if (choice === undefined) return steerByHash();
     try {
-      return this.#options.steering?.open() ?? steerByHash();
+      return choice.open();
     } catch (error) {
       const { errno } = error as NodeJS.ErrnoException;
       if (errno === undefined) throw error;
-      this.#steerFailed(bind, errno);
+      this.#steerFailed(bind, choice.name, errno);
       return steerByHash();
     }
   }
 
-  #steerFailed(bind: Bind, errno: number): void {
-    this.#options.emit('listen.steer-failed', { address: formatBound(bind.address), error: getSystemErrorName(errno) });
+  #steerFailed(bind: Bind, steering: Steering['name'], errno: number): void {
+    this.#options.emit('listen.steer-failed', { address: formatBound(bind.address), ...explainSteering(steering, errno) });
   }
 
   /** The conductor lets go of a bind's sockets as that is closed. */

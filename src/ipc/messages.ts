@@ -101,10 +101,10 @@ export type MasterMessage =
   /** 48 bytes each, in base64. Tickets are sealed with the first, and opened with any. */
   | { type: 'ticket-keys'; keys: string[] };
 
-/** What a worker that boots is at: `doing` for people, `loading /app/server.js`; `of`: whose doing it is. */
+/** What a worker that boots is at: `doing` for people, `loading /app/server.js`; `of`: whose doing it is, `stop` of who has stopped its process, which the master alone can tell. */
 export interface BootStep {
   doing: string;
-  of: 'start' | 'config' | 'app';
+  of: 'start' | 'config' | 'app' | 'stop';
 }
 
 export type WorkerMessage =

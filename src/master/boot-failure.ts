@@ -1,5 +1,6 @@
 /** What a boot that failed ends drover with, when it is the first: the error for people. Policy. */
 import { DroverError, ERRORS, type ErrorCode } from '../errors.js';
+import type { Death, DeathKind } from './death.js';
 import { LATE_REMEDIES, NOT_BEGUN } from './late-boot.js';
 import type { SpawnFailure } from './spawn-failure.js';
 import type { WorkerHandle } from './worker-handle.js';
@@ -11,8 +12,15 @@ export function bootErrorCode(worker: Pick<WorkerHandle, 'killed' | 'bootFailed'
   return worker.bootFailed === undefined && worker.killed?.reason === 'boot-timeout' ? 'ERR_DROVER_BOOT_TIMEOUT' : 'ERR_DROVER_WORKER_EXITED';
 }
 
-/** `cause`: as death.ts tells it. */
-export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'bootStep' | 'loaded' | 'spawnFailure'>, cause: string): DroverError {
+/** What to do where the worker has not said itself why it could not boot. */
+const REMEDIES: Partial<Record<DeathKind, string>> = {
+  'out-of-memory': 'Give it more memory, run fewer workers (--workers), or look for what takes so much while the app loads.',
+  'heap-limit': 'Raise it (--node-args --max-old-space-size=MIB), or look for what takes so much while the app loads.',
+};
+const REMEDY = 'See what it wrote to standard error, or run it with plain node.';
+
+/** `death`: as death.ts tells it. */
+export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' | 'bootStep' | 'loaded' | 'spawnFailure'>, { kind, cause }: Pick<Death, 'kind' | 'cause'>): DroverError {
   const code = bootErrorCode(worker);
   const { config, sources } = worker.loaded;
   if (worker.bootFailed !== undefined) return new DroverError(code, worker.bootFailed.message, worker.bootFailed.remedy, worker.bootFailed.stack);
@@ -24,7 +32,7 @@ export function bootFailure(worker: Pick<WorkerHandle, 'killed' | 'bootFailed' |
     const { doing, of } = worker.bootStep ?? NOT_BEGUN;
     return new DroverError(code, `app ${config.app} was not ready within ${config.bootTimeoutMs} ms (--boot-timeout, ${sources.bootTimeout.where}): its worker was still ${doing}`, LATE_REMEDIES[of]);
   }
-  return new DroverError(code, `app ${config.app} could not boot: ${cause}`, 'See what it wrote to standard error, or run it with plain node.');
+  return new DroverError(code, `app ${config.app} could not boot: ${cause}`, REMEDIES[kind] ?? REMEDY);
 }
 
 /**

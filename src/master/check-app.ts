@@ -11,6 +11,8 @@ import { closeFd, native } from '../native.js';
 import { bootFailure } from './boot-failure.js';
 import { explainDeath } from './death.js';
 import { killLate } from './late-boot.js';
+import { MemoryKills } from './memory-kills.js';
+import { Reports } from './report.js';
 import { TicketKeys } from './ticket-keys.js';
 import { WorkerHandle } from './worker-handle.js';
 
@@ -24,6 +26,8 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
   if (kernelReadable === 0 && (acceptStrategy === 'auto' || acceptStrategy === 'reuseport') && (steer === 'auto' || steer === 'least')) native.withholdBpf();
   let timer: NodeJS.Timeout | undefined;
   let isReady = false;
+  const memory = new MemoryKills();
+  const reports = new Reports();
 
   const stop = (): void => {
     worker.quit('the check is done', performance.now());
@@ -34,7 +38,7 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       worker.spawn(
-        { loaded, reportFd: undefined, reportDir: null, boardFd, inflightFd, heartbeat: undefined, ticketKeys: new TicketKeys().keys, compiledCode: undefined, wake: undefined },
+        { loaded, reportFd: reports.open(), reportDir: reports.dir, boardFd, inflightFd, heartbeat: undefined, ticketKeys: new TicketKeys().keys, compiledCode: undefined, wake: undefined },
         {
           message(_, message) {
             switch (message.type) {
@@ -59,18 +63,21 @@ export async function checkApp(loaded: LoadedConfig): Promise<void> {
           exit(_, code, signal) {
             if (isReady) return resolve();
             const { bootFailed, killed, fatal, spawnFailure } = worker;
-            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, begun: board.hasBegun(worker.row), nodeArgs: loaded.config.nodeArgs, nodeOptions: worker.nodeOptions, bootFailed, fatal, heap: undefined, cgroup: undefined });
-            reject(bootFailure(worker, death.cause));
+            const death = explainDeath({ code, signal, phase: 'starting', asked: false, killed, spawnFailure, begun: board.hasBegun(worker.row), nodeArgs: loaded.config.nodeArgs, nodeOptions: worker.nodeOptions, bootFailed, fatal, heap: reports.take(worker.pid, worker.reportFd), cgroup: memory.evidence(worker, signal, performance.now()) });
+            reject(bootFailure(worker, death));
           },
         },
         performance.now(),
       );
+      memory.locate(worker, performance.now());
       timer = setTimeout(() => killLate(worker, board.hasBegun(worker.row)), bootTimeoutMs);
     });
   } finally {
     clearTimeout(timer);
     closeFd(boardFd);
     closeFd(inflightFd);
+    if (worker.reportFd !== undefined) closeFd(worker.reportFd);
+    reports.close();
   }
 }
 

@@ -9,7 +9,7 @@ import type { CallHook, Context } from './context.js';
 import { prolong } from './deadline.js';
 import { killLate } from './late-boot.js';
 import type { Pool } from './pool.js';
-import { processState, stackOf, type Stack } from './stack.js';
+import { isStopped, stackOf, type Stack } from './stack.js';
 import { periodMs, Watchdog } from './watchdog.js';
 import { ABORT_MS, QUIT_MS, type WorkerHandle } from './worker-handle.js';
 
@@ -89,7 +89,7 @@ export class Guard {
 
   /** It can neither serve nor go, and from nothing else in the log would one see why. */
   #tellIfStopped(worker: WorkerHandle): void {
-    const stopped = worker.pid !== 0 && processState(worker.pid) === 'T';
+    const stopped = worker.pid !== 0 && isStopped(worker.pid);
     if (stopped && !worker.stopped) this.#context.log.emit('worker.stopped', { slot: worker.slot, worker: worker.pid });
     worker.stopped = stopped;
   }
@@ -123,7 +123,8 @@ export class Guard {
   }
 
   #nextLook(): number {
-    const periods = [...this.#pool.workers].filter((worker) => worker.readyAt !== undefined && !worker.interrogated).map((worker) => periodMs(worker.loaded.config.timeoutMs));
+    // Those that boot too: they may be stopped.
+    const periods = [...this.#pool.workers].filter((worker) => worker.pid !== 0 && !worker.interrogated).map((worker) => periodMs(worker.loaded.config.timeoutMs));
     return periods.length === 0 ? Infinity : this.#lookedAt + Math.min(...periods);
   }
 

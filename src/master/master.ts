@@ -322,7 +322,7 @@ export class Master {
 
   /** The first workers cannot boot: there is nothing to go on with. */
   #fail(worker: WorkerHandle, death: Buried, now: number): void {
-    const failure = bootFailure(worker, death.cause);
+    const failure = bootFailure(worker, death);
     // Why, master.failed tells, or the text for a person: once.
     this.#stop(true, `worker ${worker.slot} could not boot`, now, failure);
   }

@@ -8,9 +8,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { inflightFields } from '../ipc/inflight.js';
 import { native } from '../native.js';
 import { bootErrorCode, bootFailure } from './boot-failure.js';
-import { Cgroups, limitAt, limitsMet, memoryLimit, oomKills, OomLedger, type MemoryCgroup, type MemoryLimit } from './cgroup.js';
 import type { Context } from './context.js';
 import { explainDeath, type Death, type Evidence } from './death.js';
+import { MemoryKills } from './memory-kills.js';
 import type { Pool } from './pool.js';
 import type { WorkerHandle } from './worker-handle.js';
 
@@ -27,8 +27,7 @@ export const ADOPTED_MS = 200;
 export class Reaper {
   readonly #context: Context;
   readonly #pool: Pool;
-  readonly #cgroups = new Cgroups();
-  readonly #ledger = new OomLedger();
+  readonly #memory = new MemoryKills();
   #zombies = new Set<number>();
 
   constructor(context: Context, pool: Pool) {
@@ -36,25 +35,13 @@ export class Reaper {
     this.#pool = pool;
   }
 
-  /** Remember where a worker's memory is charged, and how often the kernel has killed there: when it is dead it is too late to ask. */
+  /** See MemoryKills. */
   locate(worker: WorkerHandle, now: number): void {
-    const cgroup = this.#cgroups.of(worker.pid);
-    if (cgroup === undefined) return;
-    worker.cgroup = cgroup;
-    this.#count(worker, now);
+    this.#memory.locate(worker, now);
   }
 
   locateAll(now: number): void {
-    for (const worker of this.#pool.workers) if (worker.pid !== 0) this.locate(worker, now);
-    this.#ledger.keep(new Set([...this.#pool.workers].flatMap((worker) => worker.cgroup?.dir ?? [])));
-  }
-
-  #count({ cgroup }: WorkerHandle, now: number): boolean {
-    const kills = cgroup === undefined ? undefined : oomKills(cgroup);
-    if (cgroup === undefined || kills === undefined) return false;
-    this.#ledger.note(cgroup.dir, kills, now);
-    this.#ledger.met(limitsMet(cgroup), now);
-    return true;
+    this.#memory.locateAll(this.#pool.workers, now);
   }
 
   /** A worker's process has ended: explain it, log it, free its row. */
@@ -73,7 +60,7 @@ export class Reaper {
       bootFailed: worker.bootFailed,
       fatal: worker.fatal,
       heap: worker.pid === 0 ? undefined : this.#context.reports.take(worker.pid, worker.reportFd),
-      cgroup: this.#memoryEvidence(worker, exit, now),
+      cgroup: this.#memory.evidence(worker, exit.signal, now),
     });
     const fields = {
       slot: worker.slot,
@@ -88,24 +75,9 @@ export class Reaper {
     };
     if (death.expected) this.#context.log.emit('worker.exited', fields);
     else if (phase !== 'starting') this.#context.log.emit('worker.died', fields);
-    else if (this.#pool.started || worker.generation > this.#pool.generation) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, ...whyNoBoot(worker, death.cause) });
+    else if (this.#pool.started || worker.generation > this.#pool.generation) this.#context.log.emit('worker.boot-failed', { ...fields, code: bootErrorCode(worker), exitCode: exit.code, ...whyNoBoot(worker, death) });
     this.#pool.remove(worker);
     return { ...death, phase };
-  }
-
-  #memoryEvidence(worker: WorkerHandle, exit: Exit, now: number): Evidence['cgroup'] {
-    if (exit.signal !== 'SIGKILL' || worker.cgroup === undefined || !this.#count(worker, now)) return undefined;
-    const oomKilled = worker.killed === undefined && this.#ledger.take(worker.cgroup.dir, now);
-    return { dir: worker.cgroup.dir, oomKilled, limit: oomKilled ? this.#limitOf(worker.cgroup, now) : undefined };
-  }
-
-  /** The limit that the kernel has killed for: the one that was met, where that is counted. Undefined: none that is in sight. */
-  #limitOf(cgroup: MemoryCgroup, now: number): MemoryLimit | undefined {
-    const counts = limitsMet(cgroup);
-    if (counts.size === 0) return memoryLimit(cgroup);
-    const dir = this.#ledger.met(counts, now);
-    const bytes = dir === undefined ? undefined : limitAt(cgroup.version, dir);
-    return dir === undefined || bytes === undefined ? undefined : { dir, bytes };
   }
 
   /** Reap the zombies that were there ADOPTED_MS ago too. Answers whether to look again after that time. */
@@ -123,10 +95,11 @@ export class Reaper {
 }
 
 /** The remedy is what a first start would end with. That of a process that cannot be started is a part of the sentence. */
-function whyNoBoot(worker: WorkerHandle, cause: string): { message: string; remedy?: string } {
-  const { remedy } = worker.spawnFailure ?? bootFailure(worker, cause);
-  if (remedy === undefined) return { message: cause };
-  return worker.spawnFailure === undefined ? { message: cause, remedy } : { message: `${cause}: ${remedy}` };
+function whyNoBoot(worker: WorkerHandle, death: Death): { message: string; remedy?: string } {
+  const { remedy } = worker.spawnFailure ?? bootFailure(worker, death);
+  const { cause: message } = death;
+  if (remedy === undefined) return { message };
+  return worker.spawnFailure === undefined ? { message, remedy } : { message: `${message}: ${remedy}` };
 }
 
 /** Our children that are zombies. */

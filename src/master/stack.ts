@@ -96,6 +96,11 @@ export function processState(pid: number): string | undefined {
   }
 }
 
+/** By a signal, not by a debugger. */
+export function isStopped(pid: number): boolean {
+  return processState(pid) === 'T';
+}
+
 /** Where the main thread is, as far as /proc tells us. */
 function nativePlace(pid: number): string {
   const read = (name: string): string => {

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -153,6 +153,20 @@ test.serial('V8’s heap limit, where no file can be written', async (t) => {
   t.is((await d.event('worker.died'))['kind'], 'heap-limit');
 });
 
+test.serial('V8’s heap limit while the app loads: also --check-config says so', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, 'const held = [];\nfor (;;) held.push({ at: held.length, more: [1, 2, 3] });');
+  const all = [app, '-w', '1', '-b', '127.0.0.1:0', '--node-args', '--max-old-space-size=40'];
+  const d = start(t, all);
+  t.is((await d.finished()).code, 3);
+  const failed = d.events('master.failed')[0]!;
+  t.regex(failed.msg, /could not boot: V8's heap limit of \d+ MiB was reached/);
+  t.regex(String(failed['remedy']), /--node-args --max-old-space-size/);
+  const check = start(t, [...all, '--check-config']);
+  t.is((await check.finished()).code, 3);
+  t.true(check.text.includes(`drover: ${failed.msg}\n  ${String(failed['remedy'])}\n`), check.text);
+});
+
 (IS_ROOT ? test.serial : test.serial.skip)('V8’s heap limit, without /proc', async (t) => {
   const dir = scratch(t);
   const withoutProc = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'];
@@ -194,6 +208,28 @@ for (const version of ['v1', 'v2'] as const) {
     process.kill(worker!, 'SIGKILL');
     t.is((await d.event('worker.died', { worker }))['kind'], 'signal');
     await d.stop();
+  });
+}
+
+for (const version of ['v1', 'v2'] as const) {
+  test.serial(`out of memory in a cgroup while the app loads, ${version}: also --check-config says so, with the limit`, async (t) => {
+    const cgroup = IS_ROOT ? memoryCgroup(t, version, 200 << 20) : undefined;
+    if (cgroup === undefined) {
+      t.log(`no cgroup ${version} with a memory controller that we may make a group in: not run`);
+      t.pass();
+      return;
+    }
+    const app = join(scratch(t), 'app.cjs');
+    writeFileSync(app, 'const held = [];\nfor (;;) held.push(Buffer.alloc(8 << 20, 1));');
+    const all = [app, '-w', '1', '-b', '127.0.0.1:0'];
+    const d = start(t, all, { prefix: cgroup.prefix });
+    t.is((await d.finished()).code, 3);
+    const failed = d.events('master.failed')[0]!;
+    t.true(failed.msg.endsWith(`could not boot: out of memory: the kernel killed it (limit 200 MiB of cgroup ${cgroup.path})`), failed.msg);
+    const check = start(t, [...all, '--check-config'], { prefix: cgroup.prefix });
+    t.is((await check.finished()).code, 3);
+    t.regex(String(failed['remedy']), /more memory.*--workers/);
+    t.true(check.text.includes(`drover: ${failed.msg}\n  ${String(failed['remedy'])}\n`), check.text);
   });
 }
 

@@ -119,6 +119,30 @@ for (const [name, { at, remedy, timeout, files, args }] of Object.entries<{ at: 
   });
 }
 
+test.serial('a worker that is stopped while it boots: told before --boot-timeout is over, and goes on', async (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'app.cjs'), "process.kill(process.pid, 'SIGSTOP');\nmodule.exports = (req, res) => res.end('went on');");
+  const d = start(t, ['./app.cjs', '-b', '127.0.0.1:0', '-w', '1', '--timeout', '1'], { cwd: dir });
+  const { worker } = await d.event('worker.stopped');
+  process.kill(worker as number, 'SIGCONT');
+  await d.ready();
+  t.is((await get(await d.address())).body, 'went on');
+});
+
+test.serial('--boot-timeout is over while the worker is stopped: neither the app is blamed nor what else it was at', async (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, 'app.cjs'), "process.kill(process.pid, 'SIGSTOP');\nmodule.exports = (req, res) => res.end();");
+  const all = ['./app.cjs', '-b', '127.0.0.1:0', '-w', '1', '--boot-timeout', '4'];
+  const [d, check] = [start(t, all, { cwd: dir }), start(t, [...all, '--check-config'], { cwd: dir })];
+  t.is((await d.finished()).code, 3);
+  const failed = d.events('master.failed')[0]!;
+  t.regex(String(failed['message']), /^app \.\/app\.cjs was not ready within 4000 ms .*: its worker was still stopped \(SIGSTOP\), as it was loading .*app\.cjs$/);
+  t.regex(String(failed['remedy']), /^It need not be the app: .*kill -CONT/);
+  t.is(d.events('worker.stopped').length, 1);
+  t.is((await check.finished()).code, 3);
+  t.true(check.text.includes(`drover: ${String(failed['message'])}\n  ${String(failed['remedy'])}\n`), check.text);
+});
+
 const inThread = (listen: string): string => `new (require('node:worker_threads').Worker)(${JSON.stringify(`require('node:http').createServer().listen(${listen})`)}, { eval: true });`;
 
 for (const [name, [code, address, more]] of Object.entries<[code: string, address: string, more: string[]]>({

@@ -1,5 +1,6 @@
 /** Who gets a connection under `reuseport`: the least loaded, with and without privilege; not who is blocked; a newcomer not all. */
 import test, { type ExecutionContext } from 'ava';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -92,6 +93,19 @@ PRIVILEGED('least: two addresses of one listener share the load, also after a re
     return total.size === 3 && Math.max(...counts) - Math.min(...counts) <= 2 ? total : undefined;
   });
   t.pass();
+});
+
+/** In a network of its own: the setting is the network's, since Linux 6.9. */
+const LITTLE_ROOM = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && sysctl -qw net.core.optmem_max=1200 && exec "$@"', 'sh'];
+const [unshare, ...roomless] = LITTLE_ROOM;
+(spawnSync(unshare!, [...roomless, 'true']).status === 0 ? test.serial : test.serial.skip)('source: no room for its program: told once, with the setting, and it is ready all the same', async (t) => {
+  const args = ['-w', '4', '-b', '127.0.0.1:0', '--steer', 'source'];
+  const d = await begin(t, args, { prefix: LITTLE_ROOM }).ready();
+  const [failed, ...more] = d.events('listen.steer-failed');
+  t.deepEqual(more, []);
+  t.regex(failed!.msg, /cannot be steered \(ENOMEM: .*net\.core\.optmem_max.*\): the kernel spreads them by hash$/);
+  t.regex(String(failed!['remedy']), /sysctl -w net\.core\.optmem_max=20480/);
+  t.is(d.events('worker.ready').length, 4);
 });
 
 const asNobody = IS_ROOT ? test.serial : test.serial.skip;

@@ -42,6 +42,14 @@ export function chooseSteering(wanted: SteeringName, { conductor, boardFd, kerne
   return { ...weighted, reason: `${explain(refusal)}${isPermission(refusal) ? '; CAP_BPF would give least' : ''}` };
 }
 
+/** Why sockets could not be steered, for the log. */
+export function explainSteering(steering: Steering['name'], errno: number): { error: string; reason: string; remedy?: string } {
+  const error = getSystemErrorName(errno);
+  // That is how the kernel refuses a socket's program for its size, with memory in plenty. The others begin with descriptors and maps.
+  if (error !== 'ENOMEM' || (steering !== 'source' && steering !== 'hash')) return { error, reason: error };
+  return { error, reason: `${error}: the program that steers is larger than net.core.optmem_max allows`, remedy: 'Raise it, sysctl -w net.core.optmem_max=20480 is enough for all there is, then start drover anew.' };
+}
+
 /** The board may be a map, and the program yet be refused: an old kernel, a seccomp filter. 0 or -errno. */
 function tryProgram(conductor: NativeConductor, boardFd: number): number {
   const group = conductor.openLeastGroup(boardFd);

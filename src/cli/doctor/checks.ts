@@ -150,6 +150,20 @@ function sources(_sight: Sight, config: Config, bindGiven: boolean): Finding[] {
   ];
 }
 
+/** What holds the program of as many workers as there can be, and is what kernels of 64 bits have at the least. */
+const OPTMEM_BYTES = 20_480;
+
+/** What one of `source` takes, as Linux 6.18 counts it. */
+const sourceProgramBytes = (slots: number): number => 1104 + 48 * slots;
+
+function sourceProgram({ read }: Sight, { steer, acceptStrategy, workers }: Config): Finding[] {
+  const name = 'net.core.optmem_max';
+  const value = number(read, 'proc/sys/net/core/optmem_max');
+  if (value === undefined || steer !== 'source' || !['reuseport', 'auto'].includes(acceptStrategy)) return [];
+  if (value >= sourceProgramBytes(workers)) return [{ name, value: String(value), status: 'ok', meaning: `holds the program of --steer source for ${counted(workers, 'worker')}` }];
+  return [{ name, value: String(value), status: 'bad', meaning: `too little for the program of --steer source with ${counted(workers, 'worker')}: a client would not keep its worker`, fix: sysctl(name, OPTMEM_BYTES) }];
+}
+
 function isLoopback(host: string): boolean {
   return host === '::1' || host === 'localhost' || host.startsWith('127.');
 }
@@ -215,7 +229,7 @@ function ports({ read }: Sight, config: Config): Finding[] {
   return findings;
 }
 
-export const CHECKS: readonly Check[] = [node, kernel, descriptors, backlog, synBacklog, abortOnOverflow, overflows, migrate, ports, steering, sources, heartbeat, cpu, memory];
+export const CHECKS: readonly Check[] = [node, kernel, descriptors, backlog, synBacklog, abortOnOverflow, overflows, migrate, ports, steering, sources, sourceProgram, heartbeat, cpu, memory];
 
 /** The worst of them. */
 export function worst(findings: readonly Finding[]): Status {

@@ -75,6 +75,8 @@ const CASES: [string, string, object, Record<string, string | undefined>, Partia
   ['no bpf(2), and not needed to steer by address', 'CAP_BPF', { steer: 'source' }, {}, { bpf: -1 }, 'ok', /not needed by --steer source/],
   ['steered by address behind a proxy of this machine', '--steer source', { steer: 'source', bind: [{ kind: 'tcp', host: '127.0.0.1', port: 8000 }] }, {}, {}, 'warn', /all connections of one address go to one worker/],
   ['steered by address at a unix socket', '--steer source', { steer: 'source', bind: [{ kind: 'unix', path: '/run/x' }] }, {}, {}, 'warn', /one socket for all/],
+  ['no room for the program of --steer source', 'net.core.optmem_max', { steer: 'source', workers: 190 }, { 'proc/sys/net/core/optmem_max': '10223' }, {}, 'bad', /with 190 workers: a client would not keep its worker/],
+  ['room for the program of --steer source', 'net.core.optmem_max', { steer: 'source', workers: 190 }, { 'proc/sys/net/core/optmem_max': '10224' }, {}, 'ok', /190 workers/],
   ['heartbeats on a disk', 'heartbeat directory', {}, {}, { diskOf: () => 'ext4' }, 'warn', /on a disk/],
   ['heartbeats nowhere', 'heartbeat directory', { workerTmpDir: '/none' }, {}, { diskOf: () => { throw Object.assign(new Error('x'), { code: 'ENOENT' }); } }, 'warn', /ENOENT/],
   ['no heartbeats', 'heartbeat directory', { timeoutMs: 0 }, {}, { diskOf: () => 'ext4' }, 'ok', /off/],
