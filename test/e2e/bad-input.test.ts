@@ -325,9 +325,22 @@ test.serial('the second port of a script is taken: --bind would not help', async
 });
 
 test.serial('an address that is not this machine’s, a family it does not have, a port that is not ours to take', async (t) => {
-  await fails(t, 'listen', [app, '-b', '192.0.2.1:8080'], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
-  await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080'], [/\[2001:db8::1\]:8080/]);
-  for (const check of [[], ['--check-config']]) await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080', ...check], [/at --bind no-such-host\.invalid:8080: the name no-such-host\.invalid does not resolve/, /\/etc\/hosts/]);
+  const scarce = join(scratch(t), 'no');
+  for (const check of [[], ['--check-config']]) {
+    await fails(t, 'listen', [app, '-b', '192.0.2.1:8080', ...check], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
+    await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080', ...check], [/\[2001:db8::1\]:8080/]);
+    await fails(t, 'listen', [app, '-b', '[::ffff:192.0.2.1]:8080', ...check], [/at --bind \[::ffff:192\.0\.2\.1\]:8080: no interface of this machine has that address/]);
+    await fails(t, 'listen', [app, '-b', '[fe80::1%nope]:8080', ...check], [/at --bind \[fe80::1%nope\]:8080: this machine has no network interface nope/, /`ip address`/]);
+    await fails(t, 'listen', [app, '-b', `unix:${scarce}/sock`, ...check], [literal(`at --bind unix:${scarce}/sock: there is no directory ${scarce}`), /Make it first/]);
+    await fails(t, 'listen', [app, '-b', `unix:${app}`, ...check], [/which is not a socket/]);
+    await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080', ...check], [/at --bind no-such-host\.invalid:8080: the name no-such-host\.invalid does not resolve/, /\/etc\/hosts/]);
+  }
+});
+
+test.serial('a unix socket where this user may not make one', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o555);
+  for (const check of [[], ['--check-config']]) await fails(t, 'listen', [app, '-b', `unix:${dir}/sock`, ...check], [literal(`at --bind unix:${dir}/sock: not permitted to make a socket in ${dir}`), /may write to/], other);
 });
 
 test.serial('HOST that does not resolve: where it is from, and not the app', async (t) => {
