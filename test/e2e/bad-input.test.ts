@@ -459,7 +459,7 @@ test.serial('-p where nothing can be made: said in the log as well', async (t) =
   writeFileSync(join(dir, 'app.js'), '');
   mkdirSync(join(dir, 'closed'), { mode: 0o600 });
   mkdirSync(join(dir, 'read-only'), { mode: 0o555 });
-  for (const [place, why] of [['app.js/x', 'ENOTDIR'], ['closed/x', 'EACCES'], ['read-only/x', 'EACCES']] as const) {
+  for (const [place, why] of [['app.js/x', `${join(dir, 'app.js')} is no directory`], ['closed/x', 'permission denied'], ['read-only/x', 'permission denied']] as const) {
     const words = [`--pidfile ${join(dir, place)} cannot be written: ${why} (flag -p)`, 'Give a path in a directory that exists and is writable'].map(literal);
     await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--check-config'], words, { ...other, cwd: dir });
     const d = await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--log-format', 'json'], words, { ...other, cwd: dir });
@@ -474,7 +474,7 @@ test.serial('a pid file that may not be read: it may be anything', async (t) => 
   chmodSync(dir, 0o777);
   writeFileSync(join(dir, 'pid'), '12\n', { mode: 0 });
   for (const check of [[], ['--check-config']]) {
-    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', 'pid', ...check], [`--pidfile ${join(dir, 'pid')} is there and cannot be read: EACCES (flag -p)`].map(literal), { ...other, cwd: dir });
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', 'pid', ...check], [`--pidfile ${join(dir, 'pid')} is there and cannot be read: permission denied (flag -p)`].map(literal), { ...other, cwd: dir });
   }
   chmodSync(join(dir, 'pid'), 0o600);
   t.is(readFileSync(join(dir, 'pid'), 'utf8'), '12\n');
@@ -523,10 +523,10 @@ test.serial('--check-config refuses what the start would: log file, access log a
   const dir = scratch(t);
   const place = join(dir, 'no/such/x');
   for (const check of [[], ['--check-config']]) {
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', place, ...check], [`--log-file ${place} cannot be opened: ENOENT (flag --log-file)`, 'Give a path in a directory that exists'].map(literal));
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', dir, ...check], [`--log-file ${dir} cannot be opened: EISDIR (flag --log-file)`, 'That is a directory: give the path of a file, or - for stderr.'].map(literal));
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--access-logfile', place, ...check], [`--access-logfile ${place} cannot be opened: ENOENT (flag --access-logfile)`].map(literal));
-    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, ...check], [`--pidfile ${place} cannot be written: ENOENT (flag -p)`, 'Give a path in a directory that exists'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', place, ...check], [`--log-file ${place} cannot be opened: there is no directory ${join(dir, 'no/such')} (flag --log-file)`, 'Give a path in a directory that exists'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', dir, ...check], [`--log-file ${dir} cannot be opened: it is a directory (flag --log-file)`, 'That is a directory: give the path of a file, or - for stderr.'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--access-logfile', place, ...check], [`--access-logfile ${place} cannot be opened: there is no directory ${join(dir, 'no/such')} (flag --access-logfile)`].map(literal));
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, ...check], [`--pidfile ${place} cannot be written: there is no directory ${join(dir, 'no/such')} (flag -p)`, 'Give a path in a directory that exists'].map(literal));
   }
   // Of what is right the check makes nothing, and a master that runs is none of its business.
   writeFileSync(join(dir, 'pid'), `${process.pid}\n`);

@@ -106,7 +106,7 @@ test('the pid file: whether it can be written, and who has it', async (t) => {
   t.false(existsSync(path));
 
   const nowhere = look(join(dir, 'no/pid'));
-  t.like(nowhere, { code: EXIT_CODES.unfit.code, finding: { status: 'bad', meaning: `--pidfile ${join(dir, 'no/pid')} cannot be written: ENOENT (flag -p)` } });
+  t.like(nowhere, { code: EXIT_CODES.unfit.code, finding: { status: 'bad', meaning: `--pidfile ${join(dir, 'no/pid')} cannot be written: there is no directory ${join(dir, 'no')} (flag -p)` } });
   t.regex(nowhere.finding!.fix!, /Give a path in a directory that exists/);
 
   writeFileSync(path, `${process.pid}\n`);
