@@ -192,7 +192,9 @@ test.serial('a name that has been resolved is not what is waited for', async (t)
   const app = join(scratch(t), 'app.cjs');
   writeFileSync(app, "const server = require('node:net').createServer(); server.listen(0, 'localhost', () => server.close()); setInterval(() => {}, 60_000);");
   const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0']);
-  t.is((await d.event('worker.waiting'))['why'], 'there is nothing to serve (it exports nothing), and it has not called listen()');
+  const { msg, why } = await d.event('worker.waiting');
+  t.is(why, 'there is nothing to serve (it exports nothing), and it has not called listen()');
+  t.is(msg, `worker 0: app ${app} has loaded and does not listen yet, and drover waits for it until --boot-timeout is over: ${String(why)}`);
 });
 
 test.serial('a script that would listen later than --boot-timeout lets it: it is not told to export something first', async (t) => {
