@@ -1,5 +1,6 @@
 /** Why an address cannot be listened on, and what to do about it, in words for people. In the master. */
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { dirname } from 'node:path';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
@@ -50,7 +51,7 @@ export function explain(errno: number, address: BoundAddress): Refusal {
         `Ports below ${firstFreePort()} need root or the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE); or choose a higher port.`,
       );
     case EADDRNOTAVAIL:
-      return refuse(errno, 'no interface of this machine has that address', 'See `ip address` for those it has; 0.0.0.0 and [::] stand for all of them.');
+      return refuse(errno, 'no interface of this machine has that address', `See \`ip address\` for those it has; 0.0.0.0 and [::] stand for all of them.${address.family === 'IPv6' ? bracketed(address.address) : ''}`);
     case EINVAL:
     case ENODEV:
       return address.family === 'IPv6' ? explainInvalid(errno, address.address) : refuse(errno, getSystemErrorName(errno));
@@ -83,6 +84,12 @@ function explainInvalid(errno: number, address: string): Refusal {
   if (zone === undefined) return isOfLink ? refuse(errno, 'a link-local address needs the name of its interface', `As \`ip address\` shows it, after a percent sign: [${host}%eth0].`) : refuse(errno, getSystemErrorName(errno));
   if (!isOfLink) return refuse(errno, `only a link-local address (fe80::…) has a zone, and ${host} is none`, `Leave out %${zone}.`);
   return refuse(errno, `this machine has no network interface ${zone}`, 'See `ip address` for those it has; [::] stands for the addresses of all of them.');
+}
+
+/** `::1:8000` is an address, and a port to who has written it. */
+function bracketed(address: string): string {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(address) ?? [];
+  return host === undefined || !isIPv6(host) ? '' : ` If ${port} is to be the port: [${host}]:${port}.`;
 }
 
 export function refuse(errno: number, reason: string, remedy?: string): Refusal {
