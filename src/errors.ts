@@ -6,6 +6,10 @@
  * it has the app's. Anything else that is thrown is our bug and keeps its stack.
  */
 
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
+
 /** What the process exits with. Rendered into docs/exit-codes.md. */
 export const EXIT_CODES = {
   ok: { code: 0, meaning: 'Stopped as asked: by a signal, or after --check-config, --print-config, --help, --version.' },
@@ -81,9 +85,27 @@ export function withoutControls(text: string): string {
   return text.replace(CONTROL, '');
 }
 
-/** What to do about a file that cannot be written, or made. `code`: the errno's name. `or`: what else may be given. */
-export function whereToWrite(code: string | undefined, or = ''): string {
-  return code === 'EISDIR' ? `That is a directory: give the path of a file${or}.` : `Give a path in a directory that exists and is writable${or}.`;
+/** Why a file cannot be written, or made, and what to do about it. `code`: the errno's name. `or`: what else may be given. */
+export function unwritable(path: string, code: string | undefined, or = ''): { why: string; remedy: string } {
+  if (code === 'EISDIR') return { why: 'it is a directory', remedy: `That is a directory: give the path of a file${or}.` };
+  if (code === 'ENAMETOOLONG') return { why: 'its name is too long', remedy: `Give a shorter path${or}: each name in it has at most 255 bytes, all of it 4095.` };
+  return { why: whyNoFile(path, code), remedy: `Give a path in a directory that exists and is writable${or}.` };
+}
+
+function whyNoFile(path: string, code: string | undefined): string {
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return describeErrno(code);
+  const directory = dirname(path);
+  if (code === 'ENOENT') return existsSync(directory) ? 'it is a link to where nothing is' : `there is no directory ${directory}`;
+  // Of a/b/c/file, the one that is a file.
+  let above = directory;
+  while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
+  return `${above} is no directory`;
+}
+
+/** `permission denied` of EACCES: the system's own words. */
+export function describeErrno(code: string | undefined): string {
+  for (const [name, message] of getSystemErrorMap().values()) if (name === code) return message;
+  return code ?? 'unknown error';
 }
 
 // What several errors end in: too few open files, of this process and of the machine.

@@ -17,7 +17,7 @@ import { Listener } from './listener.js';
 import type { ProxyProtocol } from './proxy-protocol.js';
 import { watchSentHandles, type SentHandles } from './sent-handles.js';
 import type { HandedSocket } from './strategy.js';
-import { watchNames } from './unresolved.js';
+import { watchNames, type NamedPlace } from './unresolved.js';
 
 /** What the master answered: our own sockets, or why not. */
 export type ListenAnswer = { key: string; sockets: HandedSocket[] } | ListenRefusal;
@@ -65,6 +65,8 @@ export interface Intercept {
   readonly listeners: number;
   /** Why the last listen() failed, if it did. An app may keep that to itself: Express 5 hands the error to the callback of listen(). */
   readonly refused: ListenRefusal | undefined;
+  /** The name that a listen() of the app's waits for. */
+  readonly awaitedName: NamedPlace | undefined;
 }
 
 /** net.Server as net.js knows it. */
@@ -106,19 +108,20 @@ export function installIntercept(options: InterceptOptions): Intercept {
     onSent: (...sent) => options.onSent?.(...sent),
   });
 
-  const watchName = watchNames((refusal) => (refused = refusal));
+  const names = watchNames((refusal) => (refused = refusal));
 
   // To see `exclusive`, which net.js does not hand on to _listen2, and a name, which it may never hand on.
   prototype.listen = function listen(this: Internals, ...args: unknown[]): net.Server {
     const first = args[0] as { exclusive?: unknown; reusePort?: unknown } | null | undefined;
     if (typeof first === 'object' && first !== null && Boolean(first.exclusive) && first.reusePort !== true) exclusive.add(this);
     else exclusive.delete(this);
-    watchName(this as unknown as net.Server, args);
+    names.listens(this as unknown as net.Server, args);
     return nodeListen.apply(this, args);
   };
 
   prototype._listen2 = function _listen2(this: Internals, address, port, addressType, backlog, fd, flags): void {
     const server = this as unknown as net.Server;
+    names.resolved(server);
     if (!seen.has(this)) {
       seen.add(this);
       options.onServer(server);
@@ -235,6 +238,9 @@ export function installIntercept(options: InterceptOptions): Intercept {
     },
     get refused() {
       return refused;
+    },
+    get awaitedName() {
+      return names.awaited;
     },
   };
 }

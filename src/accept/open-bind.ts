@@ -8,7 +8,7 @@ import type { EventName } from '../log/events.js';
 import type { AddressKind, Choice } from './choose.js';
 import { findHolder, formatHolder, type Holder } from './holder.js';
 import { openInherited, openTcp, openUnix, type Bind } from './open.js';
-import { isRefusal } from './refusal.js';
+import { isRefusal, type Refusal } from './refusal.js';
 import { unresolved } from './unresolved.js';
 
 const RETRY_MS = 5_000;
@@ -56,7 +56,7 @@ export async function openBind(address: ListenAddress, text: string, { backlog, 
     if (!isRefusal(bind)) return bind;
     const remainingMs = Math.round(deadline - performance.now());
     if (handedOver) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at ${text}, handed over by LISTEN_FDS: ${bind.reason}`, 'All that is handed over is served: leave others out (in systemd, of the .socket unit), or name those to serve with --bind fd://N.');
-    if (!bind.retry || remainingMs <= 0) throw new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${bind.reason}`, bind.remedy);
+    if (!bind.retry || remainingMs <= 0) throw refuseBind(text, bind);
     if (!told) {
       const holder = holderOf(address);
       emit('listen.retrying', { address: text, state: holder === undefined ? 'in use' : `held by ${formatHolder(holder)}`, holder, remainingMs, remainingS: Math.ceil(remainingMs / 1_000) });
@@ -65,6 +65,10 @@ export async function openBind(address: ListenAddress, text: string, { backlog, 
     // Uneven, so that two drovers that step aside for each other do not for ever.
     await sleep(Math.min(remainingMs, RETRY_EVERY_MS * (0.5 + Math.random())));
   }
+}
+
+export function refuseBind(text: string, { reason, remedy }: Refusal): DroverError {
+  return new DroverError('ERR_DROVER_LISTEN', `cannot listen at --bind ${text}: ${reason}`, remedy);
 }
 
 async function resolve(host: string, text: string): Promise<string> {

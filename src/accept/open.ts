@@ -197,9 +197,8 @@ export function closeBind(bind: Bind): void {
 async function clearPath(path: string): Promise<Refusal | undefined> {
   const file = lstat(path);
   if (file === undefined) return undefined;
-  if (!file.isSocket()) {
-    return refuse(-EADDRINUSE, 'there is a file of that name which is not a socket', 'drover does not remove it: choose another path, or remove it yourself.');
-  }
+  const refusal = refuseFile(path, file);
+  if (refusal !== undefined) return refusal;
   const answer = await knock(path);
   if (answer === 'ECONNREFUSED') {
     if (isSame({ path, dev: file.dev, ino: file.ino })) unlinkSync(path);
@@ -212,6 +211,12 @@ async function clearPath(path: string): Promise<Refusal | undefined> {
   if (answer === 'EMFILE' || answer === 'ENFILE') return explain(answer === 'EMFILE' ? -EMFILE : -ENFILE, { family: 'unix', path });
   // Connected, or EAGAIN (its queue is full), or EPROTOTYPE (a datagram socket): somebody lives there.
   return explain(-EADDRINUSE, { family: 'unix', path });
+}
+
+/** Why there is no place for a socket at `path`, which a file has that is none. */
+export function refuseFile(path: string, file = lstat(path)): Refusal | undefined {
+  if (file?.isSocket() !== false) return undefined;
+  return refuse(-EADDRINUSE, 'there is a file of that name which is not a socket', 'drover does not remove it: choose another path, or remove it yourself.');
 }
 
 /** Connects and hangs up: the code of the error, or undefined when somebody listens. */

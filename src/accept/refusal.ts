@@ -1,5 +1,6 @@
 /** Why an address cannot be listened on, and what to do about it, in words for people. In the master. */
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { dirname } from 'node:path';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
@@ -7,7 +8,7 @@ import type { BoundAddress, ListenRefusal } from '../ipc/messages.js';
 import { findHolder, formatHolder } from './holder.js';
 import { RAISE_OPEN_FILES } from '../errors.js';
 
-const { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno;
+const { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EMFILE, ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno;
 
 /** An address that cannot be listened on. Not an Error: whose mistake it is, the user's or the app's, the caller knows. */
 export interface Refusal {
@@ -50,7 +51,10 @@ export function explain(errno: number, address: BoundAddress): Refusal {
         `Ports below ${firstFreePort()} need root or the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE); or choose a higher port.`,
       );
     case EADDRNOTAVAIL:
-      return refuse(errno, 'no interface of this machine has that address', 'See `ip address` for those it has; 0.0.0.0 and [::] stand for all of them.');
+      return refuse(errno, 'no interface of this machine has that address', `See \`ip address\` for those it has; 0.0.0.0 and [::] stand for all of them.${address.family === 'IPv6' ? bracketed(address.address) : ''}`);
+    case EINVAL:
+    case ENODEV:
+      return address.family === 'IPv6' ? explainInvalid(errno, address.address) : refuse(errno, getSystemErrorName(errno));
     case EAFNOSUPPORT:
       return refuse(
         errno,
@@ -70,6 +74,22 @@ export function explain(errno: number, address: BoundAddress): Refusal {
     default:
       return refuse(errno, getSystemErrorName(errno));
   }
+}
+
+/** An IPv6 address that getaddrinfo(3) or bind(2) does not understand. */
+function explainInvalid(errno: number, address: string): Refusal {
+  const [host = '', zone] = address.split('%');
+  const isOfLink = /^fe[89ab][0-9a-f]:/i.test(host);
+  if (/^ff[0-9a-f]{2}:/i.test(host)) return refuse(errno, 'it is a multicast address, and connections are made to one machine', '[::] stands for all addresses of this machine.');
+  if (zone === undefined) return isOfLink ? refuse(errno, 'a link-local address needs the name of its interface', `As \`ip address\` shows it, after a percent sign: [${host}%eth0].`) : refuse(errno, getSystemErrorName(errno));
+  if (!isOfLink) return refuse(errno, `only a link-local address (fe80::…) has a zone, and ${host} is none`, `Leave out %${zone}.`);
+  return refuse(errno, `this machine has no network interface ${zone}`, 'See `ip address` for those it has; [::] stands for the addresses of all of them.');
+}
+
+/** `::1:8000` is an address, and a port to who has written it. */
+function bracketed(address: string): string {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(address) ?? [];
+  return host === undefined || !isIPv6(host) ? '' : ` If ${port} is to be the port: [${host}]:${port}.`;
 }
 
 export function refuse(errno: number, reason: string, remedy?: string): Refusal {

@@ -42,7 +42,7 @@ export async function run(): Promise<number> {
       checkLogFile(loaded);
       checkAccessLogFile(loaded);
       if (loaded.config.pidfile !== null) new (await import('../master/pidfile.js')).Pidfile(loaded.config.pidfile, loaded.sources.pidfile.where).check();
-      if (loaded.bindGiven) await (await import('../accept/open-bind.js')).resolveBinds(loaded.config.bind);
+      if (loaded.bindGiven) await (await import('../accept/try-bind.js')).tryBinds(loaded.config.bind);
       const { checkApp } = await import('../master/check-app.js');
       await checkApp(loaded);
       const { formatExpiries } = await import('../master/certificates.js');

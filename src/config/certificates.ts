@@ -10,7 +10,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { DroverError } from '../errors.js';
+import { describeErrno, DroverError } from '../errors.js';
 import { kebab, type Config, type OptionName } from './options.js';
 
 /** PEM texts. The key is not encrypted. */
@@ -91,7 +91,7 @@ function read(origin: Origin): string {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') refuse(origin, `${file} does not exist`, 'Give the path of a PEM file, relative to the working directory (--chdir).');
     if (code === 'EACCES') refuse(origin, `${file} cannot be read: permission denied`, 'Let the user that drover runs as read it.');
-    return refuse(origin, `${file} cannot be read: ${code === 'EISDIR' ? 'it is a directory' : code}`, 'Give the path of a PEM file.');
+    return refuse(origin, `${file} cannot be read: ${code === 'EISDIR' ? 'it is a directory' : describeErrno(code)}`, 'Give the path of a PEM file.');
   }
 }
 

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
 import { counted } from '../config/plural.js';
-import { DroverError, withoutControls, whereToWrite } from '../errors.js';
+import { DroverError, unwritable, withoutControls } from '../errors.js';
 import { LogDestination } from './destination.js';
 import { EVENTS, type EventName, type Level } from './events.js';
 
@@ -92,12 +92,8 @@ function openDestination(file: string | null, tellLost: (lines: number) => void)
   try {
     return new LogDestination(file, tellLost);
   } catch (error) {
-    const cause = error as NodeJS.ErrnoException;
-    throw new DroverError(
-      'ERR_DROVER_LOG_FILE',
-      `--log-file ${String(file)} cannot be opened: ${cause.code ?? cause.message}`,
-      whereToWrite(cause.code, ', or - for stderr'),
-    );
+    const { why, remedy } = unwritable(String(file), (error as NodeJS.ErrnoException).code, ', or - for stderr');
+    throw new DroverError('ERR_DROVER_LOG_FILE', `--log-file ${String(file)} cannot be opened: ${why}`, remedy);
   }
 }
 

@@ -94,7 +94,7 @@ export function explainDeath(evidence: Evidence): Death {
     return death('signal', `ended by ${signal}, which drover did not send${unbegun ? ', before the app was begun' : ''}${counter}${threads}${addon}`);
   }
 
-  if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}`, undefined, true);
+  if (evidence.asked && (code === 0 || code === BY_TERM)) return death('exit', `as told, exit code ${code}${code === BY_TERM ? ', by which a program says that SIGTERM has ended it' : ''}`, undefined, true);
   if (fatal !== undefined && code !== 0) return death('uncaught', `it exited by itself with code ${String(code)}, ${fatal.agoMs} ms after the app's handler took an ${thrown}: ${fatal.message}`, fatal.stack);
   if (evidence.asked) return death('exit', `exit code ${String(code)} while it stopped as told`);
   if (unbegun) {

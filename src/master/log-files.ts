@@ -5,7 +5,7 @@
 import { accessSync, closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/load.js';
-import { DroverError, whereToWrite } from '../errors.js';
+import { DroverError, unwritable } from '../errors.js';
 
 /** --access-logfile. Makes the file where it is not there. Throws DroverError. */
 export function checkAccessLogFile({ config, sources }: LoadedConfig): void {
@@ -17,8 +17,8 @@ export function checkAccessLogFile({ config, sources }: LoadedConfig): void {
     else if (statSync(file, { throwIfNoEntry: false })?.isFIFO() === true) accessSync(file, constants.W_OK);
     else closeSync(openSync(file, 'a'));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new DroverError('ERR_DROVER_LOG_FILE', `--access-logfile ${file} cannot be opened: ${code ?? message} (${sources.accessLogfile.where})`, whereToWrite(code, ', or - for standard output'));
+    const { why, remedy } = unwritable(file, (error as NodeJS.ErrnoException).code, ', or - for standard output');
+    throw new DroverError('ERR_DROVER_LOG_FILE', `--access-logfile ${file} cannot be opened: ${why} (${sources.accessLogfile.where})`, remedy);
   }
 }
 
@@ -28,7 +28,8 @@ export function checkLogFile({ config, sources }: LoadedConfig): void {
   if (file === '-') return;
   const problem = writeProblem(file);
   if (problem === undefined) return;
-  throw new DroverError('ERR_DROVER_LOG_FILE', `--log-file ${file} cannot be opened: ${problem} (${sources.logFile.where})`, whereToWrite(problem, ', or - for stderr'));
+  const { why, remedy } = unwritable(file, problem, ', or - for stderr');
+  throw new DroverError('ERR_DROVER_LOG_FILE', `--log-file ${file} cannot be opened: ${why} (${sources.logFile.where})`, remedy);
 }
 
 /** Why a file cannot be written, or made where it is not there: an errno's name; undefined when it can. Neither opens nor makes it. */

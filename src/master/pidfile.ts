@@ -6,9 +6,9 @@
  * in it is that of a process which came later and did not write it. Anybody may read it, whatever the umask: a process id is no secret, and another user who finds a stale file has to see that it is.
  */
 import { accessSync, closeSync, constants, fchmodSync, openSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { formatHolder, nameOf } from '../accept/holder.js';
-import { DroverError, whereToWrite } from '../errors.js';
+import { describeErrno, DroverError, unwritable } from '../errors.js';
 
 /** How the process title of a master begins (master/main.ts). */
 const MASTER = 'drover: master';
@@ -107,7 +107,7 @@ export class Pidfile {
     try {
       return readFileSync(this.path, 'latin1');
     } catch (error) {
-      throw this.#error(`is there and cannot be read: ${codeOf(error)}`, 'Give another path, or remove the file if nobody needs it.');
+      throw this.#error(`is there and cannot be read: ${describeErrno(codeOf(error))}`, 'Give another path, or remove the file if nobody needs it.');
     }
   }
 
@@ -126,8 +126,9 @@ export class Pidfile {
     return this.#error(`is another user's, in a directory where only its owner may replace it`, 'Remove it as that user or as root, or give another path.');
   }
 
-  #unwritable(why: string): DroverError {
-    return this.#error(`cannot be written: ${why}`, whereToWrite(why));
+  #unwritable(code: string): DroverError {
+    const { why, remedy } = unwritable(this.path, code);
+    return this.#error(`cannot be written: ${why}`, remedy);
   }
 
   #error(what: string, remedy: string): DroverError {
@@ -140,7 +141,8 @@ export class Pidfile {
  * is opened (O_EXCL), and no name is known beforehand.
  */
 function makeBeside(place: string, text: string): string {
-  const path = `${place}.${Math.random().toString(36).slice(2)}`;
+  // A name has at most 255 bytes, and a character at most 3 for each unit of its length.
+  const path = `${join(dirname(place), basename(place).slice(0, 64))}.${Math.random().toString(36).slice(2)}`;
   const fd = openSync(path, 'wx');
   try {
     writeSync(fd, text);

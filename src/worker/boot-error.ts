@@ -82,7 +82,7 @@ export function toBootError(caught: unknown, context: BootErrorContext): BootErr
 }
 
 /** A listen() that the master has refused, or whose name does not resolve, if there is one, however the app took it. An address that drover has chosen is named with what it is from: the app has not asked for it. */
-export function listenRefused({ app, refused, place }: Refused): DroverError | undefined {
+export function listenRefused({ app, refused, place }: Omit<Refused, 'refused'> & { refused: Omit<ListenRefusal, 'errno'> | undefined }): DroverError | undefined {
   if (refused === undefined) return undefined;
   const [head, address] = /^cannot listen at (\S+)(?=: )/.exec(refused.message) ?? [];
   // Another server of the app may have been refused since.

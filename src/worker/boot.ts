@@ -6,6 +6,7 @@
  */
 import { DroverError, type ErrorCode } from '../errors.js';
 import type { Intercept } from '../accept/intercept.js';
+import { unanswered } from '../accept/unresolved.js';
 import type { WorkerClass } from '../config/worker-class.js';
 import type { WorkerConfig } from '../config/worker-config.js';
 import type { BootStep } from '../ipc/messages.js';
@@ -39,9 +40,8 @@ export class Boot {
   readonly #listening = new ListeningWait(
     () => this.#parts.intercept().listeners > 0,
     (why) => {
-      const unseen = unseenListeners();
       const { intercept, log, init } = this.#parts;
-      log('worker.waiting', { app: init.config.app, why: intercept().refused?.message ?? (unseen === undefined ? why : `it ${unseen}`) });
+      log('worker.waiting', { app: init.config.app, why: intercept().refused?.message ?? this.#waitsForName() ?? seenOrElse(why) });
     },
   );
   #class: WorkerClass = {};
@@ -77,6 +77,7 @@ export class Boot {
     await servers.open(hooks.ofConfigFile);
     if (!isOwnClass(config.workerClass)) this.#at(`loading --worker-class ${config.workerClass}`, 'config');
     this.#class = await loadWorkerClass(init);
+    const stop = this.#time.shortlyBeforeEnd(() => this.#unanswered());
     this.#app = await loadApp(config, {
       listens: () => this.#listening.now(),
       untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
@@ -87,7 +88,7 @@ export class Boot {
       onLoaded: () => this.#at('waiting for the app, which has loaded, to listen', 'app'),
       refused: () => listenRefused(this.#refused),
       onPlaced: () => (this.#isPlaced = !config.bindGiven),
-    });
+    }).finally(stop);
     await this.#untilListens(this.#app);
     await this.#hook('postWorkerInit');
   }
@@ -136,6 +137,19 @@ export class Boot {
     return { app, refused: intercept().refused, place: this.#isPlaced ? place : undefined };
   }
 
+  /** listen() has been called, and Node still looks up the name that it was given. */
+  #unanswered(): DroverError | undefined {
+    const { init, intercept } = this.#parts;
+    const { awaitedName } = intercept();
+    if (awaitedName === undefined || this.#listening.now()) return undefined;
+    return listenRefused({ ...this.#refused, refused: unanswered(awaitedName, init.config.bootTimeoutMs) });
+  }
+
+  #waitsForName(): string | undefined {
+    const { awaitedName } = this.#parts.intercept();
+    return awaitedName === undefined ? undefined : `it has called listen(), and the name ${awaitedName.host} has not resolved yet`;
+  }
+
   #hook(name: 'postSpawn' | 'postWorkerInit'): Promise<void> {
     const { hooks } = this.#parts;
     if (hooks.ofConfigFile[name] !== undefined) this.#at(`running hook ${name} of the config file`, 'config');
@@ -150,9 +164,14 @@ export class Boot {
   /** An app that something keeps alive may listen yet. */
   async #untilListens(app: App): Promise<void> {
     // This worker, or the master whose answer listen() waits for, may have been stopped until now.
-    const stop = this.#time.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : app.unusable(this.#parts.init.config.bootTimeoutMs)));
+    const stop = this.#time.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : (this.#unanswered() ?? app.unusable(this.#parts.init.config.bootTimeoutMs))));
     const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
     stop();
     if (!listens) throw app.unusable();
   }
+}
+
+function seenOrElse(why: string): string {
+  const unseen = unseenListeners();
+  return unseen === undefined ? why : `it ${unseen}`;
 }

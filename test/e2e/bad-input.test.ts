@@ -325,9 +325,22 @@ test.serial('the second port of a script is taken: --bind would not help', async
 });
 
 test.serial('an address that is not this machine’s, a family it does not have, a port that is not ours to take', async (t) => {
-  await fails(t, 'listen', [app, '-b', '192.0.2.1:8080'], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
-  await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080'], [/\[2001:db8::1\]:8080/]);
-  for (const check of [[], ['--check-config']]) await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080', ...check], [/at --bind no-such-host\.invalid:8080: the name no-such-host\.invalid does not resolve/, /\/etc\/hosts/]);
+  const scarce = join(scratch(t), 'no');
+  for (const check of [[], ['--check-config']]) {
+    await fails(t, 'listen', [app, '-b', '192.0.2.1:8080', ...check], [/192\.0\.2\.1:8080/, /-b\b|--bind/]);
+    await fails(t, 'listen', [app, '-b', '[2001:db8::1]:8080', ...check], [/\[2001:db8::1\]:8080/]);
+    await fails(t, 'listen', [app, '-b', '[::ffff:192.0.2.1]:8080', ...check], [/at --bind \[::ffff:192\.0\.2\.1\]:8080: no interface of this machine has that address/]);
+    await fails(t, 'listen', [app, '-b', '[fe80::1%nope]:8080', ...check], [/at --bind \[fe80::1%nope\]:8080: this machine has no network interface nope/, /`ip address`/]);
+    await fails(t, 'listen', [app, '-b', `unix:${scarce}/sock`, ...check], [literal(`at --bind unix:${scarce}/sock: there is no directory ${scarce}`), /Make it first/]);
+    await fails(t, 'listen', [app, '-b', `unix:${app}`, ...check], [/which is not a socket/]);
+    await fails(t, 'listen', [app, '-b', 'no-such-host.invalid:8080', ...check], [/at --bind no-such-host\.invalid:8080: the name no-such-host\.invalid does not resolve/, /\/etc\/hosts/]);
+  }
+});
+
+test.serial('a unix socket where this user may not make one', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o555);
+  for (const check of [[], ['--check-config']]) await fails(t, 'listen', [app, '-b', `unix:${dir}/sock`, ...check], [literal(`at --bind unix:${dir}/sock: not permitted to make a socket in ${dir}`), /may write to/], other);
 });
 
 test.serial('HOST that does not resolve: where it is from, and not the app', async (t) => {
@@ -446,7 +459,7 @@ test.serial('-p where nothing can be made: said in the log as well', async (t) =
   writeFileSync(join(dir, 'app.js'), '');
   mkdirSync(join(dir, 'closed'), { mode: 0o600 });
   mkdirSync(join(dir, 'read-only'), { mode: 0o555 });
-  for (const [place, why] of [['app.js/x', 'ENOTDIR'], ['closed/x', 'EACCES'], ['read-only/x', 'EACCES']] as const) {
+  for (const [place, why] of [['app.js/x', `${join(dir, 'app.js')} is no directory`], ['closed/x', 'permission denied'], ['read-only/x', 'permission denied']] as const) {
     const words = [`--pidfile ${join(dir, place)} cannot be written: ${why} (flag -p)`, 'Give a path in a directory that exists and is writable'].map(literal);
     await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--check-config'], words, { ...other, cwd: dir });
     const d = await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, '--log-format', 'json'], words, { ...other, cwd: dir });
@@ -461,7 +474,7 @@ test.serial('a pid file that may not be read: it may be anything', async (t) => 
   chmodSync(dir, 0o777);
   writeFileSync(join(dir, 'pid'), '12\n', { mode: 0 });
   for (const check of [[], ['--check-config']]) {
-    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', 'pid', ...check], [`--pidfile ${join(dir, 'pid')} is there and cannot be read: EACCES (flag -p)`].map(literal), { ...other, cwd: dir });
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', 'pid', ...check], [`--pidfile ${join(dir, 'pid')} is there and cannot be read: permission denied (flag -p)`].map(literal), { ...other, cwd: dir });
   }
   chmodSync(join(dir, 'pid'), 0o600);
   t.is(readFileSync(join(dir, 'pid'), 'utf8'), '12\n');
@@ -510,10 +523,10 @@ test.serial('--check-config refuses what the start would: log file, access log a
   const dir = scratch(t);
   const place = join(dir, 'no/such/x');
   for (const check of [[], ['--check-config']]) {
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', place, ...check], [`--log-file ${place} cannot be opened: ENOENT (flag --log-file)`, 'Give a path in a directory that exists'].map(literal));
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', dir, ...check], [`--log-file ${dir} cannot be opened: EISDIR (flag --log-file)`, 'That is a directory: give the path of a file, or - for stderr.'].map(literal));
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--access-logfile', place, ...check], [`--access-logfile ${place} cannot be opened: ENOENT (flag --access-logfile)`].map(literal));
-    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, ...check], [`--pidfile ${place} cannot be written: ENOENT (flag -p)`, 'Give a path in a directory that exists'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', place, ...check], [`--log-file ${place} cannot be opened: there is no directory ${join(dir, 'no/such')} (flag --log-file)`, 'Give a path in a directory that exists'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', dir, ...check], [`--log-file ${dir} cannot be opened: it is a directory (flag --log-file)`, 'That is a directory: give the path of a file, or - for stderr.'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--access-logfile', place, ...check], [`--access-logfile ${place} cannot be opened: there is no directory ${join(dir, 'no/such')} (flag --access-logfile)`].map(literal));
+    await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, ...check], [`--pidfile ${place} cannot be written: there is no directory ${join(dir, 'no/such')} (flag -p)`, 'Give a path in a directory that exists'].map(literal));
   }
   // Of what is right the check makes nothing, and a master that runs is none of its business.
   writeFileSync(join(dir, 'pid'), `${process.pid}\n`);

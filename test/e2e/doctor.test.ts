@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_CODES } from '../../src/errors.js';
 import { CLI, fixture, IS_ROOT, scratch, start } from '../helpers/drover.js';
+import { get } from '../helpers/http.js';
 
 interface Outcome {
   code: number | null;
@@ -68,6 +69,32 @@ test('a name of --bind is looked up', (t) => {
   t.regex(finding('-b', 'localhost:8000', '-b', '127.0.0.1:8000')!.meaning, /it overlaps with/);
 });
 
+test('addresses of --bind that cannot be opened, each with the words of the start', (t) => {
+  const dir = scratch(t);
+  const path = join(dir, 'no/sock');
+  const { code, stdout } = doctor(['doctor', '--json', '-b', '192.0.2.1:8000', '-b', 'localhost:8000', '-b', `unix:${path}`]);
+  t.is(code, EXIT_CODES.unfit.code);
+  const findings = (JSON.parse(stdout) as Report).findings.filter(({ name }) => name === '--bind');
+  t.like(findings, [
+    { status: 'bad', value: '192.0.2.1:8000', meaning: 'cannot listen at --bind 192.0.2.1:8000: no interface of this machine has that address' },
+    { status: 'bad', value: `unix:${path}`, meaning: `cannot listen at --bind unix:${path}: there is no directory ${join(dir, 'no')}` },
+  ]);
+  t.is(findings.length, 2);
+});
+
+test('addresses that a drover serves are no fault, and it hears nothing of it', async (t) => {
+  const dir = scratch(t);
+  const [path, app] = [join(dir, 'sock'), join(dir, 'app.cjs')];
+  writeFileSync(app, "let connections = 0;\nconst server = require('node:http').createServer((_, response) => response.end(String(connections)));\nmodule.exports = server.on('connection', () => connections++);\n");
+  const d = await start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '-b', `unix:${path}`]).ready();
+  const tcp = await d.address();
+  const binds = ['-b', `127.0.0.1:${(tcp as { port: number }).port}`, '-b', `unix:${path}`];
+  t.is(doctor(['doctor', ...binds]).code, 0);
+  t.like(doctor([app, '--check-config', ...binds]), { code: 0, stderr: '' });
+  t.is((await get({ socketPath: path })).body, '1');
+  t.is((await get(tcp)).body, '2');
+});
+
 test('the pid file: whether it can be written, and who has it', async (t) => {
   const dir = scratch(t);
   const path = join(dir, 'pid');
@@ -79,7 +106,7 @@ test('the pid file: whether it can be written, and who has it', async (t) => {
   t.false(existsSync(path));
 
   const nowhere = look(join(dir, 'no/pid'));
-  t.like(nowhere, { code: EXIT_CODES.unfit.code, finding: { status: 'bad', meaning: `--pidfile ${join(dir, 'no/pid')} cannot be written: ENOENT (flag -p)` } });
+  t.like(nowhere, { code: EXIT_CODES.unfit.code, finding: { status: 'bad', meaning: `--pidfile ${join(dir, 'no/pid')} cannot be written: there is no directory ${join(dir, 'no')} (flag -p)` } });
   t.regex(nowhere.finding!.fix!, /Give a path in a directory that exists/);
 
   writeFileSync(path, `${process.pid}\n`);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { EXIT_CODES } from '../../src/errors.js';
 import { fixture, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
@@ -178,6 +179,46 @@ test.serial('the inspector is no server of the app\'s', async (t) => {
   const opened = start(t, [app, '-w', '1', '-b', '127.0.0.1:0', '--boot-timeout', '3', `--node-args=-r ${preload}`]);
   t.deepEqual(await opened.finished(), { code: 3, signal: null });
   t.regex(String(opened.events('master.failed')[0]!['message']), /app\.cjs has not called listen\(\) within 3000 ms \(--boot-timeout\), and there is nothing else to serve: it exports nothing$/);
+});
+
+test.serial('a name that nobody resolves until --boot-timeout is over: which, and not that listen() was not called', async (t) => {
+  const dir = scratch(t);
+  const silent = join(dir, 'silent.cjs');
+  writeFileSync(silent, "const dns = require('node:dns'); dns.lookup = () => setInterval(() => {}, 60_000);");
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(dir, name), text);
+    return join(dir, name);
+  };
+  const listens = "const server = require('node:http').createServer(); server.listen(8123, 'slow.invalid');";
+  const script = write('script.cjs', listens);
+  const waits = write('waits.cjs', `${listens} module.exports = require('node:events').once(server, 'listening');`);
+  const handler = write('handler.cjs', 'module.exports = (request, response) => response.end();');
+
+  const fails = async (app: string, asked: string, env: Record<string, string> = {}): Promise<void> => {
+    const d = start(t, [app, '-w', '1', '--boot-timeout', '8', '--node-args', `-r ${silent}`], { env });
+    t.deepEqual(await d.finished(), { code: EXIT_CODES.listen.code, signal: null }, d.log());
+    const [failed] = d.events('master.failed');
+    t.is(failed!['message'], `${asked}: the name slow.invalid has not resolved within 8000 ms (--boot-timeout)`);
+    t.regex(String(failed!['remedy']), /^No name server has answered/);
+  };
+  await Promise.all([
+    fails(script, `app ${script} cannot listen at slow.invalid:8123`),
+    fails(waits, `app ${waits} cannot listen at slow.invalid:8123`),
+    fails(handler, 'cannot listen at slow.invalid:8000 (environment variable HOST)', { HOST: 'slow.invalid' }),
+  ]);
+
+  // It says so while it waits.
+  const d = start(t, [script, '-w', '1', '--node-args', `-r ${silent}`]);
+  t.is((await d.event('worker.waiting'))['why'], 'it has called listen(), and the name slow.invalid has not resolved yet');
+});
+
+test.serial('a name that has been resolved is not what is waited for', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeFileSync(app, "const server = require('node:net').createServer(); server.listen(0, 'localhost', () => server.close()); setInterval(() => {}, 60_000);");
+  const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0']);
+  const { msg, why } = await d.event('worker.waiting');
+  t.is(why, 'there is nothing to serve (it exports nothing), and it has not called listen()');
+  t.is(msg, `worker 0: app ${app} has loaded and does not listen yet, and drover waits for it until --boot-timeout is over: ${String(why)}`);
 });
 
 test.serial('a script that would listen later than --boot-timeout lets it: it is not told to export something first', async (t) => {

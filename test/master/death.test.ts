@@ -30,7 +30,7 @@ interface Case {
 
 const cases: Case[] = [
   { is: 'told to stop, exit 0', evidence: { code: 0, asked: true, phase: 'draining' }, kind: 'exit', cause: /^as told, exit code 0$/, expected: true },
-  { is: 'told to stop, exit 143, of a program that says so of TERM', evidence: { code: 143, asked: true, phase: 'draining' }, kind: 'exit', cause: /^as told, exit code 143$/, expected: true },
+  { is: 'told to stop, exit 143, of a program that says so of TERM', evidence: { code: 143, asked: true, phase: 'draining' }, kind: 'exit', cause: /^as told, exit code 143, by which a program says that SIGTERM has ended it$/, expected: true },
   { is: 'exit 143 of its own', evidence: { code: 143, phase: 'ready' }, kind: 'exit', cause: /^it exited by itself with code 143$/ },
   { is: 'told to stop, exit 1', evidence: { code: 1, asked: true, phase: 'draining' }, kind: 'exit', cause: /^exit code 1 while it stopped as told$/ },
   { is: 'exit 0 unasked', evidence: { code: 0 }, kind: 'exit', cause: /exited by itself with code 0$/ },

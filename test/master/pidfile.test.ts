@@ -79,7 +79,7 @@ test.serial('what others have put in the place of its temporary file is not writ
     symlinkSync(victim, `${path}.i`);
     symlinkSync(victim, `${path}.${process.pid}`);
     const error = t.throws(() => new Pidfile(path, 'flag -p').write(), { instanceOf: DroverError });
-    t.regex(String(error?.message), /cannot be written: EEXIST/);
+    t.regex(String(error?.message), /cannot be written: file already exists/);
   } finally {
     Math.random = random;
   }
@@ -133,7 +133,7 @@ test('a device, a pipe and a directory are neither replaced nor read, whether na
   mkdirSync(join(dir, 'directory'));
   symlinkSync('/dev/zero', join(dir, 'device'));
   symlinkSync('directory', join(dir, 'link'));
-  for (const [name, says] of [['pipe', 'is no regular file'], ['device', 'is no regular file'], ['directory', 'cannot be written: EISDIR'], ['link', 'cannot be written: EISDIR']] as const) {
+  for (const [name, says] of [['pipe', 'is no regular file'], ['device', 'is no regular file'], ['directory', 'cannot be written: it is a directory'], ['link', 'cannot be written: it is a directory']] as const) {
     const file = new Pidfile(join(dir, name), 'flag -p');
     for (const act of [() => file.check(), () => file.write()]) t.is(t.throws(act, { instanceOf: DroverError })?.message, `--pidfile ${file.path} ${says} (flag -p)`);
     file.remove();
@@ -195,10 +195,22 @@ test('one that a live process came too late to have written is replaced, unless 
   t.throws(() => new Pidfile(path, 'flag -p').write(), { code: 'ERR_DROVER_PIDFILE' });
 });
 
+test('a name as long as one may be', (t) => {
+  const dir = scratch(t);
+  for (const name of ['n'.repeat(255), `${'界'.repeat(84)}pid`, `${'🐑'.repeat(63)}pid`]) {
+    t.is(Buffer.byteLength(name), 255);
+    const file = new Pidfile(join(dir, name), 'flag -p');
+    file.write();
+    t.deepEqual(readdirSync(dir), [name]);
+    file.remove();
+    t.deepEqual(readdirSync(dir), []);
+  }
+});
+
 test('one that cannot be written says why', (t) => {
   const dir = scratch(t);
   writeFileSync(join(dir, 'app.js'), '');
-  for (const [path, why] of [[join(dir, 'no/pid'), 'ENOENT'], [join(dir, 'app.js/pid'), 'ENOTDIR'], [dir, 'EISDIR']] as const) {
+  for (const [path, why] of [[join(dir, 'no/pid'), `there is no directory ${join(dir, 'no')}`], [join(dir, 'app.js/no/pid'), `${join(dir, 'app.js')} is no directory`], [dir, 'it is a directory'], [join(dir, 'n'.repeat(256)), 'its name is too long']] as const) {
     t.is(t.throws(() => new Pidfile(path, 'flag -p').write(), { instanceOf: DroverError })?.message, `--pidfile ${path} cannot be written: ${why} (flag -p)`);
   }
 });
@@ -209,7 +221,7 @@ test('a check writes nothing, minds no running master, and says what is wrong wi
   t.deepEqual(readdirSync(dir), []);
   writeFileSync(join(dir, 'pid'), `${process.ppid}\n`);
   t.notThrows(() => new Pidfile(join(dir, 'pid'), 'flag -p').check());
-  for (const [path, why] of [[join(dir, 'no', 'pid'), 'ENOENT'], [join(dir, 'pid', 'pid'), 'ENOTDIR'], [dir, 'EISDIR']] as const) {
+  for (const [path, why] of [[join(dir, 'no', 'pid'), `there is no directory ${join(dir, 'no')}`], [join(dir, 'pid', 'pid'), `${join(dir, 'pid')} is no directory`], [dir, 'it is a directory']] as const) {
     const error = t.throws(() => new Pidfile(path, 'flag -p').check(), { instanceOf: DroverError });
     t.is(error?.code, 'ERR_DROVER_PIDFILE');
     t.is(error?.message, `--pidfile ${path} cannot be written: ${why} (flag -p)`);

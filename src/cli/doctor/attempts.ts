@@ -3,7 +3,8 @@
  */
 import { isIP } from 'node:net';
 import { resolveBinds } from '../../accept/open-bind.js';
-import { formatAddress } from '../../config/address.js';
+import { tryBind } from '../../accept/try-bind.js';
+import { formatAddress, type ListenAddress } from '../../config/address.js';
 import type { LoadedConfig } from '../../config/load.js';
 import { DroverError } from '../../errors.js';
 import { checkApp } from '../../master/check-app.js';
@@ -11,15 +12,25 @@ import { Pidfile } from '../../master/pidfile.js';
 import type { Finding } from './checks.js';
 
 export async function attempts(loaded: LoadedConfig): Promise<Finding[]> {
-  return [...(await names(loaded)), ...(await pidfile(loaded)), ...(await app(loaded))];
+  return [...(await binds(loaded)), ...(await pidfile(loaded)), ...(await app(loaded))];
 }
 
-/** Without --bind a script is served where it listens itself, and the names of HOST are the app's to try. */
-async function names({ config: { bind }, bindGiven }: LoadedConfig): Promise<Finding[]> {
+/** Of addresses that can be opened, those alone that names stand for. Without --bind a script is served where it listens itself, and the names of HOST are the app's to try. */
+async function binds({ config: { bind }, bindGiven }: LoadedConfig): Promise<Finding[]> {
+  if (!bindGiven) return [];
   const isNamed = bind.map((address) => address.kind === 'tcp' && isIP(address.host) === 0);
-  if (!bindGiven || !isNamed.includes(true)) return [];
-  const value = bind.filter((_, i) => isNamed[i]).map(formatAddress).join(' ');
-  return [await attempt('--bind', value, async () => ok(`listens at ${(await resolveBinds(bind)).filter((_, i) => isNamed[i]).map(formatAddress).join(', ')}`))];
+  const named = (addresses: readonly ListenAddress[]): string[] => addresses.filter((_, i) => isNamed[i]).map(formatAddress);
+  let resolved: readonly ListenAddress[] = [];
+  const resolution = await attempt('--bind', named(bind).join(' '), async () => {
+    resolved = await resolveBinds(bind);
+    return isNamed.includes(true) ? ok(`listens at ${named(resolved).join(', ')}`) : undefined;
+  });
+  const refusals: Finding[] = [];
+  for (const [i, address] of resolved.entries()) {
+    const text = formatAddress(bind[i]!);
+    refusals.push(...(await attempt('--bind', text, () => tryBind(address, text))));
+  }
+  return refusals.length > 0 ? refusals : resolution;
 }
 
 /** That a drover has it is bad for a second one alone, and the doctor may be asked beside the one that serves. */
@@ -33,23 +44,25 @@ async function pidfile({ config: { pidfile: path }, sources }: LoadedConfig): Pr
     if (!taken.byMaster) throw taken.error;
     return { status: 'warn', ...told(taken.error) };
   };
-  return [await attempt('--pidfile', path, look)];
+  return attempt('--pidfile', path, look);
 }
 
 /** Loads the app in a worker that does not listen, as --check-config does. */
 async function app(loaded: LoadedConfig): Promise<Finding[]> {
   if (loaded.config.app === '') return [];
-  return [await attempt('app', loaded.config.app, () => checkApp(loaded).then(() => ok('loads')))];
+  return attempt('app', loaded.config.app, () => checkApp(loaded).then(() => ok('loads')));
 }
 
 type Outcome = Omit<Finding, 'name' | 'value'>;
 
-async function attempt(name: string, value: string, act: () => Outcome | Promise<Outcome>): Promise<Finding> {
+/** Nothing to tell: no finding. */
+async function attempt(name: string, value: string, act: () => Outcome | undefined | void | Promise<Outcome | undefined>): Promise<Finding[]> {
   try {
-    return { name, value, ...(await act()) };
+    const outcome = await act();
+    return outcome === undefined ? [] : [{ name, value, ...outcome }];
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
-    return { name, value, status: 'bad', ...told(error) };
+    return [{ name, value, status: 'bad', ...told(error) }];
   }
 }
 
