@@ -312,7 +312,7 @@ export class Master {
       // A successor: only its reload is given up, also before all first workers are ready.
       if (worker.generation > this.pool.generation) return this.#rollouts.failed(worker, buried, now);
       if (!this.pool.started) return this.#fail(worker, buried, now);
-    }
+    } else if (buried.phase === 'ready') this.#rollouts.died(worker, buried, exit.signal, readyMs, now);
     // Of one that was told to go, and has a successor, nothing is to be started again.
     if (worker.asked && this.pool.inState('starting', 'ready').some((other) => other.slot === worker.slot)) return;
     const respawn = this.pool.respawn(worker.slot);

@@ -13,10 +13,13 @@ import { warnOfExpiry } from './certificates.js';
 import type { Context } from './context.js';
 import type { MasterEvent } from './events.js';
 import type { Pool } from './pool.js';
-import type { Buried } from './reaper.js';
+import type { Buried, Exit } from './reaper.js';
 import { isFinished, targetAfter, whoServes } from './reload.js';
 import type { Scale } from './scale.js';
 import type { WorkerHandle } from './worker-handle.js';
+
+/** A worker that has been ready for so long has shown that it can serve. */
+const FRESH_MS = 10_000;
 
 export class Rollouts {
   readonly #context: Context;
@@ -130,6 +133,20 @@ export class Rollouts {
 
   /** A successor could not boot: that ends its reload, unless another has ended it already. */
   failed(worker: WorkerHandle, death: Buried, now: number): void {
+    // Its stack, and what to do about the cause, are in worker.boot-failed, just before.
+    this.#fail(worker, { stage: 'boot', message: death.cause, code: bootErrorCode(worker), remedy: reloadRemedy(worker.spawnFailure) }, now);
+  }
+
+  /**
+   * A successor died unasked, so many ms after it was ready. A program may listen first and find out then that it cannot run: its reload is not to go on and put the same in the
+   * place of every worker. What somebody else has killed speaks for nothing, and nor does what was well for a while.
+   */
+  died(worker: WorkerHandle, { kind, cause }: Buried, signal: Exit['signal'], readyMs: number, now: number): void {
+    if (readyMs >= FRESH_MS || (kind === 'signal' && signal === 'SIGKILL')) return;
+    this.#fail(worker, { stage: 'serve', message: `worker ${worker.slot} died ${Math.round(readyMs)} ms after it was ready, ${cause}`, remedy: 'Mend that, then send HUP again.' }, now);
+  }
+
+  #fail(worker: WorkerHandle, why: { stage: 'boot' | 'serve'; message: string; code?: string; remedy?: string | undefined }, now: number): void {
     const { rollout } = this.#pool;
     if (rollout === undefined || worker.generation !== rollout.generation) return;
     this.#pool.rollout = undefined;
@@ -138,8 +155,7 @@ export class Rollouts {
     for (const other of this.#pool.inState('starting')) {
       if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);
     }
-    // Its stack, and what to do about the cause, are in worker.boot-failed, just before.
-    this.#context.log.emit('reload.failed', { stage: 'boot', replaced, serving, message: death.cause, code: bootErrorCode(worker), remedy: reloadRemedy(worker.spawnFailure) });
+    this.#context.log.emit('reload.failed', { replaced, serving, ...why });
     this.#end();
   }
 

@@ -1,7 +1,7 @@
 /** HUP under load: nobody loses a request, whatever the new generation is like. */
 import test from 'ava';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fixture, scratch, start, type LogRecord } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 import { Load } from '../helpers/load.js';
@@ -101,6 +101,49 @@ test.serial('a reload that fails halfway says who serves', async (t) => {
   const { worker: successor } = await d.event('worker.ready', { generation: 2 });
   await d.event('worker.exited', { worker: first });
   t.deepEqual(d.workers() as unknown[], [second, successor]);
+});
+
+test.serial('a reload onto an app that listens and then dies stops at its first successor', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeApp(app, 'old');
+  const d = start(t, [app, '-w', '3', '-b', '127.0.0.1:0', '--reload-parallel', '1']);
+  await d.ready();
+  const address = await d.address();
+  const before = d.workers();
+  // One dies: what is then started again in its slot shall not take the connection below.
+  const broken = join(dirname(app), 'broken');
+  writeFileSync(broken, '');
+  writeFileSync(app, `const { existsSync, rmSync } = require('node:fs');
+const dies = existsSync(${JSON.stringify(broken)});
+rmSync(${JSON.stringify(broken)}, { force: true });
+require('node:http').createServer((request, response) => response.end('old')).listen(0, () => dies && setImmediate(() => process.exit(7)));`);
+  d.signal('SIGHUP');
+  const failed = await d.event('reload.failed');
+  t.is(failed['stage'], 'serve');
+  t.is(failed['replaced'], 0);
+  t.regex(failed.msg, /^reload failed, the old workers serve on: worker 0 died \d+ ms after it was ready, it exited by itself with code 7$/);
+  t.is(failed['remedy'], 'Mend that, then send HUP again.');
+  // Until its slot is served again the others serve for it, and they were not touched.
+  t.true(before.slice(1).every((pid) => d.workers().includes(pid)), 'the workers behind it');
+  t.is((await get(address)).body, 'old');
+
+  writeApp(app, 'mended');
+  d.signal('SIGHUP');
+  await d.event('reload.finished');
+  t.deepEqual([(await get(address)).body, d.workers().length], ['mended', 3]);
+});
+
+test.serial('a successor that somebody kills does not end its reload', async (t) => {
+  const app = join(scratch(t), 'app.cjs');
+  writeApp(app, 'old');
+  const d = start(t, [app, '-w', '2', '-b', '127.0.0.1:0', '--reload-parallel', '1']);
+  await d.ready();
+  writeApp(app, 'new');
+  d.signal('SIGHUP');
+  process.kill((await d.event('worker.ready', { slot: 0, generation: 2 }))['worker'] as number, 'SIGKILL');
+  await d.event('reload.finished');
+  t.is(d.events('reload.failed').length, 0);
+  t.is((await get(await d.address())).body, 'new');
 });
 
 test.serial('a reload onto a config that is wrong changes nothing', async (t) => {
