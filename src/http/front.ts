@@ -103,7 +103,7 @@ export class Front {
     const isTls = 'setTicketKeys' in server;
     const address = server.address();
     this.#parts.log('tls.not-used', {
-      kind: server.constructor.name,
+      kind: /^Http2/.test(server.constructor.name) ? 'http2' : !isTls ? 'net' : 'keepAliveTimeout' in server ? 'https' : 'tls',
       address: typeof address === 'string' ? address : address === null ? '?' : `${address.address}:${address.port}`,
       why: isTls ? 'it has its own certificate' : 'it is no http server, and its connections are not encrypted',
     });

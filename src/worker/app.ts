@@ -1,7 +1,6 @@
 /**
  * From APP to something that listens: find the file, run it, and, if it does not listen by itself, serve what it exports. In the worker.
  */
-import { readFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { WorkerConfig } from '../config/worker-config.js';
 import { DroverError } from '../errors.js';
@@ -9,6 +8,7 @@ import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName, type AppName } from './app-name.js';
 import { chooseExport, describe, describeExports, isPm2Config, namedExport, servableExport } from './exports.js';
+import { ownStart } from './own-start.js';
 import { runAsMain, type MainExports } from './run-main.js';
 import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
 
@@ -37,6 +37,8 @@ export interface Surroundings {
   onPlaced(): void;
 }
 
+/** Its code has done so, and may yet elsewhere. */
+const REFUSED = 'its code also calls listen()';
 const LATE = 'If it listens later, look for what it waits for, or raise --boot-timeout. If it does not:';
 const LISTENS_TO_NOTHING = "It is to open a server of Node's at the port and host that it is given, in the main thread. Else export that server, or a handler (req, res).";
 
@@ -62,7 +64,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
     if (madeToListen) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} has a listen(port, host) that drover called, and that listens to nothing: ${found}`, LISTENS_TO_NOTHING);
     const remedy = command === undefined ? nothingToServe(main, name, chosen?.value) : `Did you mean ${command}, the "bin" of its package.json?`;
     // What exports something else, and says nothing of listening, is no script that takes its time.
-    if (lateMs !== undefined && (describeExports(main) === 'nothing' || mentionsListen(file))) return new DroverError('ERR_DROVER_BOOT_TIMEOUT', `app ${app} has not called listen() within ${lateMs} ms (--boot-timeout), and there is nothing else to serve: ${found}`, `${LATE} ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`);
+    if (lateMs !== undefined && (describeExports(main) === 'nothing' || ownStart(file, chosen?.value) !== undefined)) return new DroverError('ERR_DROVER_BOOT_TIMEOUT', `app ${app} has not called listen() within ${lateMs} ms (--boot-timeout), and there is nothing else to serve: ${found}`, `${LATE} ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`);
     return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {
@@ -77,8 +79,8 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
     chosen = await namedExport(main, name);
   } else {
     const choice = chooseExport(main);
-    // Express apps that export themselves for their tests, and listen when the database has answered.
-    if (choice !== undefined && (refused() !== undefined || mentionsListen(file)) && (await untilListensOrIdle('it exports something to serve, but its code also calls listen()'))) return byItself;
+    const own = choice === undefined ? undefined : refused() === undefined ? ownStart(file, choice.value) : REFUSED;
+    if (own !== undefined && (await untilListensOrIdle(`it exports something to serve, but ${own}`))) return byItself;
     // It wanted to listen and could not: served elsewhere, nobody would find it.
     if (choice !== undefined && refused() !== undefined) throw unusable();
     if (choice !== undefined) chosen = { value: choice.value, called: false };
@@ -107,10 +109,4 @@ function nothingToServe(main: MainExports, { target, exportPath }: AppName, trie
   const named = exportPath === null ? servableExport(main, tried) : undefined;
   const name = named === undefined ? '' : ` If one of its exports is what is to be served, name it: ${target}:${named}.`;
   return `Export a handler (req, res), a server, a framework's app or { fetch }, or a function of no parameters that makes one; or call listen().${name}`;
-}
-
-/** Whether the main file itself calls listen(), comments left out. */
-function mentionsListen(file: string): boolean {
-  const source = readFileSync(file, 'utf8').replace(/\/\*[^]*?\*\/|(?<!:)\/\/.*/g, '');
-  return /\.listen\s*\(/.test(source);
 }

@@ -407,7 +407,7 @@ test.serial('servers that TLS is not for are named, and left as they are', async
   const d = start(t, [fixture('own-https.cjs'), ...EXAMPLE], { cwd: ROOT, env: { WITH_NET: '1' } });
   await d.ready();
   const told = await d.count(2, 'tls.not-used');
-  t.deepEqual(told.map((record) => [record['kind'], /own certificate|not encrypted/.exec(String(record['why']))?.[0]]).sort(), [['Server', 'not encrypted'], ['Server', 'own certificate']]);
+  t.deepEqual(told.map((record) => [record['kind'], /own certificate|not encrypted/.exec(String(record['why']))?.[0]]).sort(), [['https', 'own certificate'], ['net', 'not encrypted']]);
   const ports = (await d.count(2, 'master.listening')).map((record) => Number(/:(\d+)$/.exec(String(record['address']))![1]));
   t.regex((await askTls({ port: ports[0]! })).text, / 200 /);
   const plain = await new Promise<string>((resolve) => net.connect(ports[1]!, '127.0.0.1').on('data', (chunk: Buffer) => resolve(chunk.toString())));

@@ -524,6 +524,41 @@ test('an app that is kept alive and serves nothing yet: said after a while', asy
   t.is(c, 'cannot listen at 127.0.0.1:80: refused by the test');
 });
 
+for (const [is, files] of Object.entries<Record<string, string>>({
+  'a command runs the function that it exports when it is the main module': {
+    'app.js': "const start = require('./later.js'); async function serve() { console.log('runs'); await start(); } module.exports = serve; if (require.main === module) serve();",
+  },
+  'a module calls what it exports, whoever imports it': {
+    'app.mjs': "import start from './later.js'; export default async function main() { console.log('runs'); await start(); } main();",
+  },
+  'a handler is exported for tests, and another file listens': {
+    'app.js': "const app = (request, response) => response.end('own'); console.log('runs'); module.exports = app; if (!module.parent) require('./later.js')();",
+  },
+  'the same as an ES module': {
+    'app.mjs': "import { fileURLToPath } from 'node:url'; import start from './later.js'; export default (request, response) => response.end('own'); console.log('runs'); if (process.argv[1] === fileURLToPath(import.meta.url)) start();",
+  },
+})) {
+  test(`a program that seems to start itself is waited for, not started once more: ${is}`, async (t) => {
+    const cwd = scratch(t);
+    const later = "module.exports = () => new Promise((resolve) => setTimeout(() => require('node:http').createServer((request, response) => response.end('later')).listen(3000, resolve), 100));";
+    for (const [name, text] of Object.entries({ 'later.js': later, ...files })) writeFileSync(join(cwd, name), text);
+    const master = start(t, { app: Object.keys(files)[0]!, cwd });
+    await master.ready();
+    t.is(await body(master), 'later');
+    master.kill('SIGTERM');
+    await master.exited;
+    t.is(master.stdout, 'runs\n');
+  });
+}
+
+test('a program that asks whether it is the main module, and starts nothing: what it exports is served', async (t) => {
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'app.js'), "const make = () => (request, response) => response.end('made'); module.exports = make; if (require.main === module) console.log('as main');");
+  const master = start(t, { app: 'app.js', cwd });
+  await master.ready();
+  t.is(await body(master), 'made');
+});
+
 test("a package's main file that serves nothing: its command, as a path that can be given", async (t) => {
   const cwd = scratch(t);
   mkdirSync(join(cwd, 'node_modules/tool/dist/bin'), { recursive: true });
