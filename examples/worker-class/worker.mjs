@@ -1,12 +1,14 @@
 // drover -k examples/worker-class/worker.mjs examples/hello/app.js
 // A worker that names itself in every response, is patient with slow clients, and tells when it goes.
 
-/** @implements {import('drover').WorkerClass} */
+/** @import { WorkerClass, WorkerContext } from 'drover' */
+
+/** @implements {WorkerClass} */
 export default class {
   #slot;
   #served = 0;
 
-  /** @param {import('drover').WorkerContext} context */
+  /** @param {WorkerContext} context */
   constructor({ slot }) {
     this.#slot = slot;
   }

@@ -339,7 +339,7 @@ export interface OptionInput {
    */
   requestTimeout?: Inputs['requestTimeout'] | undefined;
   /**
-   * How long a connection is kept open without a request; app: what the app sets, else Node's (5 s, 65 s since Node 26).
+   * How long a connection is kept open without a request; app: what the app sets, else Node's (5 s).
    *
    * Given, it takes the place of the app's own `keepAliveTimeout`. Node adds a second to it (since Node 22.19).
    *

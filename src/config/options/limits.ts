@@ -82,7 +82,7 @@ A client that takes longer is answered with 408, if no response has begun. Given
     default: -1,
     section: 'limits',
     reload: 'respawn',
-    help: `how long a connection is kept open without a request; app: what the app sets, else Node's (5 s, 65 s since Node 26).
+    help: `how long a connection is kept open without a request; app: what the app sets, else Node's (5 s).
 Given, it takes the place of the app's own \`keepAliveTimeout\`. Node adds a second to it (since Node 22.19).`,
   },
   {
