@@ -65,7 +65,7 @@ function parseJson(path: string, text: string): unknown {
     const { line, column } = jsonErrorPosition(text);
     // Without the piece of text and the position that some versions of Node put into it.
     const message = (error as Error).message.replace(/ in JSON at position .*$|, (\.\.\.)?".*" is not valid JSON$/s, '').replaceAll('\n', '\\n');
-    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}:${line}:${column}: ${message}`, 'JSON has no comments and no trailing commas; for these use drover.config.js.');
+    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}:${line}:${column}: ${message}`, text.trim() === '' ? 'It is empty: {} is the least that it can hold.' : 'JSON has no comments and no trailing commas; for these use drover.config.js.');
   }
 }
 

@@ -157,10 +157,11 @@ test('an import that is not there', async (t) => {
 });
 
 test('exports that are no options', async (t) => {
-  const directory = tree(t, { 'a.mjs': 'export const workers = 2;', 'b.mjs': 'export default [1];', 'c.json': 'null', 'd.mjs': 'export default () => 5;', 'e.cjs': 'module.exports = "x";' });
+  const directory = tree(t, { 'a.mjs': 'export const workers = 2;', 'b.mjs': 'export default [1];', 'c.json': 'null', 'd.mjs': 'export default () => 5;', 'e.cjs': 'module.exports = "x";', 'f.json': ' \n' });
   t.regex(await messageOf(join(directory, 'a.mjs')), /a\.mjs has no default export\n {2}Export an object/);
   t.regex(await messageOf(join(directory, 'b.mjs')), /b\.mjs exports a list/);
   t.regex(await messageOf(join(directory, 'c.json')), /c\.json exports null/);
+  t.regex(await messageOf(join(directory, 'f.json')), /f\.json:2:1: .*\n.*It is empty: \{\} is the least/);
   t.regex(await messageOf(join(directory, 'd.mjs')), /d\.mjs exports a number/);
   t.regex(await messageOf(join(directory, 'e.cjs')), /e\.cjs exports a string/);
 });
