@@ -6,7 +6,7 @@
  * it has the app's. Anything else that is thrown is our bug and keeps its stack.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 
@@ -92,10 +92,11 @@ export function unwritable(path: string, code: string | undefined, or = ''): { w
   return { why: whyNoFile(path, code), remedy: `Give a path in a directory that exists and is writable${or}.` };
 }
 
-function whyNoFile(path: string, code: string | undefined): string {
+/** Why there is no file, and none can be made. */
+export function whyNoFile(path: string, code: string | undefined): string {
   if (code !== 'ENOENT' && code !== 'ENOTDIR') return describeErrno(code);
   const directory = dirname(path);
-  if (code === 'ENOENT') return existsSync(directory) ? 'it is a link to where nothing is' : `there is no directory ${directory}`;
+  if (code === 'ENOENT') return !existsSync(directory) ? `there is no directory ${directory}` : lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? 'it is a link to where nothing is' : describeErrno(code);
   // Of a/b/c/file, the one that is a file.
   let above = directory;
   while (!existsSync(above) && above !== dirname(above)) above = dirname(above);

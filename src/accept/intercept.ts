@@ -115,8 +115,14 @@ export function installIntercept(options: InterceptOptions): Intercept {
     const first = args[0] as { exclusive?: unknown; reusePort?: unknown } | null | undefined;
     if (typeof first === 'object' && first !== null && Boolean(first.exclusive) && first.reusePort !== true) exclusive.add(this);
     else exclusive.delete(this);
-    names.listens(this as unknown as net.Server, args);
-    return nodeListen.apply(this, args);
+    const server = this as unknown as net.Server;
+    names.listens(server, args);
+    try {
+      return nodeListen.apply(this, args);
+    } catch (error) {
+      names.threw(server);
+      throw error;
+    }
   };
 
   prototype._listen2 = function _listen2(this: Internals, address, port, addressType, backlog, fd, flags): void {

@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { BoundAddress, ListenRefusal } from '../ipc/messages.js';
 import { findHolder, formatHolder } from './holder.js';
-import { RAISE_OPEN_FILES } from '../errors.js';
+import { RAISE_OPEN_FILES, whyNoFile } from '../errors.js';
 
 const { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EMFILE, ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno;
 
@@ -62,8 +62,9 @@ export function explain(errno: number, address: BoundAddress): Refusal {
         address.family === 'IPv6' ? 'Use an IPv4 address, or 0.0.0.0 for all of them.' : undefined,
       );
     case ENOENT:
-    case ENOTDIR:
       return refuse(errno, `there is no directory ${dirname(path ?? '.')}`, 'Make it first, with the user that drover runs as allowed to write to it.');
+    case ENOTDIR:
+      return refuse(errno, whyNoFile(path ?? '.', 'ENOTDIR'), 'Choose another path.');
     case EROFS:
       return refuse(errno, `${dirname(path ?? '.')} is on a read-only filesystem`, 'Choose a directory that can be written to.');
     case ENAMETOOLONG:

@@ -30,6 +30,8 @@ export interface NamedPlace {
 
 export interface NameWatch {
   listens(server: Server, listenArgs: readonly unknown[]): void;
+  /** listen() has thrown. */
+  threw(server: Server): void;
   /** Node comes for a handle: the name has been resolved, if there was one. */
   resolved(server: Server): void;
   /** What is looked up now: that of the server which has asked last. */
@@ -45,9 +47,14 @@ export function watchNames(onFailed: (refusal: ListenRefusal) => void): NameWatc
     const server = this as Server;
     const place = asked.get(server);
     if (syscall !== 'getaddrinfo' || place === undefined || hostname !== place.host) return;
-    awaited.delete(server);
+    forget.call(server);
     const { message, remedy } = unresolved(formatAddress({ kind: 'tcp', ...place }), place.host, code);
     onFailed({ errno: errno!, message, ...(remedy === undefined ? {} : { remedy }) });
+  }
+
+  /** Also one that is closed before its name has been resolved. */
+  function forget(this: Server): void {
+    if (awaited.delete(this)) this.off('close', forget);
   }
 
   return {
@@ -56,11 +63,13 @@ export function watchNames(onFailed: (refusal: ListenRefusal) => void): NameWatc
       if (typeof host !== 'string' || host === '' || isIP(host) !== 0) return;
       const place = { host, port: Number(port) };
       asked.set(server, place);
+      if (!awaited.has(server)) server.once('close', forget);
       awaited.set(server, place);
       // A listener of this event is none that handles the error. Off first: a server may listen many times.
       (server as EventEmitter).off(errorMonitor, look).on(errorMonitor, look);
     },
-    resolved: (server) => void awaited.delete(server),
+    threw: (server) => forget.call(server),
+    resolved: (server) => forget.call(server),
     get awaited() {
       return [...awaited.values()].at(-1);
     },

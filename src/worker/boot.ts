@@ -80,7 +80,7 @@ export class Boot {
     const stop = this.#time.shortlyBeforeEnd(() => this.#unanswered());
     this.#app = await loadApp(config, {
       listens: () => this.#listening.now(),
-      untilListensOrIdle: (why) => this.#listening.untilListensOrIdle(why),
+      untilListensOrIdle: (why, { atMostMs, late }) => this.#listensInTime(() => this.#listening.untilListensOrIdle(why, atMostMs), () => (this.#unanswered() === undefined ? late() : undefined)),
       onFile: (file) => {
         this.#appFile = file;
         this.#at(`loading ${file}`, 'app');
@@ -163,11 +163,17 @@ export class Boot {
 
   /** An app that something keeps alive may listen yet. */
   async #untilListens(app: App): Promise<void> {
-    // This worker, or the master whose answer listen() waits for, may have been stopped until now.
-    const stop = this.#time.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : (this.#unanswered() ?? app.unusable(this.#parts.init.config.bootTimeoutMs))));
-    const listens = await this.#listening.untilListensOrIdle(app.waitsFor);
-    stop();
+    const listens = await this.#listensInTime(() => this.#listening.untilListensOrIdle(app.waitsFor), () => this.#unanswered() ?? app.unusable(this.#parts.init.config.bootTimeoutMs));
     if (!listens) throw app.unusable();
+  }
+
+  /** `late`: what is wrong when --boot-timeout is nearly over. */
+  async #listensInTime(wait: () => Promise<boolean>, late: () => DroverError | undefined): Promise<boolean> {
+    // This worker, or the master whose answer listen() waits for, may have been stopped until now.
+    const stop = this.#time.shortlyBeforeEnd(() => (this.#listening.now() ? undefined : late()));
+    const listens = await wait();
+    stop();
+    return listens;
   }
 }
 

@@ -13,14 +13,13 @@ const MANY = 8;
 /** Exports looked at when there is no default one, in this order. */
 const NAMES = ['app', 'server', 'handler'];
 
-/** The first export that can be served, as a box (a Fastify instance has a then(), which no await may see); undefined: none. */
-export function chooseExport(main: MainExports): { value: unknown } | undefined {
+/** The first export that can be served, with its name, as a box (a Fastify instance has a then(), which no await may see); undefined: none. */
+export function chooseExport(main: MainExports): { name: string; value: unknown } | undefined {
   const { exports } = main;
-  const candidates = [defaultOf(main)];
-  if (main.kind === 'cjs' || !('default' in main.exports)) candidates.push(exports);
-  if (isObject(exports)) for (const name of NAMES) candidates.push(valueOf(exports, name));
-  const value = candidates.find((candidate) => kindOf(candidate) !== undefined);
-  return value === undefined ? undefined : { value };
+  const candidates = [{ name: 'default', value: defaultOf(main) }];
+  if (main.kind === 'cjs' || !('default' in main.exports)) candidates.push({ name: 'default', value: exports });
+  if (isObject(exports)) for (const name of NAMES) candidates.push({ name, value: valueOf(exports, name) });
+  return candidates.find(({ value }) => kindOf(value) !== undefined);
 }
 
 /** The name of one that could be served if it were named, among those that a message lists; not of the one that was tried. */

@@ -27,8 +27,9 @@ export class ListeningWait {
     return true;
   }
 
-  /** True once a server listens; false when the loop has run empty, and so none ever will by itself. `why`: for `onLong`. */
-  async untilListensOrIdle(why: string): Promise<boolean> {
+  /** True once a server listens; false when the loop has run empty, and so none ever will by itself, or when `atMostMs` have passed. `why`: for `onLong`. */
+  async untilListensOrIdle(why: string, atMostMs = Infinity): Promise<boolean> {
+    const giveUp = atMostMs === Infinity ? undefined : this.#after(atMostMs, () => this.#wake?.('idle'));
     const cancel = this.#after(LONG_MS, () => {
       // An app may be waited for twice: whether it listens by itself, and then for what it exports.
       if (!this.#saidLong) this.#onLong(why);
@@ -39,6 +40,7 @@ export class ListeningWait {
       isIdle = (await new Promise<'listening' | 'idle'>((resolve) => (this.#wake = resolve))) === 'idle';
       this.#wake = undefined;
     }
+    giveUp?.();
     cancel();
     return this.now();
   }

@@ -221,6 +221,16 @@ test.serial('a name that has been resolved is not what is waited for', async (t)
   t.is(msg, `worker 0: app ${app} has loaded and does not listen yet, and drover waits for it until --boot-timeout is over: ${String(why)}`);
 });
 
+test.serial('nor is the name of a server that was closed before, or whose listen() threw', async (t) => {
+  const dir = scratch(t);
+  for (const [name, text] of [['closed', "server.listen(8123, 'localhost'); server.close();"], ['threw', "try { server.listen(99999, 'localhost'); } catch {}"]] as const) {
+    const app = join(dir, `${name}.cjs`);
+    writeFileSync(app, `const server = require('node:net').createServer().on('error', () => {}); ${text} setInterval(() => {}, 60_000);`);
+    const d = start(t, [app, '-w', '1', '-b', '127.0.0.1:0']);
+    t.is((await d.event('worker.waiting'))['why'], 'there is nothing to serve (it exports nothing), and it has not called listen()', name);
+  }
+});
+
 test.serial('a script that would listen later than --boot-timeout lets it: it is not told to export something first', async (t) => {
   const app = join(scratch(t), 'app.cjs');
   writeFileSync(app, "setTimeout(() => require('node:http').createServer().listen(0), 60_000);");

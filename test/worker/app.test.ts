@@ -551,6 +551,23 @@ for (const [is, files] of Object.entries<Record<string, string>>({
   });
 }
 
+test('a handler whose file asks whether it is the main module, and that something keeps alive: served when it has had its time', async (t) => {
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'app.js'), "module.exports = (request, response) => response.end('own'); if (require.main === module) setInterval(() => {}, 1e6);");
+  const master = start(t, { app: 'app.js', cwd });
+  await master.ready();
+  t.is(await body(master), 'own');
+});
+
+test('a program that starts itself, and does not listen in the time of --boot-timeout: how to have its export served', async (t) => {
+  const cwd = scratch(t);
+  writeFileSync(join(cwd, 'app.js'), 'const serve = () => void setInterval(() => {}, 1e6); exports.app = serve; if (require.main === module) serve();');
+  const failed = await start(t, { app: 'app.js', cwd, config: { bootTimeoutMs: 3_000 } }).bootFailed();
+  t.is(failed.code, 'ERR_DROVER_BOOT_TIMEOUT');
+  t.is(failed.message, 'app app.js has not called listen() in the time of --boot-timeout: it exports something to serve, but its code also asks whether it is the main module');
+  t.regex(failed.remedy!, /name it: app\.js:app\. Else look for what it waits for, or raise --boot-timeout\.$/);
+});
+
 test('a program that asks whether it is the main module, and starts nothing: what it exports is served', async (t) => {
   const cwd = scratch(t);
   writeFileSync(join(cwd, 'app.js'), "const make = () => (request, response) => response.end('made'); module.exports = make; if (require.main === module) console.log('as main');");

@@ -6,21 +6,37 @@ import { scratch } from '../helpers/drover.js';
 
 function serve(): void {}
 
+const LISTENS = 'its code also calls listen()';
+const IS_MAIN = 'its code also asks whether it is the main module';
+const CALLS = 'its code also calls serve(), which it exports';
+
 for (const [text, why] of [
-  ['app\n  .listen (80)', 'its code also calls listen()'],
-  ['if (module === require.main) start();', 'its code also asks whether it is the main module'],
-  ['if (!module.parent) start();', 'its code also asks whether it is the main module'],
-  ['if (import.meta.main) start();', 'its code also asks whether it is the main module'],
-  ['import.meta.url === pathToFileURL(process.argv[1]).href && start()', 'its code also asks whether it is the main module'],
-  ['function serve() {}\nserve(process.argv)', 'its code also calls serve(), which it exports'],
+  ['app\n  .listen (80)', LISTENS],
+  ['if (module === require.main) start();', IS_MAIN],
+  ['if(require.main!==module)exports.x=1', IS_MAIN],
+  ['if (!module.parent) start();', IS_MAIN],
+  ['if (module.parent === null) start();', IS_MAIN],
+  ['if (import.meta.main) start();', IS_MAIN],
+  ['import.meta.url === pathToFileURL(process.argv[1]).href && start()', IS_MAIN],
+  ['if (process.argv[1] === fileURLToPath(import.meta.url)) start();', IS_MAIN],
+  ['function serve() {}\nserve(process.argv)', CALLS],
+  ['async function serve() {} void serve();', CALLS],
   ['function serve() {}', undefined],
   ['async function serve() {} export { serve }; tool.serve(); observe()', undefined],
   ['// serve();\n/* app.listen(80) */ const here = import.meta.url;', undefined],
+  // Makes its app once.
+  ['let app;\nfunction serve() { return (app ??= make()); }\nexports.warmUp = () => serve();', undefined],
+  ['const helpers = { serve () {} };', undefined],
+  // pino, bundled; where the app is; one that only others import.
+  ['const root = require.main === undefined ? __dirname : path.dirname(require.main.filename);', undefined],
+  ['if (module.parent) exports.helpers = helpers;', undefined],
 ] as const) {
   test(`${JSON.stringify(text)}: ${String(why)}`, (t) => {
     const file = join(scratch(t), 'app.js');
     writeFileSync(file, text);
-    t.is(ownStart(file, serve), why);
+    t.deepEqual(ownStart(file, serve), why === undefined ? undefined : { why, sure: true });
+    // Not a function that makes an app, but the app.
+    t.deepEqual(ownStart(file, { fetch() {} }), why === undefined || why === CALLS ? undefined : { why, sure: why === LISTENS });
   });
 }
 
