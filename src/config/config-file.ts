@@ -19,8 +19,12 @@ import { settled } from './settled.js';
 /** In order: the first that is there is taken. */
 export const CONFIG_EXTENSIONS = ['.ts', '.mts', '.js', '.mjs', '.cjs', '.json'] as const;
 
+/** What others read: better refused than not seen. */
+const OTHER_EXTENSIONS = ['.yaml', '.yml', '.toml', '.jsonc', '.json5'];
+
+/** Null: there is none. */
 export function findConfigFile(directory: string): string | null {
-  return CONFIG_EXTENSIONS.map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
+  return [...CONFIG_EXTENSIONS, ...OTHER_EXTENSIONS].map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
 }
 
 export interface ReadOptions {

@@ -27,7 +27,10 @@ import { SIGNALS, type Action, type SignalName } from './signals.js';
 import type { Terminal } from './terminal.js';
 import type { WorkerEvents, WorkerHandle } from './worker-handle.js';
 
-type Stopping = { quick: boolean; exitCode: number; failure: DroverError | undefined };
+type Stopping = { quick: boolean; since: number; exitCode: number; failure: DroverError | undefined };
+
+/** npm, timeout(1) and others send on the signal that a process manager has sent to the whole group: a second one within this time is the first. */
+const ECHO_MS = 250;
 
 export class Master {
   readonly pool: Pool;
@@ -167,13 +170,13 @@ export class Master {
 
   #signal(signal: SignalName, now: number): void {
     const { action } = SIGNALS[signal];
-    const says = (action === 'more' ? this.#scale.saysMore : undefined) ?? SIGNALS[signal].says;
+    const says = (action === 'more' ? this.#scale.saysMore : action === 'reload' ? this.#rollouts.says : undefined) ?? SIGNALS[signal].says;
     const { log } = this.#context;
     if (action === 'reap') {
       this.#lookForAdoptedAt = Math.min(this.#lookForAdoptedAt, now);
       return;
     }
-    const ignored = this.#ignores(action);
+    const ignored = this.#ignores(action, now);
     // A terminal sends it to what runs on it when it is closed.
     const isHangup = action === 'reload' && this.#terminal.isClosed();
     const hastens = ignored === undefined && this.#stopping !== undefined && action !== 'reopen-logs';
@@ -205,10 +208,11 @@ export class Master {
   }
 
   /** Why a signal does nothing now. */
-  #ignores(action: Action): string | undefined {
+  #ignores(action: Action, now: number): string | undefined {
     if (this.#stopping !== undefined) {
       const isStop = action === 'stop' || action === 'quick-stop';
       if (isStop && this.#stopping.quick) return 'ignored: the stop is a quick one already';
+      if (action === 'stop' && now - this.#stopping.since < ECHO_MS) return 'ignored: it comes with the one before; a later one makes the stop quick';
       return isStop || action === 'reopen-logs' ? undefined : 'ignored: drover is stopping';
     }
     if (action === 'retire' && this.#terminal.is) return 'ignored on a terminal';
@@ -330,7 +334,7 @@ export class Master {
   #stop(quick: boolean, reason: string, now: number, failure?: DroverError): void {
     if (this.#stopping !== undefined && (this.#stopping.quick || !quick)) return;
     const exitCode = failure === undefined ? EXIT_CODES.ok.code : EXIT_CODES[ERRORS[failure.code]].code;
-    this.#stopping = { exitCode, failure, ...this.#stopping, quick };
+    this.#stopping = { since: now, exitCode, failure, ...this.#stopping, quick };
     this.#context.log.emit('master.stopping', { mode: quick ? 'quick' : 'graceful', reason });
     this.pool.rollout = undefined;
     for (const worker of [...this.pool.workers]) {

@@ -46,6 +46,11 @@ export class Rollouts {
     this.#post = post;
   }
 
+  /** What a HUP does now, where that is not to reload. */
+  get says(): string | undefined {
+    return this.#busy ? 'reload, when the one under way is over' : undefined;
+  }
+
   /** HUP. */
   request(): void {
     if (this.#busy) {

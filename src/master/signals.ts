@@ -6,7 +6,7 @@
 export type Action = 'stop' | 'quick-stop' | 'reload' | 'more' | 'fewer' | 'reopen-logs' | 'retire' | 'upgrade' | 'reap';
 
 export const SIGNALS = {
-  SIGTERM: { action: 'stop', says: 'graceful stop', help: 'Graceful stop: no new connections, what is open is finished within --graceful-timeout. A second TERM or INT makes it quick.' },
+  SIGTERM: { action: 'stop', says: 'graceful stop', help: 'Graceful stop: no new connections, what is open is finished within --graceful-timeout. A second TERM, or INT, makes it quick; a TERM within 250 ms of the first is that, sent twice by who started drover.' },
   SIGINT: { action: 'quick-stop', says: 'quick stop', help: 'Quick stop: workers run their workerInt hook and exit; who has not within 2 s is killed.' },
   SIGQUIT: { action: 'quick-stop', says: 'quick stop', help: 'Quick stop, as INT.' },
   SIGHUP: { action: 'reload', says: 'reload', help: 'Reload: reads the config again and replaces every worker, each by a successor that is ready first. When the config is wrong or a successor cannot boot, the workers that have not been replaced by then serve on. From a terminal that is closed it is a graceful stop.' },

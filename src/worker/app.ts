@@ -78,7 +78,11 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
       return `there is nothing to serve (${found}), and it has not called listen()`;
     },
   };
-  if (listens()) return byItself;
+  if (listens()) {
+    // What it exports is not served, but a name that is none is a mistake all the same.
+    if (name.exportPath !== null) await namedExport(main, { ...name, args: null });
+    return byItself;
+  }
 
   if (name.exportPath !== null) {
     chosen = await namedExport(main, name);

@@ -166,6 +166,15 @@ test('exports that are no options', async (t) => {
   t.regex(await messageOf(join(directory, 'e.cjs')), /e\.cjs exports a string/);
 });
 
+test('what is found where drover is started: also what only others read, to be refused', async (t) => {
+  const directory = tree(t, { 'drover.config.yaml': 'workers: 3' });
+  t.is(findConfigFile(directory), join(directory, 'drover.config.yaml'));
+  t.regex(await messageOf(findConfigFile(directory)!), /not a kind of file drover reads/);
+  writeFileSync(join(directory, 'drover.config.json'), '{}');
+  t.is(findConfigFile(directory), join(directory, 'drover.config.json'));
+  t.is(findConfigFile(tree(t, {})), null);
+});
+
 test('files that cannot be read', async (t) => {
   const directory = tree(t, { 'a.yaml': '' });
   t.is((await messageOf(join(directory, 'nope.js'), 'flag -c')).split('\n')[0], `config file ${directory}/nope.js: no such file (flag -c)`);

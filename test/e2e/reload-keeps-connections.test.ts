@@ -86,6 +86,15 @@ test.serial('a reload onto an app with a syntax error loses nothing, and the old
   t.is((await get(address)).body, 'mended');
 });
 
+test.serial('a HUP during a reload is done after it, and the log says that it will be', async (t) => {
+  const d = await start(t, [fixture('whoami.cjs'), '-w', '2', '-b', '127.0.0.1:0']).ready();
+  d.signal('SIGHUP');
+  await d.event('reload.started', { generation: 2 });
+  d.signal('SIGHUP');
+  await d.event('reload.finished', { generation: 3 });
+  t.deepEqual(d.events('master.signal').map(({ action }) => action), ['reload', 'reload, when the one under way is over']);
+});
+
 test.serial('a reload that fails halfway says who serves', async (t) => {
   const app = join(scratch(t), 'app.cjs');
   writeApp(app, 'old');

@@ -256,6 +256,7 @@ for (const [text, name, message, remedy] of [
   ['exports.makeApp = () => {}; exports.web = { handler() {} };', 'makeap', 'has no export makeap; it exports makeApp (a function of 0 parameters), web (an object)', 'Did you mean a.cjs:makeApp?'],
   ['exports.web = { handler() {} };', 'web.handle', 'has no export web.handle; in web there is handler (a function of 0 parameters)', 'Did you mean a.cjs:web.handler?'],
   ['exports.web = {};', 'other', 'has no export other; it exports web (an object)', undefined],
+  ["require('node:http').createServer().listen(3000); exports.web = {};", 'missing', 'has no export missing; it exports web (an object)', undefined],
   ["module.exports = require('express')();", 'lisen', 'has no export lisen; it exports a function of 3 parameters', 'a.cjs alone is an app as well: leave the name out.'],
 ] as [string, string, string, string | undefined][]) {
   test(`an export that is not there: ${name}`, async (t) => {
