@@ -8,7 +8,7 @@ import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName, type AppName } from './app-name.js';
 import { chooseExport, describe, describeExports, isPm2Config, namedExport, servableExport } from './exports.js';
-import { ownStart, type OwnStart } from './own-start.js';
+import { ownStart } from './own-start.js';
 import { runAsMain, type MainExports } from './run-main.js';
 import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
 
@@ -25,11 +25,8 @@ export interface App {
 export interface Surroundings {
   /** Whether a server of the app listens at drover's sockets. */
   listens(): boolean;
-  /**
-   * True once one does; false when the event loop has run empty, or `atMostMs` have passed. `why`: what there is to serve meanwhile, told when it takes long. Rejects with `late` when
-   * --boot-timeout is nearly over.
-   */
-  untilListensOrIdle(why: string, until: { atMostMs: number; late: () => DroverError }): Promise<boolean>;
+  /** True once one does; false when the event loop has run empty. `why`: what there is to serve meanwhile, told when it takes long. Rejects with `late` when --boot-timeout is nearly over. */
+  untilListensOrIdle(why: string, late: () => DroverError): Promise<boolean>;
   /** The file that APP stands for is known, and about to run. */
   onFile(file: string): void;
   /** It has run. */
@@ -41,9 +38,7 @@ export interface Surroundings {
 }
 
 /** Its code has done so, and may yet elsewhere. */
-const REFUSED: OwnStart = { why: 'its code also calls listen()', sure: true };
-/** So long is waited for what is only guessed. */
-const GUESS_MS = 5_000;
+const REFUSED = 'its code also calls listen()';
 const LATE = 'If it listens later, look for what it waits for, or raise --boot-timeout. If it does not:';
 const LISTENS_TO_NOTHING = "It is to open a server of Node's at the port and host that it is given, in the main thread. Else export that server, or a handler (req, res).";
 
@@ -90,9 +85,9 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
     const choice = chooseExport(main);
     const own = choice === undefined ? undefined : refused() === undefined ? ownStart(file, choice.value) : REFUSED;
     if (choice !== undefined && own !== undefined) {
-      const why = `it exports something to serve, but ${own.why}`;
+      const why = `it exports something to serve, but ${own}`;
       const late = (): DroverError => refused() ?? new DroverError('ERR_DROVER_BOOT_TIMEOUT', `app ${app} has not called listen() in the time of --boot-timeout: ${why}`, `If what it exports is to be served, name it: ${name.target}:${choice.name}. Else look for what it waits for, or raise --boot-timeout.`);
-      if (await untilListensOrIdle(why, { atMostMs: own.sure ? Infinity : GUESS_MS, late })) return byItself;
+      if (await untilListensOrIdle(why, late)) return byItself;
     }
     // It wanted to listen and could not: served elsewhere, nobody would find it.
     if (choice !== undefined && refused() !== undefined) throw unusable();

@@ -80,7 +80,7 @@ export class Boot {
     const stop = this.#time.shortlyBeforeEnd(() => this.#unanswered());
     this.#app = await loadApp(config, {
       listens: () => this.#listening.now(),
-      untilListensOrIdle: (why, { atMostMs, late }) => this.#listensInTime(() => this.#listening.untilListensOrIdle(why, atMostMs), () => (this.#unanswered() === undefined ? late() : undefined)),
+      untilListensOrIdle: (why, late) => this.#listensInTime(() => this.#listening.untilListensOrIdle(why), () => (this.#unanswered() === undefined ? late() : undefined)),
       onFile: (file) => {
         this.#appFile = file;
         this.#at(`loading ${file}`, 'app');

@@ -27,9 +27,8 @@ export class ListeningWait {
     return true;
   }
 
-  /** True once a server listens; false when the loop has run empty, and so none ever will by itself, or when `atMostMs` have passed. `why`: for `onLong`. */
-  async untilListensOrIdle(why: string, atMostMs = Infinity): Promise<boolean> {
-    const giveUp = atMostMs === Infinity ? undefined : this.#after(atMostMs, () => this.#wake?.('idle'));
+  /** True once a server listens; false when the loop has run empty, and so none ever will by itself. `why`: for `onLong`. */
+  async untilListensOrIdle(why: string): Promise<boolean> {
     const cancel = this.#after(LONG_MS, () => {
       // An app may be waited for twice: whether it listens by itself, and then for what it exports.
       if (!this.#saidLong) this.#onLong(why);
@@ -40,7 +39,6 @@ export class ListeningWait {
       isIdle = (await new Promise<'listening' | 'idle'>((resolve) => (this.#wake = resolve))) === 'idle';
       this.#wake = undefined;
     }
-    giveUp?.();
     cancel();
     return this.now();
   }

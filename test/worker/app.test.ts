@@ -532,11 +532,11 @@ for (const [is, files] of Object.entries<Record<string, string>>({
   'a module calls what it exports, whoever imports it': {
     'app.mjs': "import start from './later.js'; export default async function main() { console.log('runs'); await start(); } main();",
   },
-  'a handler is exported for tests, and another file listens': {
-    'app.js': "const app = (request, response) => response.end('own'); console.log('runs'); module.exports = app; if (!module.parent) require('./later.js')();",
-  },
   'the same as an ES module': {
-    'app.mjs': "import { fileURLToPath } from 'node:url'; import start from './later.js'; export default (request, response) => response.end('own'); console.log('runs'); if (process.argv[1] === fileURLToPath(import.meta.url)) start();",
+    'app.mjs': "import { fileURLToPath } from 'node:url'; import start from './later.js'; export default async function main() { console.log('runs'); await start(); } if (process.argv[1] === fileURLToPath(import.meta.url)) await main();",
+  },
+  'a handler is exported for tests, and the file listens when it is the main module': {
+    'app.js': "const app = (request, response) => response.end('later'); console.log('runs'); module.exports = app; if (!module.parent) setTimeout(() => require('node:http').createServer(app).listen(3000), 100);",
   },
 })) {
   test(`a program that seems to start itself is waited for, not started once more: ${is}`, async (t) => {
@@ -552,12 +552,13 @@ for (const [is, files] of Object.entries<Record<string, string>>({
   });
 }
 
-test('a handler whose file asks whether it is the main module, and that something keeps alive: served when it has had its time', async (t) => {
+test('a handler whose file asks whether it is the main module, and that something keeps alive: nothing is waited for', async (t) => {
   const cwd = scratch(t);
   writeFileSync(join(cwd, 'app.js'), "module.exports = (request, response) => response.end('own'); if (require.main === module) setInterval(() => {}, 1e6);");
   const master = start(t, { app: 'app.js', cwd });
   await master.ready();
   t.is(await body(master), 'own');
+  t.deepEqual(master.messages.filter(({ type }) => type === 'log'), []);
 });
 
 test('a program that starts itself, and does not listen in the time of --boot-timeout: how to have its export served', async (t) => {
@@ -565,7 +566,7 @@ test('a program that starts itself, and does not listen in the time of --boot-ti
   writeFileSync(join(cwd, 'app.js'), 'const serve = () => void setInterval(() => {}, 1e6); exports.app = serve; if (require.main === module) serve();');
   const failed = await start(t, { app: 'app.js', cwd, config: { bootTimeoutMs: 3_000 } }).bootFailed();
   t.is(failed.code, 'ERR_DROVER_BOOT_TIMEOUT');
-  t.is(failed.message, 'app app.js has not called listen() in the time of --boot-timeout: it exports something to serve, but its code also asks whether it is the main module');
+  t.is(failed.message, 'app app.js has not called listen() in the time of --boot-timeout: it exports something to serve, but its code also calls it when it is the main module');
   t.regex(failed.remedy!, /name it: app\.js:app\. Else look for what it waits for, or raise --boot-timeout\.$/);
 });
 

@@ -7,18 +7,27 @@ import { scratch } from '../helpers/drover.js';
 function serve(): void {}
 
 const LISTENS = 'its code also calls listen()';
-const IS_MAIN = 'its code also asks whether it is the main module';
+const AS_MAIN = 'its code also calls it when it is the main module';
 const CALLS = 'its code also calls serve(), which it exports';
+const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
 
 for (const [text, why] of [
   ['app\n  .listen (80)', LISTENS],
-  ['if (module === require.main) start();', IS_MAIN],
-  ['if(require.main!==module)exports.x=1', IS_MAIN],
-  ['if (!module.parent) start();', IS_MAIN],
-  ['if (module.parent === null) start();', IS_MAIN],
-  ['if (import.meta.main) start();', IS_MAIN],
-  ['import.meta.url === pathToFileURL(process.argv[1]).href && start()', IS_MAIN],
-  ['if (process.argv[1] === fileURLToPath(import.meta.url)) start();', IS_MAIN],
+  ["app.use('/api/*', routes); app.listen(80); app.use('/other/*', others); /* the end */", LISTENS],
+  ["load('//cdn'); app.listen(80)", LISTENS],
+  ['if (module === require.main) serve();', AS_MAIN],
+  ['if(require.main!==module)exports.x=1;else module.exports()', AS_MAIN],
+  ['if (require.main?.filename === __filename) { run(await serve()); }', AS_MAIN],
+  ['if (!module.parent) serve().catch(fail);', AS_MAIN],
+  ['if (module.parent === null) exports.default();', AS_MAIN],
+  ['if (import.meta.main) run(serve());', major > 24 || (major === 24 && minor >= 2) ? AS_MAIN : undefined],
+  ['import.meta.url === pathToFileURL(process.argv[1]).href && serve()', AS_MAIN],
+  ['if (process.argv[1] === fileURLToPath(import.meta.url)) { serve() }', AS_MAIN],
+  ['const __filename = fileURLToPath(import.meta.url);\nif (\n  process.argv[1] === __filename\n) { void serve(); }', AS_MAIN],
+  ['const here = import.meta.filename, file = process.argv[1]; run(serve())', undefined],
+  ["if (require.main === module) console.log('direct');", undefined],
+  ['if (require.main === module) start();', undefined],
+  ['function serve(options = {}) { return make(options); } if (require.main !== module) { tests(); }', undefined],
   ['function serve() {}\nserve(process.argv)', CALLS],
   ['async function serve() {} void serve();', CALLS],
   ['function serve() {}', undefined],
@@ -27,22 +36,23 @@ for (const [text, why] of [
   // Makes its app once.
   ['let app;\nfunction serve() { return (app ??= make()); }\nexports.warmUp = () => serve();', undefined],
   ['const helpers = { serve () {} };', undefined],
+  ['class Builder{of(){}serve(options){}}', undefined],
   // pino, bundled; where the app is; one that only others import.
-  ['const root = require.main === undefined ? __dirname : path.dirname(require.main.filename);', undefined],
+  ['const root = require.main === undefined ? __dirname : path.dirname(require.main.filename); run(serve());', undefined],
   ['if (module.parent) exports.helpers = helpers;', undefined],
 ] as const) {
   test(`${JSON.stringify(text)}: ${String(why)}`, (t) => {
     const file = join(scratch(t), 'app.js');
     writeFileSync(file, text);
-    t.deepEqual(ownStart(file, serve), why === undefined ? undefined : { why, sure: true });
+    t.is(ownStart(file, serve), why);
     // Not a function that makes an app, but the app.
-    t.deepEqual(ownStart(file, { fetch() {} }), why === undefined || why === CALLS ? undefined : { why, sure: why === LISTENS });
+    t.is(ownStart(file, { fetch() {} }), why === LISTENS ? why : undefined);
   });
 }
 
 test('a function without a name of its own', (t) => {
   const file = join(scratch(t), 'app.js');
-  writeFileSync(file, 'export default () => made;');
+  writeFileSync(file, 'export default () => made;\nswitch (1) { default (2); }');
   t.is(ownStart(file, Object.defineProperty(() => 0, 'name', { value: 'default' })), undefined);
 });
 
