@@ -6,7 +6,7 @@
  * it has the app's. Anything else that is thrown is our bug and keeps its stack.
  */
 
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 
@@ -87,7 +87,8 @@ export function withoutControls(text: string): string {
 
 /** Why a file cannot be written, or made, and what to do about it. `code`: the errno's name. `or`: what else may be given. */
 export function unwritable(path: string, code: string | undefined, or = ''): { why: string; remedy: string } {
-  if (code === 'EISDIR') return { why: 'it is a directory', remedy: `That is a directory: give the path of a file${or}.` };
+  if (code === 'EISDIR') return { why: 'it is a directory', remedy: `Give the path of a file${or}.` };
+  if (code === 'ELOOP') return { why: 'it is a link that leads to itself', remedy: `Give another path${or}.` };
   if (code === 'ENAMETOOLONG') return { why: 'its name is too long', remedy: `Give a shorter path${or}: each name in it has at most 255 bytes, all of it 4095.` };
   return { why: whyNoFile(path, code), remedy: `Give a path in a directory that exists and is writable${or}.` };
 }
@@ -102,6 +103,19 @@ export function whyNoFile(path: string, code: string | undefined): string {
   while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
   return `${above} is no directory`;
 }
+
+/** Whether a file is another user's in a directory such as /tmp, where only its owner may remove it or put another in its place. */
+export function isKept(path: string): boolean {
+  const uid = process.geteuid!();
+  try {
+    const [file, directory] = [lstatSync(path), statSync(dirname(path))];
+    return uid !== 0 && (directory.mode & STICKY) !== 0 && file.uid !== uid && directory.uid !== uid;
+  } catch {
+    return false;
+  }
+}
+
+const STICKY = 0o1000;
 
 /** `permission denied` of EACCES: the system's own words. */
 export function describeErrno(code: string | undefined): string {

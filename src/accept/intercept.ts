@@ -74,7 +74,7 @@ interface Internals {
   _handle: { close(): void } | Refusal | Listener | null;
   _pipeName?: string;
   listen(...args: unknown[]): net.Server;
-  _listen2(address: string | null, port: number | null, addressType: number | null, backlog: unknown, fd: unknown, flags: unknown): void;
+  _listen2(address: string | null | undefined, port: number | null, addressType: number | null, backlog: unknown, fd: unknown, flags: unknown): void;
 }
 
 /** A handle that only tells Node why it cannot listen: Node makes of it the error event of a plain server. */
@@ -140,6 +140,8 @@ export function installIntercept(options: InterceptOptions): Intercept {
     }
 
     const isPath = port === -1 && addressType === -1;
+    // A lookup() of the app's own that answers with one address where Node has asked for all.
+    address ??= null;
     const answer = acquire(server, {
       ordinal: freeOrdinal(),
       first: !listened,

@@ -6,6 +6,7 @@ import { linkSync, lstatSync, unlinkSync, type Stats } from 'node:fs';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isKept } from '../errors.js';
 import { closeFd, native, type TcpListenOptions } from '../native.js';
 import type { BoundAddress } from '../ipc/messages.js';
 import { inodeOf, listenersAt } from './holder.js';
@@ -200,10 +201,7 @@ async function clearPath(path: string): Promise<Refusal | undefined> {
   const refusal = refuseFile(path, file);
   if (refusal !== undefined) return refusal;
   const answer = await knock(path);
-  if (answer === 'ECONNREFUSED') {
-    if (isSame({ path, dev: file.dev, ino: file.ino })) unlinkSync(path);
-    return undefined;
-  }
+  if (answer === 'ECONNREFUSED') return isSame({ path, dev: file.dev, ino: file.ino }) ? removeStale(path) : undefined;
   if (answer === 'ENOENT') return undefined;
   if (answer === 'EACCES') {
     return refuse(-EADDRINUSE, 'there is a socket of another user at that path', 'Choose another path, or remove it yourself if nobody listens there.');
@@ -211,6 +209,22 @@ async function clearPath(path: string): Promise<Refusal | undefined> {
   if (answer === 'EMFILE' || answer === 'ENFILE') return explain(answer === 'EMFILE' ? -EMFILE : -ENFILE, { family: 'unix', path });
   // Connected, or EAGAIN (its queue is full), or EPROTOTYPE (a datagram socket): somebody lives there.
   return explain(-EADDRINUSE, { family: 'unix', path });
+}
+
+function removeStale(path: string): Refusal | undefined {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno !== -ENOENT) return refuseKept(path) ?? explain(errno!, { family: 'unix', path });
+  }
+  return undefined;
+}
+
+/** Why a socket at `path` stays, whether anybody listens at it or not. */
+export function refuseKept(path: string): Refusal | undefined {
+  if (!isKept(path)) return undefined;
+  return refuse(-EADDRINUSE, 'there is a socket of another user at that path, in a directory where only its owner may remove it', 'Remove it as that user or as root if nobody listens there, or choose another path.');
 }
 
 /** Why there is no place for a socket at `path`, which a file has that is none. */

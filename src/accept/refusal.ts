@@ -62,7 +62,7 @@ export function explain(errno: number, address: BoundAddress): Refusal {
         address.family === 'IPv6' ? 'Use an IPv4 address, or 0.0.0.0 for all of them.' : undefined,
       );
     case ENOENT:
-      return refuse(errno, `there is no directory ${dirname(path ?? '.')}`, 'Make it first, with the user that drover runs as allowed to write to it.');
+      return refuse(errno, whyNoFile(path ?? '.', 'ENOENT'), 'Make it first, with the user that drover runs as allowed to write to it.');
     case ENOTDIR:
       return refuse(errno, whyNoFile(path ?? '.', 'ENOTDIR'), 'Choose another path.');
     case EROFS:

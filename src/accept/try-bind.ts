@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import { formatAddress, type ListenAddress } from '../config/address.js';
 import { closeFd, native } from '../native.js';
 import { refuseBind, resolveBinds } from './open-bind.js';
-import { refuseFile } from './open.js';
+import { refuseFile, refuseKept } from './open.js';
 import { explain, type Refusal } from './refusal.js';
 
 const { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENODEV } = constants.errno;
@@ -41,5 +41,5 @@ function tryPath(path: string): Refusal | undefined {
   } catch (error) {
     return explain((error as NodeJS.ErrnoException).errno!, { family: 'unix', path });
   }
-  return refuseFile(path);
+  return refuseFile(path) ?? refuseKept(path);
 }

@@ -8,7 +8,7 @@
 import { accessSync, closeSync, constants, fchmodSync, openSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { formatHolder, nameOf } from '../accept/holder.js';
-import { describeErrno, DroverError, unwritable } from '../errors.js';
+import { describeErrno, DroverError, isKept, unwritable } from '../errors.js';
 
 /** How the process title of a master begins (master/main.ts). */
 const MASTER = 'drover: master';
@@ -16,7 +16,6 @@ const TICK_MS = 10;
 const SLACK_MS = 1_000;
 /** A process id with white space around it is shorter. */
 const MOST_BYTES = 64;
-const STICKY = 0o1000;
 
 export class Pidfile {
   readonly path: string;
@@ -32,13 +31,13 @@ export class Pidfile {
 
   /** Whether it could be written, as far as can be told without doing so: for --check-config and the doctor, which may be asked beside the master that has it. Throws DroverError. */
   check(): void {
+    this.#holder();
     try {
       accessSync(`${dirname(this.#place)}/.`, constants.W_OK | constants.X_OK);
     } catch (error) {
       throw this.#unwritable(codeOf(error));
     }
-    this.#holder();
-    if (this.#isKept()) throw this.#kept();
+    if (isKept(this.#place)) throw this.#kept();
   }
 
   /** Why it is refused if another process runs that has it. `byMaster`: that is a drover, as far as can be seen. Throws DroverError where it is no pid file. */
@@ -64,7 +63,7 @@ export class Pidfile {
       renameSync(temporary, place);
     } catch (error) {
       if (temporary !== undefined) removeIfThere(temporary);
-      throw codeOf(error) === 'EPERM' && this.#isKept() ? this.#kept() : this.#unwritable(codeOf(error));
+      throw codeOf(error) === 'EPERM' && isKept(place) ? this.#kept() : this.#unwritable(codeOf(error));
     }
   }
 
@@ -108,17 +107,6 @@ export class Pidfile {
       return readFileSync(this.path, 'latin1');
     } catch (error) {
       throw this.#error(`is there and cannot be read: ${describeErrno(codeOf(error))}`, 'Give another path, or remove the file if nobody needs it.');
-    }
-  }
-
-  /** Whether the file is another user's in a directory such as /tmp, where only its owner may replace it. */
-  #isKept(): boolean {
-    try {
-      const [uid, place] = [process.geteuid!(), this.#place];
-      const [file, directory] = [statSync(place), statSync(dirname(place))];
-      return uid !== 0 && (directory.mode & STICKY) !== 0 && file.uid !== uid && directory.uid !== uid;
-    } catch {
-      return false;
     }
   }
 

@@ -88,7 +88,7 @@ export async function stackOf(pid: number): Promise<Stack> {
 }
 
 /** Its letter: `R`, `S`, `T` when it is stopped; undefined: there is none. */
-export function processState(pid: number): string | undefined {
+function processState(pid: number): string | undefined {
   try {
     return /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   } catch {

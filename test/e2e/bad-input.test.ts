@@ -524,7 +524,7 @@ test.serial('--check-config refuses what the start would: log file, access log a
   const place = join(dir, 'no/such/x');
   for (const check of [[], ['--check-config']]) {
     await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', place, ...check], [`--log-file ${place} cannot be opened: there is no directory ${join(dir, 'no/such')} (flag --log-file)`, 'Give a path in a directory that exists'].map(literal));
-    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', dir, ...check], [`--log-file ${dir} cannot be opened: it is a directory (flag --log-file)`, 'That is a directory: give the path of a file, or - for stderr.'].map(literal));
+    await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--log-file', dir, ...check], [`--log-file ${dir} cannot be opened: it is a directory (flag --log-file)`, 'Give the path of a file, or - for stderr.'].map(literal));
     await fails(t, 'usage', [app, '-b', '127.0.0.1:0', '--access-logfile', place, ...check], [`--access-logfile ${place} cannot be opened: there is no directory ${join(dir, 'no/such')} (flag --access-logfile)`].map(literal));
     await fails(t, 'pidfile', [app, '-b', '127.0.0.1:0', '-p', place, ...check], [`--pidfile ${place} cannot be written: there is no directory ${join(dir, 'no/such')} (flag -p)`, 'Give a path in a directory that exists'].map(literal));
   }

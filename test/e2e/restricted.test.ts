@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { createBoard } from '../../src/ipc/board-memory.js';
-import { fixture, IS_ROOT, ROOT, scratch, start } from '../helpers/drover.js';
+import { fixture, IS_ROOT, poll, ROOT, scratch, start } from '../helpers/drover.js';
 import { get } from '../helpers/http.js';
 
 const USER = ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
@@ -91,3 +91,27 @@ for (const errno of ['EPERM', 'ENOSYS']) {
     }
   });
 }
+
+asRoot('a stale unix socket of another user, where only its owner may remove it: refused in words, and the app that asks for it serves on elsewhere', async (t) => {
+  const dir = scratch(t);
+  chmodSync(dir, 0o1777);
+  const [path, app] = [join(dir, 'its.sock'), join(dir, 'app.cjs')];
+  const left = spawnSync('python3', ['-c', 'import os,socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1]); os.chmod(sys.argv[1], 0o666)', path]);
+  t.is(left.status, 0);
+  const reason = `cannot listen at --bind unix:${path}: there is a socket of another user at that path, in a directory where only its owner may remove it`;
+  copyFileSync(fixture('whoami.cjs'), app);
+  for (const [check, code] of [[[], 5], [['--check-config'], 5]] as const) {
+    const d = start(t, [app, '-b', `unix:${path}`, ...check], { prefix: USER, cwd: dir });
+    t.deepEqual(await d.finished(), { code, signal: null });
+    t.true(`${d.text}${JSON.stringify(d.events('master.failed'))}`.includes(reason), d.text);
+  }
+
+  writeFileSync(app, `const http = require('node:http');
+http.createServer((request, response) => response.end('serves')).listen(0, '127.0.0.1', () => {
+  http.createServer().on('error', ({ code }) => console.log('refused', code)).listen(${JSON.stringify(path)});
+});`);
+  const d = start(t, [app, '-w', '1'], { prefix: USER, cwd: dir });
+  await d.ready();
+  t.regex(await poll('the refusal', () => d.stdout || undefined), /^refused EADDRINUSE$/m);
+  t.is((await get(await d.address())).body, 'serves');
+});
