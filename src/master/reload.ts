@@ -53,8 +53,9 @@ export function targetAfter(current: number, oldWorkers: number, newWorkers: num
   return oldWorkers === newWorkers ? current : newWorkers;
 }
 
-/** Who serves after a reload that has failed: so many of the new workers, so many of the old. */
-export function whoServes(replaced: number, old: number): string {
+/** Who serves after a reload that has failed: so many of the new workers, so many of the old. `died`: one of the new ones does not any more. */
+export function whoServes(replaced: number, old: number, died = false): string {
+  if (died) return `${counted(replaced, 'old worker was', 'old workers were')} replaced, ${old === 0 ? 'none serves' : old === 1 ? 'one serves' : `${old} serve`} on`;
   if (replaced === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
   const done = `${counted(replaced, 'worker')} already ${replaced === 1 ? 'has' : 'have'} the new code`;
   return old === 0 ? done : `${done}, ${counted(old, 'old one')} ${old === 1 ? 'serves' : 'serve'} on`;

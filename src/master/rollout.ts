@@ -69,7 +69,7 @@ export class Rollouts {
     if (config instanceof Error) {
       const { message } = config;
       const why = config instanceof DroverError ? { code: config.code, remedy: reloadRemedy(config), stack: config.appStack } : { stack: config.stack };
-      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, serving: this.#serving(0), message, ...why });
+      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, serving: whoServes(0, this.#pool.inState('ready').length), message, ...why });
       return this.#end();
     }
     for (const { name, reload } of changedOptions(this.#pool.loaded, config)) {
@@ -155,18 +155,16 @@ export class Rollouts {
     const { rollout } = this.#pool;
     if (rollout === undefined || worker.generation !== rollout.generation) return;
     this.#pool.rollout = undefined;
-    const replaced = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
-    const serving = this.#serving(replaced);
+    const died = why.stage === 'serve';
+    const serves = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
+    // The one that died had taken the place of another.
+    const replaced = died ? serves + 1 : serves;
+    const serving = whoServes(replaced, this.#pool.inState('ready').length - serves, died);
     for (const other of this.#pool.inState('starting')) {
       if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);
     }
     this.#context.log.emit('reload.failed', { replaced, serving, ...why });
     this.#end();
-  }
-
-  /** Who serves, by the words of `reload.failed`, when so many had been replaced. */
-  #serving(replaced: number): string {
-    return whoServes(replaced, this.#pool.inState('ready').length - replaced);
   }
 
   #end(): void {
