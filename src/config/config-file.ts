@@ -22,14 +22,16 @@ export const CONFIG_EXTENSIONS = ['.ts', '.mts', '.js', '.mjs', '.cjs', '.json']
 /** What others read: better refused than not seen. */
 const OTHER_EXTENSIONS = ['.yaml', '.yml', '.toml', '.jsonc', '.json5'];
 
-/** Null: there is none. */
-export function findConfigFile(directory: string): string | null {
-  return [...CONFIG_EXTENSIONS, ...OTHER_EXTENSIONS].map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
+/** Null: there is none. `readable`: of the kinds that drover reads. */
+export function findConfigFile(directory: string, readable = false): string | null {
+  return [...CONFIG_EXTENSIONS, ...(readable ? [] : OTHER_EXTENSIONS)].map((extension) => join(directory, `drover.config${extension}`)).find((path) => existsSync(path)) ?? null;
 }
 
 export interface ReadOptions {
   /** Who named the file, for messages. */
   asked?: string | undefined;
+  /** Nobody has: it was found by its name. */
+  found?: boolean | undefined;
   /** How long it may take. */
   timeoutMs?: number | undefined;
   /** Called once, where it takes long. */
@@ -37,7 +39,7 @@ export interface ReadOptions {
 }
 
 /** What the file exports, a function already called. Throws DroverError. */
-export async function readConfigFile(path: string, { asked, timeoutMs, onLong }: ReadOptions = {}): Promise<Record<string, unknown>> {
+export async function readConfigFile(path: string, { asked, found = false, timeoutMs, onLong }: ReadOptions = {}): Promise<Record<string, unknown>> {
   const named = asked === undefined ? '' : ` (${asked})`;
   let file: string;
   let text: string;
@@ -48,10 +50,13 @@ export async function readConfigFile(path: string, { asked, timeoutMs, onLong }:
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const what = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'is a directory' : code === 'EACCES' ? 'may not be read (EACCES)' : `cannot be read (${code})`;
-    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: ${what}${named}`, 'Give the path of a config file, relative to where drover is started.');
+    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: ${what}${named}`, found ? 'Mend that, or rename it if it is not for drover.' : 'Give the path of a config file, relative to where drover is started.');
   }
   const extension = extname(path);
-  if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${named}`, `Give a file that ends in one of ${CONFIG_EXTENSIONS.join(' ')}.`);
+  if (!(CONFIG_EXTENSIONS as readonly string[]).includes(extension)) {
+    const kinds = `one of ${CONFIG_EXTENSIONS.join(' ')}`;
+    throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path}: not a kind of file drover reads${found ? ' (found by its name, where drover is started)' : named}`, found ? `Write it as ${kinds}, or rename it if it is not for drover.` : `Give a file that ends in ${kinds}.`);
+  }
   if (extension === '.json') return checkExport(parseJson(path, text), path);
   try {
     const unsettled = (why: string): DroverError => new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${path} ${why}`, 'Look for what it waits for: a top-level await, or the promise that it exports or returns.');

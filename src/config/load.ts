@@ -82,9 +82,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 
   const { cwd } = input;
   const asked = given.get('config');
-  const configFile = asked === undefined ? findConfigFile(cwd) : (resolveValue(optionNamed('config'), asked, cwd) as string);
+  const configFile = asked === undefined ? findConfigFile(cwd, Boolean(input.configFile)) : (resolveValue(optionNamed('config'), asked, cwd) as string);
   if (configFile === null && input.configFile) throw new DroverError('ERR_DROVER_CONFIG_FILE', `config file ${input.configFile} is gone`, 'Put it back and send HUP again, or start drover anew to do without it.');
-  const exported = configFile === null ? {} : await readConfigFile(configFile, { asked: asked?.where, timeoutMs: input.configFileMs, onLong: input.configFileMs === undefined ? input.onConfigFileLong : undefined });
+  const exported = configFile === null ? {} : await readConfigFile(configFile, { asked: asked?.where, found: asked === undefined, timeoutMs: input.configFileMs, onLong: input.configFileMs === undefined ? input.onConfigFileLong : undefined });
   const file = fromFile(exported, configFile ?? '');
 
   const sockets = handedOver(env, process.pid);

@@ -177,7 +177,7 @@ test('unreadable config file', (t) => {
   chmodSync(join(cwd, 'drover.config.json'), 0);
   // root may read everything, so it has to be somebody else.
   const nobody = process.getuid!() === 0 ? 65534 : undefined;
-  mistake(t, drover(cwd, ['app.js'], {}, nobody), `drover: config file ${cwd}/drover.config.json: may not be read (EACCES)`, /Give the path/);
+  mistake(t, drover(cwd, ['app.js'], {}, nobody), `drover: config file ${cwd}/drover.config.json: may not be read (EACCES)`, /^ {2}Mend that, or rename it if it is not for drover\.$/);
 });
 
 test('a directory that is not there', (t) => {

@@ -169,7 +169,9 @@ test('exports that are no options', async (t) => {
 test('what is found where drover is started: also what only others read, to be refused', async (t) => {
   const directory = tree(t, { 'drover.config.yaml': 'workers: 3' });
   t.is(findConfigFile(directory), join(directory, 'drover.config.yaml'));
-  t.regex(await messageOf(findConfigFile(directory)!), /not a kind of file drover reads/);
+  const error = await t.throwsAsync(readConfigFile(findConfigFile(directory)!, { found: true }), { instanceOf: DroverError });
+  t.regex(error.format(), /not a kind of file drover reads \(found by its name, where drover is started\)\n.*Write it as one of \.ts .*, or rename it/);
+  t.is(findConfigFile(directory, true), null);
   writeFileSync(join(directory, 'drover.config.json'), '{}');
   t.is(findConfigFile(directory), join(directory, 'drover.config.json'));
   t.is(findConfigFile(tree(t, {})), null);
