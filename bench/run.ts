@@ -1,7 +1,8 @@
 /**
  * The bench. `npm run bench` runs everything; what it finds goes to bench/results/ and docs/benchmarks.md.
  *
- *   --quick            all trials in some minutes          --smoke    only that each runs, few rivals; keeps nothing
+ *   (nothing)          what is published, in little more than an hour
+ *   --quick            all trials in some ten minutes      --smoke    only that each runs, few rivals; keeps nothing
  *   --trial A,B        only these trials                   --only A,B only these rivals (`drover` is all of drover’s); keeps nothing
  *   --list             what there is                       --strict   exit code 1 when a claim is missed
  *

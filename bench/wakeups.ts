@@ -11,6 +11,8 @@ export interface WakeupsSize {
   settleMs: number;
 }
 
+/** Connections that each worker has had before anything is counted: V8 compiles what runs for the first few times, and wakes a thread for each such piece. */
+const WARM_UP = 16;
 /** So long at most. */
 const SETTLE_LIMIT_MS = 10_000;
 
@@ -28,6 +30,11 @@ export async function settle(pids: readonly number[], stretchMs: number): Promis
     if (Math.abs(last - count) <= Math.max(3, count / 10) || performance.now() > end) return count;
     last = count;
   }
+}
+
+/** Once, before the first count. */
+export async function warmUp(server: Running, workers: number): Promise<void> {
+  await load({ mode: 'closed', address: server.address, connections: workers, requests: workers * WARM_UP });
 }
 
 /**

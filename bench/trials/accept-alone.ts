@@ -34,8 +34,8 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { workers: [4], rounds: 1, connections: 30, gapMs: 2, restLimitMs: 500 },
-      quick: { workers: WORKERS, rounds: 9, connections: 300, gapMs: 4, restLimitMs: 60_000 },
-      full: { workers: WORKERS, rounds: 9, connections: 1000, gapMs: 4, restLimitMs: 60_000 },
+      quick: { workers: WORKERS, rounds: 3, connections: 150, gapMs: 3, restLimitMs: 4000 },
+      full: { workers: WORKERS, rounds: 11, connections: 250, gapMs: 4, restLimitMs: 60_000 },
     });
     for (const workers of size.workers) {
       await oneByOne(context, { workers }, async ({ rival, server }) => {

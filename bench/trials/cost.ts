@@ -51,8 +51,8 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { boots: 1, stretches: 1, idleMs: 500, settleMs: 200, requests: 200 },
-      quick: { boots: 8, stretches: 5, idleMs: 10_000, settleMs: 30_000, requests: 4000 },
-      full: { boots: 21, stretches: 12, idleMs: 10_000, settleMs: 40_000, requests: 20_000 },
+      quick: { boots: 3, stretches: 2, idleMs: 10_000, settleMs: 20_000, requests: 4000 },
+      full: { boots: 11, stretches: 8, idleMs: 10_000, settleMs: 30_000, requests: 4000 },
     });
 
     // Starting: one at a time, in turns, so that what else the machine does hits all alike.

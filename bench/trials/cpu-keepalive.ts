@@ -8,7 +8,7 @@ const trial: Trial = {
   name: 'cpu-keepalive',
   title: 'CPU per request on open connections',
   question: 'Once a connection is open, does a request cost more than under plain `node`?',
-  method: 'Two workers, 32 keep-alive connections, each asks again as soon as it is answered. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, each warmed up before.',
+  method: 'Two workers, 32 keep-alive connections, each asks again as soon as it is answered. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, each warmed up before, and are started anew for every round: two starts of one program differ by some percent.',
   rivals: [
     'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'node', 'cluster-rr', 'cluster-none', 'node24-reuseport', 'pm2', 'bun',
     'gunicorn-gevent', 'nginx-shared', 'nginx-reuseport', 'floor',
@@ -29,12 +29,12 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { warmUp: 300, rewarm: 0, rounds: 1, requests: 300 },
-      quick: { warmUp: 20_000, rewarm: 4000, rounds: 8, requests: 6000 },
-      full: { warmUp: 60_000, rewarm: 20_000, rounds: 9, requests: 40_000 },
+      quick: { warmUp: 10_000, rewarm: 4000, rounds: 3, requests: 6000 },
+      full: { warmUp: 20_000, rewarm: 8000, rounds: 11, requests: 20_000 },
     });
     await interleaved(
       context,
-      { workers: 2, rounds: size.rounds, claims: trial.claims, conditions: [''] },
+      { workers: 2, rounds: size.rounds, anew: true, claims: trial.claims, conditions: [''] },
       async ({ server }) => {
         await load({ mode: 'closed', address: server.address, connections: 32, requests: size.warmUp, keepalive: 1 });
       },

@@ -26,8 +26,8 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { warmUp: 300, rounds: 1, requests: 300 },
-      quick: { warmUp: 20_000, rounds: 12, requests: 30_000 },
-      full: { warmUp: 60_000, rounds: 15, requests: 40_000 },
+      quick: { warmUp: 20_000, rounds: 3, requests: 10_000 },
+      full: { warmUp: 20_000, rounds: 11, requests: 30_000 },
     });
     await interleaved(
       context,

@@ -1,6 +1,6 @@
 /** What more workers cost those that are idle: wake-ups per connection from 2 to 64. */
 import { oneByOne, pick, Samples, type Trial } from '../trial.js';
-import { wakeupsPerConnection } from '../wakeups.js';
+import { warmUp, wakeupsPerConnection } from '../wakeups.js';
 
 const trial: Trial = {
   name: 'growth',
@@ -23,11 +23,12 @@ const trial: Trial = {
     const samples = new Samples();
     const size = pick(context.mode, {
       smoke: { rounds: 1, connections: 50, gapUs: 1000, settleMs: 200 },
-      quick: { rounds: 5, connections: 120, gapUs: 3000, settleMs: 400 },
-      full: { rounds: 5, connections: 500, gapUs: 4000, settleMs: 2000 },
+      quick: { rounds: 3, connections: 120, gapUs: 3000, settleMs: 400 },
+      full: { rounds: 8, connections: 120, gapUs: 3000, settleMs: 400 },
     });
-    for (const workers of pick(context.mode, { smoke: [2], quick: [2, 8, 32], full: [2, 4, 8, 16, 32, 64] })) {
+    for (const workers of pick(context.mode, { smoke: [2], quick: [2, 32], full: [2, 8, 32, 64] })) {
       await oneByOne(context, { workers }, async ({ rival, server }) => {
+        await warmUp(server, workers);
         for (let i = 0; i < size.rounds; i++) samples.add(rival.name, `${workers} workers`, await wakeupsPerConnection(server, size));
       });
     }

@@ -31,7 +31,7 @@ const trial: Trial = {
     const samples = new Samples();
     const workers = 4;
     const connections = pick(context.mode, { smoke: 40, quick: 400, full: 400 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 9 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 2, full: 8 });
     await oneByOne(context, { workers }, async ({ rival, server }) => {
       for (let i = 0; i < rounds; i++) {
         for (const pattern of ['paced', 'burst', 'churn'] as const) {

@@ -41,8 +41,8 @@ const trial: Trial = {
   ],
   async measure(context) {
     const samples = new Samples();
-    const seconds = pick(context.mode, { smoke: 2, quick: 2.5, full: 12 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
+    const seconds = pick(context.mode, { smoke: 2, quick: 2, full: 2.5 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 1, full: 5 });
     /** Loads of new connections and of kept ones. */
     const both = (address: string, seed: number): Promise<LoadResult>[] => [
       load({ mode: 'open', address, rate: 200, seconds, timeoutMs: 10_000, seed: 2 * seed + 1 }),

@@ -32,11 +32,11 @@ const trial: Trial = {
   ],
   async measure(context) {
     const samples = new Samples();
-    const seconds = pick(context.mode, { smoke: 1, quick: 10, full: 60 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
+    const seconds = pick(context.mode, { smoke: 1, quick: 4, full: 10 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 2, full: 5 });
     await oneByOne(context, { workers: WORKERS }, async ({ rival, server }) => {
       const { address } = server;
-      await load({ mode: 'closed', address, connections: 8, requests: pick(context.mode, { smoke: 100, quick: 2000, full: 5000 }) });
+      await load({ mode: 'closed', address, connections: 8, requests: pick(context.mode, { smoke: 100, quick: 2000, full: 2000 }) });
       for (let i = 0; i < rounds; i++) {
         const result = await load({ mode: 'open', address, path: '/work', rate: RATE, seconds, seed: i + 1 });
         const histogram = merge([result.histogram]);

@@ -41,8 +41,8 @@ const trial: Trial = {
   ],
   async measure(context) {
     const samples = new Samples();
-    const seconds = pick(context.mode, { smoke: 1, quick: 2.5, full: 20 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
+    const seconds = pick(context.mode, { smoke: 1, quick: 1.2, full: 2.5 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 2, full: 5 });
     const record = (rival: string, condition: string, result: LoadResult): void => {
       const histogram = merge([result.histogram]);
       samples.add(rival, condition, {
@@ -57,7 +57,7 @@ const trial: Trial = {
     };
     await oneByOne(context, { workers: 4 }, async ({ rival, server }) => {
       const { address } = server;
-      await load({ mode: 'closed', address, connections: 8, requests: pick(context.mode, { smoke: 100, quick: 3000, full: 10_000 }) });
+      await load({ mode: 'closed', address, connections: 8, requests: pick(context.mode, { smoke: 100, quick: 3000, full: 3000 }) });
       for (let i = 0; i < rounds; i++) record(rival.name, FREE, await load({ mode: 'open', address, rate: 400, seconds, seed: i + 1 }));
       // Whoever gets this request blocks from now on.
       await load({ mode: 'closed', address, connections: 1, requests: 1, path: '/block' });

@@ -1,6 +1,6 @@
 /** The thundering herd: how many wake-ups a single connection causes among 32 idle workers. */
 import { oneByOne, pick, Samples, type Trial } from '../trial.js';
-import { wakeupsPerConnection } from '../wakeups.js';
+import { warmUp, wakeupsPerConnection } from '../wakeups.js';
 
 const trial: Trial = {
   name: 'wakeups-idle-workers',
@@ -27,13 +27,14 @@ const trial: Trial = {
   async measure(context) {
     const samples = new Samples();
     const workers = pick(context.mode, { smoke: 4, quick: 32, full: 32 });
-    const rounds = pick(context.mode, { smoke: 1, quick: 5, full: 5 });
+    const rounds = pick(context.mode, { smoke: 1, quick: 3, full: 8 });
     const size = pick(context.mode, {
       smoke: { connections: 50, gapUs: 1000, settleMs: 200 },
       quick: { connections: 200, gapUs: 3000, settleMs: 700 },
-      full: { connections: 1500, gapUs: 4000, settleMs: 3000 },
+      full: { connections: 250, gapUs: 3000, settleMs: 700 },
     });
     await oneByOne(context, { workers }, async ({ rival, server }) => {
+      await warmUp(server, workers);
       for (let i = 0; i < rounds; i++) samples.add(rival.name, '', await wakeupsPerConnection(server, size));
     });
     return samples.cells();
