@@ -8,7 +8,7 @@ import { toServable } from './adapt.js';
 import { findAppFile } from './app-file.js';
 import { parseAppName, type AppName } from './app-name.js';
 import { chooseExport, describe, describeExports, isPm2Config, namedExport, servableExport } from './exports.js';
-import { ownStart } from './own-start.js';
+import { mayListen, ownStart } from './own-start.js';
 import { runAsMain, type MainExports } from './run-main.js';
 import { UNSEEN_REMEDY, unseenListeners } from './unseen.js';
 
@@ -64,7 +64,7 @@ export async function loadApp({ app, appArgs, cwd, place, bindGiven }: WorkerCon
     if (madeToListen) return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} has a listen(port, host) that drover called, and that listens to nothing: ${found}`, LISTENS_TO_NOTHING);
     const remedy = command === undefined ? nothingToServe(main, name, chosen?.value) : `Did you mean ${command}, the "bin" of its package.json?`;
     // What exports something else, and says nothing of listening, is no script that takes its time.
-    if (lateMs !== undefined && (describeExports(main) === 'nothing' || ownStart(file, chosen?.value) !== undefined)) return new DroverError('ERR_DROVER_BOOT_TIMEOUT', `app ${app} has not called listen() within ${lateMs} ms (--boot-timeout), and there is nothing else to serve: ${found}`, `${LATE} ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`);
+    if (lateMs !== undefined && (describeExports(main) === 'nothing' || mayListen(file))) return new DroverError('ERR_DROVER_BOOT_TIMEOUT', `app ${app} has not called listen() within ${lateMs} ms (--boot-timeout), and there is nothing else to serve: ${found}`, `${LATE} ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`);
     return new DroverError('ERR_DROVER_APP_UNUSABLE', `app ${app} never called listen(), and there is nothing to serve: ${found}`, remedy);
   };
   const byItself: App = {

@@ -566,7 +566,7 @@ test('a program that starts itself, and does not listen in the time of --boot-ti
   writeFileSync(join(cwd, 'app.js'), 'const serve = () => void setInterval(() => {}, 1e6); exports.app = serve; if (require.main === module) serve();');
   const failed = await start(t, { app: 'app.js', cwd, config: { bootTimeoutMs: 3_000 } }).bootFailed();
   t.is(failed.code, 'ERR_DROVER_BOOT_TIMEOUT');
-  t.is(failed.message, 'app app.js has not called listen() in the time of --boot-timeout: it exports something to serve, but its code also calls it when it is the main module');
+  t.is(failed.message, 'app app.js has not called listen() in the time of --boot-timeout: it exports something to serve, but its code also asks whether it is the main module, and calls what it exports');
   t.regex(failed.remedy!, /name it: app\.js:app\. Else look for what it waits for, or raise --boot-timeout\.$/);
 });
 

@@ -1,26 +1,30 @@
 import test from 'ava';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownStart } from '../../src/worker/own-start.js';
+import { mayListen, ownStart } from '../../src/worker/own-start.js';
 import { scratch } from '../helpers/drover.js';
 
 function serve(): void {}
 
 const LISTENS = 'its code also calls listen()';
-const AS_MAIN = 'its code also calls it when it is the main module';
-const CALLS = 'its code also calls serve(), which it exports';
-const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+const AS_MAIN = 'its code also asks whether it is the main module, and calls what it exports';
+const CALLS = 'its code also calls what it exports';
 
 for (const [text, why] of [
   ['app\n  .listen (80)', LISTENS],
   ["app.use('/api/*', routes); app.listen(80); app.use('/other/*', others); /* the end */", LISTENS],
   ["load('//cdn'); app.listen(80)", LISTENS],
+  ['const css="url(//fonts.example/x)";app.listen(80)', LISTENS],
+  ['const options=[/* app.listen(80) */],more=/* app.listen(80) */1;//app.listen(80)', undefined],
   ['if (module === require.main) serve();', AS_MAIN],
   ['if(require.main!==module)exports.x=1;else module.exports()', AS_MAIN],
   ['if (require.main?.filename === __filename) { run(await serve()); }', AS_MAIN],
   ['if (!module.parent) serve().catch(fail);', AS_MAIN],
   ['if (module.parent === null) exports.default();', AS_MAIN],
-  ['if (import.meta.main) run(serve());', major > 24 || (major === 24 && minor >= 2) ? AS_MAIN : undefined],
+  ['const server = async () => {}; exports.server = server; if (require.main === module) (0, exports.server)();', AS_MAIN],
+  ['if (require.main === module) exports.handler();', AS_MAIN],
+  ['if (require.main === module) process.nextTick(serve);', AS_MAIN],
+  ['if (import.meta.main) run(serve());', (import.meta as { main?: boolean }).main === undefined ? undefined : AS_MAIN],
   ['import.meta.url === pathToFileURL(process.argv[1]).href && serve()', AS_MAIN],
   ['if (process.argv[1] === fileURLToPath(import.meta.url)) { serve() }', AS_MAIN],
   ['const __filename = fileURLToPath(import.meta.url);\nif (\n  process.argv[1] === __filename\n) { void serve(); }', AS_MAIN],
@@ -52,8 +56,31 @@ for (const [text, why] of [
 
 test('a function without a name of its own', (t) => {
   const file = join(scratch(t), 'app.js');
-  writeFileSync(file, 'export default () => made;\nswitch (1) { default (2); }');
+  writeFileSync(file, 'export default () => made;\nif (!module.parent) other(); switch (1) { default (2); }');
   t.is(ownStart(file, Object.defineProperty(() => 0, 'name', { value: 'default' })), undefined);
+});
+
+test('a function that only its file has a name for', (t) => {
+  const file = join(scratch(t), 'app.js');
+  const unnamed = (() => () => 0)();
+  for (const [text, why] of [['const main = (module.exports = () => 0); if (require.main === module) main();', AS_MAIN], ['const run = module.exports = () => 0;\nrun();', CALLS], ['const run = module.exports === 0;\nrun();', undefined]] as const) {
+    writeFileSync(file, text);
+    t.is(ownStart(file, unnamed), why, text);
+  }
+});
+
+test('a name that a minifier has given says nothing', (t) => {
+  const file = join(scratch(t), 'app.js');
+  writeFileSync(file, 'function e(){}function t(){e();return e}t();e()');
+  t.is(ownStart(file, function e() {}), undefined);
+});
+
+test('what exports nothing to serve may yet listen', (t) => {
+  const file = join(scratch(t), 'app.js');
+  for (const [text, may] of [['exports.start = start; if (require.main === module) start();', true], ['app.listen(80)', true], ['exports.version = 1;', false]] as const) {
+    writeFileSync(file, text);
+    t.is(mayListen(file), may, text);
+  }
 });
 
 test('a handler that its file calls is no program', (t) => {
