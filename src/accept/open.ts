@@ -204,7 +204,7 @@ async function clearPath(path: string): Promise<Refusal | undefined> {
   if (answer === 'ECONNREFUSED') return isSame({ path, dev: file.dev, ino: file.ino }) ? removeStale(path) : undefined;
   if (answer === 'ENOENT') return undefined;
   if (answer === 'EACCES') {
-    return refuse(-EADDRINUSE, 'there is a socket of another user at that path', 'Choose another path, or remove it yourself if nobody listens there.');
+    return refuseKept(path) ?? refuse(-EADDRINUSE, 'there is a socket of another user at that path', 'Choose another path, or remove it yourself if nobody listens there.');
   }
   if (answer === 'EMFILE' || answer === 'ENFILE') return explain(answer === 'EMFILE' ? -EMFILE : -ENFILE, { family: 'unix', path });
   // Connected, or EAGAIN (its queue is full), or EPROTOTYPE (a datagram socket): somebody lives there.

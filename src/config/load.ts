@@ -117,7 +117,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
 }
 
 function noApp(configFile: string | null, chdir: string, cwd: string): DroverError {
-  const other = configFile === null ? findConfigFile(chdir) : null;
+  const other = configFile === null ? findConfigFile(chdir, true) : null;
   const within = other?.startsWith(`${cwd}/`) === true ? relative(cwd, other) : other;
   const remedy = within === null ? 'usage: drover [OPTIONS] APP [-- ARG...]   (or app in the config file; drover --help tells more)' : `The config file is looked for where drover is started, not in the directory of --chdir: give \`-c ${shellWord(within)}\`, or APP.`;
   return new DroverError('ERR_DROVER_NO_APP', 'no app given', remedy);

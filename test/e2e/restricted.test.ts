@@ -96,14 +96,18 @@ asRoot('a stale unix socket of another user, where only its owner may remove it:
   const dir = scratch(t);
   chmodSync(dir, 0o1777);
   const [path, app] = [join(dir, 'its.sock'), join(dir, 'app.cjs')];
-  const left = spawnSync('python3', ['-c', 'import os,socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1]); os.chmod(sys.argv[1], 0o666)', path]);
+  const left = spawnSync('python3', ['-c', 'import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])', path]);
   t.is(left.status, 0);
   const reason = `cannot listen at --bind unix:${path}: there is a socket of another user at that path, in a directory where only its owner may remove it`;
   copyFileSync(fixture('whoami.cjs'), app);
-  for (const [check, code] of [[[], 5], [['--check-config'], 5]] as const) {
-    const d = start(t, [app, '-b', `unix:${path}`, ...check], { prefix: USER, cwd: dir });
-    t.deepEqual(await d.finished(), { code, signal: null });
-    t.true(`${d.text}${JSON.stringify(d.events('master.failed'))}`.includes(reason), d.text);
+  // As it is made, nobody else may connect to it; with --umask 0 anybody may.
+  for (const mode of [0o755, 0o666]) {
+    chmodSync(path, mode);
+    for (const check of [[], ['--check-config']]) {
+      const d = start(t, [app, '-b', `unix:${path}`, ...check], { prefix: USER, cwd: dir });
+      t.deepEqual(await d.finished(), { code: 5, signal: null });
+      t.true(`${d.text}${JSON.stringify(d.events('master.failed'))}`.includes(reason), `${mode} ${check.join()} ${d.text}`);
+    }
   }
 
   writeFileSync(app, `const http = require('node:http');

@@ -368,14 +368,14 @@ const CASES: Record<string, Case> = {
 
   async "a lookup() of the app's own, which answers with one address"() {
     const { lookup } = dns;
-    // Since Node 22 all are asked for, and then this one is none.
+    // Newer Node asks for all addresses, and takes one for none.
     (dns as { lookup: unknown }).lookup = (_name: string, ...rest: unknown[]) => process.nextTick(rest.at(-1) as () => void, null, '127.0.0.1', 4);
     const server = net.createServer().listen(0, 'my.name');
     dns.lookup = lookup;
-    const [error] = (await Promise.race([once(server, 'listening'), once(server, 'error')])) as [Error?];
+    await once(server, 'listening');
     const address = seen(server);
     server.close();
-    return { error: error?.message, address };
+    return address;
   },
 
   async 'abort signal'() {
