@@ -53,9 +53,12 @@ export function targetAfter(current: number, oldWorkers: number, newWorkers: num
   return oldWorkers === newWorkers ? current : newWorkers;
 }
 
-/** Who serves after a reload that has failed: so many of the new workers, so many of the old. `died`: one of the new ones does not any more. */
-export function whoServes(replaced: number, old: number, died = false): string {
-  if (died) return `${counted(replaced, 'old worker was', 'old workers were')} replaced, ${old === 0 ? 'none serves' : old === 1 ? 'one serves' : `${old} serve`} on`;
+/** Who serves after a reload that has failed: so many of the old workers, and of the new ones. `fresh`: fewer of these than have been replaced, where one has died. */
+export function whoServes(replaced: number, old: number, fresh = replaced): string {
+  if (fresh < replaced) {
+    const serve = [...(fresh > 0 ? [counted(fresh, 'new one')] : []), ...(old > 0 ? [counted(old, 'old one')] : [])];
+    return `${counted(replaced, 'old worker was', 'old workers were')} replaced, ${serve.join(' and ') || 'nobody'} ${fresh + old > 1 ? 'serve' : 'serves'}`;
+  }
   if (replaced === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
   const done = `${counted(replaced, 'worker')} already ${replaced === 1 ? 'has' : 'have'} the new code`;
   return old === 0 ? done : `${done}, ${counted(old, 'old one')} ${old === 1 ? 'serves' : 'serve'} on`;

@@ -155,11 +155,11 @@ export class Rollouts {
     const { rollout } = this.#pool;
     if (rollout === undefined || worker.generation !== rollout.generation) return;
     this.#pool.rollout = undefined;
-    const died = why.stage === 'serve';
-    const serves = this.#pool.inState('ready').filter((other) => other.generation === rollout.generation).length;
-    // The one that died had taken the place of another.
-    const replaced = died ? serves + 1 : serves;
-    const serving = whoServes(replaced, this.#pool.inState('ready').length - serves, died);
+    const ready = this.#pool.inState('ready');
+    const fresh = ready.filter((other) => other.generation === rollout.generation).length;
+    // One that has died had taken the place of another, unless there are to be more workers than before.
+    const replaced = why.stage === 'serve' && worker.slot < this.#pool.target ? fresh + 1 : fresh;
+    const serving = whoServes(replaced, ready.length - fresh, fresh);
     for (const other of this.#pool.inState('starting')) {
       if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);
     }

@@ -131,7 +131,7 @@ require('node:http').createServer((request, response) => response.end('old')).li
   const failed = await d.event('reload.failed');
   t.is(failed['stage'], 'serve');
   t.is(failed['replaced'], 1);
-  t.regex(failed.msg, /^reload failed, 1 old worker was replaced, 2 serve on: worker 0 died \d+ ms after it was ready, it exited by itself with code 7$/);
+  t.regex(failed.msg, /^reload failed, 1 old worker was replaced, 2 old ones serve: worker 0 died \d+ ms after it was ready, it exited by itself with code 7$/);
   t.is(failed['remedy'], 'Mend that, then send HUP again.');
   // Until its slot is served again the others serve for it, and they were not touched.
   t.deepEqual(behind.filter((pid) => !d.workers().includes(pid)), [], 'the workers behind it');
