@@ -11,8 +11,8 @@ export interface WakeupsSize {
   settleMs: number;
 }
 
-/** Connections that each worker has had before anything is counted: V8 compiles what runs for the first few times, and wakes a thread for each such piece. */
-const WARM_UP = 16;
+/** Connections that a worker has had on average before anything is counted: V8 compiles what runs for the first few times, and wakes a thread for each such piece. */
+export const WARM_UP = 16;
 /** So long at most. */
 const SETTLE_LIMIT_MS = 10_000;
 

@@ -5,10 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { servingWakeups } from '../processes.js';
 import type { Running } from '../rival.js';
 import { oneByOne, pick, Samples, type Trial } from '../trial.js';
+import { WARM_UP } from '../wakeups.js';
 
 const WORKERS = [8, 32, 64];
-/** Connections that each worker has had before anything is counted: V8 compiles what runs for the first few times, and wakes its main thread for each such piece. */
-const WARM_UP = 16;
 const condition = (workers: number): string => `${workers} workers`;
 
 const trial: Trial = {

@@ -14,7 +14,7 @@ const trial: Trial = {
   method:
     'Two workers. Every request comes on a connection of its own (`Connection: close`). `busy`: 16 clients, each asks again as soon as it is answered. ' +
     '`400 a second`: Poisson arrivals, so that workers sleep between connections. CPU is user and system time of master and workers together, from the scheduler’s ' +
-    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, until V8 has compiled what there is to compile (with 12,000 connections it had not), and again at each turn.',
+    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, until V8 has compiled what there is to compile (with 12,000 connections it had not), and again at each turn; and they are started anew for every round: under Node 24 a process may, or may not, come to copy all of its garbage at each young collection, until the next full one.',
   rivals: [
     'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'node', 'cluster-rr', 'cluster-none', 'cluster-rr-node24', 'node24-reuseport',
     'pm2', 'bun', 'gunicorn-sync', 'gunicorn-gevent', 'uwsgi', 'nginx-shared', 'nginx-reuseport', 'floor',
@@ -39,7 +39,7 @@ const trial: Trial = {
     const size = pick(context.mode, {
       smoke: { warmUp: 200, rewarm: 0, rounds: 1, requests: 200, seconds: 0.5 },
       quick: { warmUp: 20_000, rewarm: 2000, rounds: 3, requests: 2000, seconds: 0.7 },
-      full: { warmUp: 60_000, rewarm: 8000, rounds: 8, requests: 6000, seconds: 2 },
+      full: { warmUp: 30_000, rewarm: 8000, rounds: 8, requests: 6000, seconds: 1.2 },
     });
     const measured = async (started: Started, condition: string, options: Omit<LoadOptions, 'address'>): Promise<void> => {
       const pids = started.server.pids();
@@ -57,7 +57,7 @@ const trial: Trial = {
     };
     await interleaved(
       context,
-      { workers: 2, rounds: size.rounds, claims: trial.claims, conditions: [BUSY, HALF] },
+      { workers: 2, rounds: size.rounds, anew: true, claims: trial.claims, conditions: [BUSY, HALF] },
       async ({ server }) => {
         await load({ mode: 'closed', address: server.address, connections: 16, requests: size.warmUp });
       },

@@ -8,7 +8,7 @@ const trial: Trial = {
   name: 'static-files',
   title: 'CPU per static file',
   question: 'What does a file cost, from 4 KiB to 64 MiB?',
-  method: 'One worker, 8 keep-alive connections, plain HTTP over loopback, files in the page cache. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, each warmed up before, until V8 has compiled what there is to compile.',
+  method: 'One worker, 8 keep-alive connections, plain HTTP over loopback, files in the page cache. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, each warmed up before; with the small files until V8 has compiled what there is to compile, and again at each turn.',
   rivals: ['static-drover', 'static-drover-read', 'static-drover-sirv', 'static-sirv', 'static-fastify', 'static-stream', 'static-bun', 'static-nginx'],
   columns: [
     { metric: 'cpuUs', label: 'CPU µs', digits: 1 },
