@@ -4,23 +4,32 @@
  */
 import { readFileSync } from 'node:fs';
 
-const COMMENT = /(?<=^|[\s;,{}()[=:])\/\*[^]*?\*\/|(?<=^|[\s;,{})])\/\/.*/g;
+/** A comment, or a string in quotes, in which there is none. */
+const COMMENT = /(["'])(?:\\.|(?!\1)[^\\\n])*\1|(?<=^|[\s;,(){=:])\/\*[^]*?\*\/|(?<=^|[\s;,{})])\/\/.*/g;
 const LISTENS = /\.listen\s*\(/;
+const OWN_FILE = String.raw`\b(?:import\.meta\.(?:url|filename)|__filename)\b`;
+const STARTED_FILE = String.raw`\bprocess\.argv\[1\]`;
 /** What a module does only when it is the main one: as CommonJS modules say it, and ES modules. To look at `require.main` for anything else is common. */
 const IS_MAIN = [
   /\brequire\.main\s*[!=]==?\s*module\b/,
   /\bmodule\s*[!=]==?\s*require\.main\b/,
   /\brequire\.main\??\.filename\s*[!=]==?\s*__filename\b/,
+  /\b__filename\s*[!=]==?\s*require\.main\b/,
   /!\s*module\.parent\b/,
   /\bmodule\.parent\s*[!=]==?\s*(?:null|undefined)\b/,
-  ...inBothOrders(String.raw`\bprocess\.argv\[1\]`, String.raw`\b(?:import\.meta\.(?:url|filename)|__filename)\b`),
+  ...inBothOrders(STARTED_FILE, OWN_FILE),
   // Elsewhere it is undefined, and what asks for it never runs.
   ...(hasMetaMain() ? [/\bimport\.meta\.main\b/] : []),
 ];
-/** A call of what the file exports, by a name that drover would serve; TypeScript writes `(0, exports.app)()`. */
-const CALLS_EXPORT = /\bexports(?:\.(?:default|app|server|handler))?\)?\s*\(/;
+/** The same with a name in between: `const here = fileURLToPath(import.meta.url); if (process.argv[1] === here) …`. */
+const IS_STARTED = new RegExp(`${STARTED_FILE}\\s*[!=]==?|[!=]==?\\s*${STARTED_FILE}`);
+const ASKS_OWN_FILE = new RegExp(OWN_FILE);
+
+/** What the file exports, by a name that drover would serve, and no other object's `exports`. TypeScript writes `(0, exports.app)()`. */
+const EXPORT = String.raw`(?<!(?<!module)\.)\b(?:module\.)?exports(?:\.(?:default|app|server|handler))?`;
+const EXPORT_OR_ALONE = String.raw`(?:\(0,\s*${EXPORT}\)|${EXPORT})`;
 /** Of `const main = (module.exports = () => …)`, whose function has no name of its own. */
-const NAMES_EXPORT = /\b(\w+)\s*=\s*\(?\s*module\.exports\s*=[^=]/;
+const NAMES_EXPORT = /\b(\w+)\s*=\s*\(?\s*(?:exports\s*=\s*)?module\.exports\s*=[^=]/;
 
 /** `exported`: what is to be served. What speaks for its own start, as `its code also calls listen()`; undefined: nothing does. */
 export function ownStart(file: string, exported: unknown): string | undefined {
@@ -29,9 +38,10 @@ export function ownStart(file: string, exported: unknown): string | undefined {
   // Only a function that makes the app can be run twice.
   if (typeof exported !== 'function' || exported.length > 0) return undefined;
   const name = exported.name || NAMES_EXPORT.exec(source)?.[1] || '';
-  if (isCalled(source, name, AT_TOP)) return 'its code also calls what it exports';
-  const startsAsMain = asksForMain(source) && (CALLS_EXPORT.test(source) || isCalled(source, name, ANYWHERE) || isHandedOn(source, name));
-  return startsAsMain ? 'its code also asks whether it is the main module, and calls what it exports' : undefined;
+  const what = tells(name, source) ? `(?:${name}|${EXPORT_OR_ALONE})` : EXPORT_OR_ALONE;
+  if (isCalled(source, what, AT_TOP)) return 'its code also calls what it exports';
+  if (asksForMain(source) && (isCalled(source, what, ANYWHERE) || isHandedOn(source, what))) return 'its code also asks whether it is the main module, and calls what it exports';
+  return undefined;
 }
 
 /** Whether a program that exports nothing to serve may be one that takes its time: it has a listen(), or does something as the main module. */
@@ -41,29 +51,29 @@ export function mayListen(file: string): boolean {
 }
 
 function codeOf(file: string): string {
-  return readFileSync(file, 'utf8').replace(COMMENT, '');
+  return readFileSync(file, 'utf8').replace(COMMENT, (match, quote?: string) => (quote === undefined ? '' : match));
 }
 
 function asksForMain(source: string): boolean {
-  return IS_MAIN.some((pattern) => pattern.test(source));
+  return IS_MAIN.some((pattern) => pattern.test(source)) || (IS_STARTED.test(source) && ASKS_OWN_FILE.test(source));
 }
 
 /** As far as the text of a file shows; one that is called elsewhere may be one that makes the app once. */
 const AT_TOP = String.raw`(?:^|[;}][ \t]*)(?:await\s+|void\s+)?`;
 const ANYWHERE = String.raw`(?<![.\w$]|function\s*\*?\s*)`;
 
-/** A name, what it is called with, and no body behind it, which would make it a method. */
-function isCalled(source: string, name: string, where: string): boolean {
-  return isName(name) && new RegExp(String.raw`${where}${name}\s*\((?![^()]*\)\s*\{)`, 'm').test(source);
+/** With a body behind it, it would be a method. */
+function isCalled(source: string, what: string, where: string): boolean {
+  return new RegExp(String.raw`${where}${what}\s*(?:\?\.)?\((?![^()]*\)\s*\{)`, 'm').test(source);
 }
 
-function isHandedOn(source: string, name: string): boolean {
-  return isName(name) && new RegExp(String.raw`\b(?:nextTick|setImmediate|queueMicrotask)\s*\(\s*${name}\s*[,)]`).test(source);
+function isHandedOn(source: string, what: string): boolean {
+  return new RegExp(String.raw`\b(?:nextTick|setImmediate|setTimeout|queueMicrotask|then)\s*\(\s*${what}\s*[,)]`).test(source);
 }
 
-/** One that tells something: minifiers give names of one or two letters again and again. */
-function isName(name: string): boolean {
-  return /^[a-zA-Z_]\w{2,}$/.test(name) && name !== 'default';
+/** Whether a name is one that only this function has: minifiers give those of one or two letters again and again. */
+function tells(name: string, source: string): boolean {
+  return /^[a-zA-Z_]\w*$/.test(name) && name !== 'default' && (name.length > 2 || !/^.{1000}/m.test(source));
 }
 
 /** The two compared in one statement, whatever functions convert them. */
@@ -72,7 +82,7 @@ function inBothOrders(one: string, other: string): RegExp[] {
   return [new RegExp(one + compared + other), new RegExp(other + compared + one)];
 }
 
-/** Node 22.18, and 24.2. To ask for it here would be to ask in what a bundler has made of this file. */
+/** Node 22.18, and 24.2. `import.meta.main` itself cannot be asked for here: a bundler may have rewritten it. */
 function hasMetaMain(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return major > 24 || (major === 24 && minor >= 2) || (major === 22 && minor >= 18);

@@ -570,6 +570,19 @@ test('a program that starts itself, and does not listen in the time of --boot-ti
   t.regex(failed.remedy!, /name it: app\.js:app\. Else look for what it waits for, or raise --boot-timeout\.$/);
 });
 
+for (const [is, text, code] of [
+  ['starts something as the main module', 'exports.start = () => {}; if (require.main === module) setInterval(() => {}, 1e6);', 'ERR_DROVER_BOOT_TIMEOUT'],
+  ['says nothing of listening', 'exports.start = () => {}; setInterval(() => {}, 1e6);', 'ERR_DROVER_APP_UNUSABLE'],
+] as const) {
+  test(`a program that exports nothing to serve, ${is}, and does not listen in the time of --boot-timeout`, async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, 'app.js'), text);
+    const failed = await start(t, { app: 'app.js', cwd, config: { bootTimeoutMs: 3_000 } }).bootFailed();
+    t.is(failed.code, code);
+    t.regex(failed.message, code === 'ERR_DROVER_BOOT_TIMEOUT' ? /^app app\.js has not called listen\(\) within 3000 ms/ : /^app app\.js never called listen\(\)/);
+  });
+}
+
 test('a program that asks whether it is the main module, and starts nothing: what it exports is served', async (t) => {
   const cwd = scratch(t);
   writeFileSync(join(cwd, 'app.js'), "const make = () => (request, response) => response.end('made'); module.exports = make; if (require.main === module) console.log('as main');");

@@ -15,7 +15,11 @@ for (const [text, why] of [
   ["app.use('/api/*', routes); app.listen(80); app.use('/other/*', others); /* the end */", LISTENS],
   ["load('//cdn'); app.listen(80)", LISTENS],
   ['const css="url(//fonts.example/x)";app.listen(80)', LISTENS],
-  ['const options=[/* app.listen(80) */],more=/* app.listen(80) */1;//app.listen(80)', undefined],
+  ['const options = { /* app.listen(80) */ }, more=/* app.listen(80) */1;//app.listen(80)', undefined],
+  ['s.replace(/[/*]/g, "");\napp.listen(80);\n/* end */', LISTENS],
+  ['app.use(`${api}/*`, h);\napp.listen(80);\n/* end */', LISTENS],
+  ['app.get("/f{/*path}", h);\napp.listen(80);\n/* end */', LISTENS],
+  ["// that's it: app.listen(80)\n/* isn't it? app.listen(80) */", undefined],
   ['if (module === require.main) serve();', AS_MAIN],
   ['if(require.main!==module)exports.x=1;else module.exports()', AS_MAIN],
   ['if (require.main?.filename === __filename) { run(await serve()); }', AS_MAIN],
@@ -23,6 +27,12 @@ for (const [text, why] of [
   ['if (module.parent === null) exports.default();', AS_MAIN],
   ['const server = async () => {}; exports.server = server; if (require.main === module) (0, exports.server)();', AS_MAIN],
   ['if (require.main === module) exports.handler();', AS_MAIN],
+  ['if (__filename === require.main.filename) connect().then(serve);', AS_MAIN],
+  ['const here = fileURLToPath(import.meta.url);\nif (process.argv[1] === here) serve?.();', AS_MAIN],
+  ['if (require.main === module) wasm.exports.app();', undefined],
+  ['if (require.main === module) log(1); "object"==typeof exports)(f); if(module.exports)(module.exports=f); for(const k in exports) (g);', undefined],
+  ['const app = async () => {};\nexports.app = app;\n(0, exports.app)();', CALLS],
+  ['module.exports = async () => {};\nmodule.exports();', CALLS],
   ['if (require.main === module) process.nextTick(serve);', AS_MAIN],
   ['if (import.meta.main) run(serve());', (import.meta as { main?: boolean }).main === undefined ? undefined : AS_MAIN],
   ['import.meta.url === pathToFileURL(process.argv[1]).href && serve()', AS_MAIN],
@@ -63,7 +73,7 @@ test('a function without a name of its own', (t) => {
 test('a function that only its file has a name for', (t) => {
   const file = join(scratch(t), 'app.js');
   const unnamed = (() => () => 0)();
-  for (const [text, why] of [['const main = (module.exports = () => 0); if (require.main === module) main();', AS_MAIN], ['const run = module.exports = () => 0;\nrun();', CALLS], ['const run = module.exports === 0;\nrun();', undefined]] as const) {
+  for (const [text, why] of [['const main = (module.exports = () => 0); if (require.main === module) main();', AS_MAIN], ['const run = module.exports = () => 0;\nrun();', CALLS], ['const run = exports = module.exports = () => 0;\nrun();', CALLS], ['const run = module.exports === 0;\nrun();', undefined]] as const) {
     writeFileSync(file, text);
     t.is(ownStart(file, unnamed), why, text);
   }
@@ -71,8 +81,11 @@ test('a function that only its file has a name for', (t) => {
 
 test('a name that a minifier has given says nothing', (t) => {
   const file = join(scratch(t), 'app.js');
-  writeFileSync(file, 'function e(){}function t(){e();return e}t();e()');
-  t.is(ownStart(file, function e() {}), undefined);
+  const go = 'function go(){}function t(){go();return go}t();go()';
+  writeFileSync(file, `${go};${'x();'.repeat(300)}`);
+  t.is(ownStart(file, function go() {}), undefined);
+  writeFileSync(file, go);
+  t.is(ownStart(file, function go() {}), CALLS);
 });
 
 test('what exports nothing to serve may yet listen', (t) => {
