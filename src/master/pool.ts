@@ -21,6 +21,8 @@ export interface Rollout {
   loaded: LoadedConfig;
   target: number;
   startedAt: number;
+  /** The slots in which a worker of this generation has taken the place of another. */
+  readonly replaced: Set<number>;
 }
 
 export class Pool {
@@ -90,7 +92,10 @@ export class Pool {
 
     for (const worker of this.workers) {
       if (worker.slot >= slots) this.retire(worker, slots === 0 ? 'all workers are retired' : 'there are fewer workers now', now);
-      else if (worker.state === 'ready' && this.#hasSuccessor(worker)) this.retire(worker, worker.recycle ? 'its successor is ready' : 'reloaded', now, this.#context.listeners.notTakenOver(worker.row));
+      else if (worker.state === 'ready' && this.#hasSuccessor(worker)) {
+        rollout?.replaced.add(worker.slot);
+        this.retire(worker, worker.recycle ? 'its successor is ready' : 'reloaded', now, this.#context.listeners.notTakenOver(worker.row));
+      }
     }
   }
 

@@ -53,13 +53,13 @@ export function targetAfter(current: number, oldWorkers: number, newWorkers: num
   return oldWorkers === newWorkers ? current : newWorkers;
 }
 
-/** Who serves after a reload that has failed: so many of the old workers, and of the new ones. `fresh`: fewer of these than have been replaced, where one has died. */
-export function whoServes(replaced: number, old: number, fresh = replaced): string {
+/** Who serves after a reload that has failed: so many of the old workers, so many new ones. These may be fewer than have been `replaced`, as one has died, or more, as a slot had no worker. */
+export function whoServes(replaced: number, old: number, fresh: number): string {
   if (fresh < replaced) {
     const serve = [...(fresh > 0 ? [counted(fresh, 'new one')] : []), ...(old > 0 ? [counted(old, 'old one')] : [])];
     return `${counted(replaced, 'old worker was', 'old workers were')} replaced, ${serve.join(' and ') || 'nobody'} ${fresh + old > 1 ? 'serve' : 'serves'}`;
   }
-  if (replaced === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
-  const done = `${counted(replaced, 'worker')} already ${replaced === 1 ? 'has' : 'have'} the new code`;
+  if (fresh === 0) return old === 0 ? 'and no old worker is left to serve' : 'the old workers serve on';
+  const done = `${counted(fresh, 'worker')} already ${fresh === 1 ? 'has' : 'have'} the new code`;
   return old === 0 ? done : `${done}, ${counted(old, 'old one')} ${old === 1 ? 'serves' : 'serve'} on`;
 }

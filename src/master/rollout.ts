@@ -69,7 +69,7 @@ export class Rollouts {
     if (config instanceof Error) {
       const { message } = config;
       const why = config instanceof DroverError ? { code: config.code, remedy: reloadRemedy(config), stack: config.appStack } : { stack: config.stack };
-      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, serving: whoServes(0, this.#pool.inState('ready').length), message, ...why });
+      this.#context.log.emit('reload.failed', { stage: 'config', replaced: 0, serving: whoServes(0, this.#pool.inState('ready').length, 0), message, ...why });
       return this.#end();
     }
     for (const { name, reload } of changedOptions(this.#pool.loaded, config)) {
@@ -87,7 +87,7 @@ export class Rollouts {
     this.#scale.back();
     const generation = (this.#lastGeneration += 1);
     const target = targetAfter(this.#pool.target, this.#pool.loaded.config.workers, loaded.config.workers);
-    this.#pool.rollout = { generation, loaded, target, startedAt: now };
+    this.#pool.rollout = { generation, loaded, target, startedAt: now, replaced: new Set() };
     this.#context.log.emit('reload.started', { generation });
     this.#pool.restore(now);
   }
@@ -157,8 +157,7 @@ export class Rollouts {
     this.#pool.rollout = undefined;
     const ready = this.#pool.inState('ready');
     const fresh = ready.filter((other) => other.generation === rollout.generation).length;
-    // One that has died had taken the place of another, unless there are to be more workers than before.
-    const replaced = why.stage === 'serve' && worker.slot < this.#pool.target ? fresh + 1 : fresh;
+    const replaced = rollout.replaced.size;
     const serving = whoServes(replaced, ready.length - fresh, fresh);
     for (const other of this.#pool.inState('starting')) {
       if (other.generation === rollout.generation) this.#pool.retire(other, 'the reload it was spawned for has failed', now);

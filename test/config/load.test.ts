@@ -298,12 +298,12 @@ test('keys that others have say what to give instead', async (t) => {
 });
 
 test('no app: a config file in the directory of --chdir is named, as it is not looked for there', async (t) => {
-  const cwd = tree(t, { 'my app/drover.config.json': '{"app": "a.js"}', 'bare/x': '' });
+  const cwd = tree(t, { 'my app/drover.config.json': '{"app": "a.js"}', 'bare/drover.config.yaml': '', 'none/x': '' });
   const { remedy } = await errorOf(load(cwd, ['--chdir', 'my app']));
   t.is(remedy, "The config file is looked for where drover is started, not in the directory of --chdir: give `-c 'my app/drover.config.json'`, or APP.");
   t.is((await load(cwd, ['--chdir', 'my app', '-c', 'my app/drover.config.json'])).config.app, 'a.js');
   t.regex((await errorOf(load(cwd, ['--chdir', 'bare']))).remedy!, /^usage: /);
-  t.true((await errorOf(load(join(cwd, 'bare'), ['--chdir', '../my app']))).remedy!.includes(`\`-c '${cwd}/my app/drover.config.json'\``));
+  t.true((await errorOf(load(join(cwd, 'none'), ['--chdir', '../my app']))).remedy!.includes(`\`-c '${cwd}/my app/drover.config.json'\``));
 });
 
 test('undefined and null in a file are as if not there', async (t) => {

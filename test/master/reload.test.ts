@@ -47,12 +47,13 @@ test('a count changed by TTIN or TTOU is kept over a reload, unless --workers it
 });
 
 test('who serves after a reload that has failed', (t) => {
-  const says = (replaced: number, old: number): string => `reload failed, ${whoServes(replaced, old)}: why`;
+  const says = (replaced: number, old: number, fresh = replaced): string => `reload failed, ${whoServes(replaced, old, fresh)}: why`;
   t.is(says(0, 4), 'reload failed, the old workers serve on: why');
   t.is(says(0, 0), 'reload failed, and no old worker is left to serve: why');
   t.is(says(1, 3), 'reload failed, 1 worker already has the new code, 3 old ones serve on: why');
   t.is(says(3, 1), 'reload failed, 3 workers already have the new code, 1 old one serves on: why');
   t.is(says(2, 0), 'reload failed, 2 workers already have the new code: why');
+  t.is(says(0, 3, 1), 'reload failed, 1 worker already has the new code, 3 old ones serve on: why');
   const died = (replaced: number, old: number): string => whoServes(replaced, old, replaced - 1);
   t.is(died(1, 2), '1 old worker was replaced, 2 old ones serve');
   t.is(died(2, 1), '2 old workers were replaced, 1 new one and 1 old one serve');
