@@ -14,7 +14,7 @@ const trial: Trial = {
   method:
     'Two workers. Every request comes on a connection of its own (`Connection: close`). `busy`: 16 clients, each asks again as soon as it is answered. ' +
     '`400 a second`: Poisson arrivals, so that workers sleep between connections. CPU is user and system time of master and workers together, from the scheduler’s ' +
-    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, until V8 has compiled what there is to compile (with 12,000 connections it had not), and again at each turn; and they are started anew for every round: under Node 24 a process may, or may not, come to copy all of its garbage at each young collection, until the next full one.',
+    'nanosecond counts; instructions (user and kernel, by `perf`) hardly depend on what else the machine does. All servers are up at once and take turns, those that are compared right after each other; each is warmed up by a first load, until V8 has compiled what there is to compile (with 12,000 connections it had not), and again at each turn; and they are started anew for every round: under Node 24 a process may, by chance, come to copy dead objects at each young collection, until the next full one.',
   rivals: [
     'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'node', 'cluster-rr', 'cluster-none', 'cluster-rr-node24', 'node24-reuseport',
     'pm2', 'bun', 'gunicorn-sync', 'gunicorn-gevent', 'uwsgi', 'nginx-shared', 'nginx-reuseport', 'floor',

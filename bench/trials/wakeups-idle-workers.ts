@@ -8,7 +8,7 @@ const trial: Trial = {
   question: 'When one connection arrives and 32 workers wait for it, how many wake up?',
   method:
     'Connections with one request each, one at a time, a few milliseconds apart. Counted are the voluntary context switches of all threads of all processes of the server; ' +
-    'those of an idle stretch before are taken off. Each worker has had some connections before. One to accept and most of one to read the request is the floor.',
+    'those of an idle stretch before are taken off. The workers have had 16 connections each, on average, before anything is counted. One to accept and most of one to read the request is the floor.',
   rivals: [
     'drover-reuseport', 'drover-unprivileged', 'drover-exclusive', 'drover-grant', 'drover-lock', 'drover-semaphore', 'drover-shared', 'drover-reuseport-node24', 'cluster-rr', 'cluster-none', 'node24-reuseport', 'bun', 'gunicorn-sync', 'gunicorn-gevent',
     'uwsgi', 'uwsgi-thunder-lock', 'nginx-shared', 'nginx-reuseport', 'floor',
