@@ -41,7 +41,7 @@ export function render(): string {
 
   const parts = [
     '# Benchmarks',
-    'Rendered by `bench/render.ts` from the raw results in [bench/results/](../bench/results); do not edit. `npm run bench` makes new ones, in little more than an hour (`-- --quick` in some ten minutes, to try a change; `-- --list` shows what there is, `-- --trial NAME` runs one).',
+    'Rendered by `bench/render.ts` from the raw results in [bench/results/](../bench/results); do not edit. `npm run bench` makes new ones, in little more than an hour (`-- --quick` in some twenty minutes, to try a change; `-- --list` shows what there is, `-- --trial NAME` runs one).',
     'Every trial runs drover and its rivals in the same run with the same answer; all Node rivals run the same program ([bench/apps/server.cjs](../bench/apps/server.cjs)). ' +
       'Numbers are medians of the rounds, ranges in brackets. The load comes from this machine too, so compare the rows of a table with each other, not with other pages.',
     verdicts(shown),

@@ -2,7 +2,7 @@
  * The bench. `npm run bench` runs everything; what it finds goes to bench/results/ and docs/benchmarks.md.
  *
  *   (nothing)          what is published, in little more than an hour
- *   --quick            all trials in some ten minutes      --smoke    only that each runs, few rivals; keeps nothing
+ *   --quick            all trials in some twenty minutes      --smoke    only that each runs, few rivals; keeps nothing
  *   --trial A,B        only these trials                   --only A,B only these rivals (`drover` is all of drover’s); keeps nothing
  *   --list             what there is                       --strict   exit code 1 when a claim is missed
  *

@@ -3,7 +3,7 @@ import type { Cell, Claim } from './claims.js';
 import type { Rival, Running, StartOptions } from './rival.js';
 import { summarize } from './statistics.js';
 
-/** smoke: only that each runs. quick: all in some ten minutes, with bounds too wide for most claims. full: what is published, all in little more than an hour. */
+/** smoke: only that each runs. quick: all in some twenty minutes, with bounds too wide for most claims. full: what is published, all in little more than an hour. */
 export type Mode = 'smoke' | 'quick' | 'full';
 
 export interface Column {
