@@ -4,11 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** A comment, or a string in quotes, in which there is none. */
-const COMMENT = /(["'])(?:\\.|(?!\1)[^\\\n])*\1|(?<=^|[\s;,(){=:])\/\*[^]*?\*\/|(?<=^|[\s;,{})])\/\/.*/g;
+/** A comment, or a string in quotes, in which there is none: it may be megabytes long, and an alternative for each of its characters would end at the limit of the stack. */
+const COMMENT = /"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|(?<=^|[\s;,(){=:])\/\*[^]*?\*\/|(?<=^|[\s;,{})])\/\/.*/g;
 const LISTENS = /\.listen\s*\(/;
 const OWN_FILE = String.raw`\b(?:import\.meta\.(?:url|filename)|__filename)\b`;
-const STARTED_FILE = String.raw`\bprocess\.argv\[1\]`;
+const STARTED_FILE = String.raw`\bprocess\.argv(?:\?\.)?\[1\]`;
 /** What a module does only when it is the main one: as CommonJS modules say it, and ES modules. To look at `require.main` for anything else is common. */
 const IS_MAIN = [
   /\brequire\.main\s*[!=]==?\s*module\b/,
@@ -21,9 +21,8 @@ const IS_MAIN = [
   // Elsewhere it is undefined, and what asks for it never runs.
   ...(hasMetaMain() ? [/\bimport\.meta\.main\b/] : []),
 ];
-/** The same with a name in between: `const here = fileURLToPath(import.meta.url); if (process.argv[1] === here) …`. */
-const IS_STARTED = new RegExp(`${STARTED_FILE}\\s*[!=]==?|[!=]==?\\s*${STARTED_FILE}`);
 const ASKS_OWN_FILE = new RegExp(OWN_FILE);
+const NAMES_STARTED = new RegExp(String.raw`\b(?:const|let|var)\s+(\w+)\s*=[^;\n]*${STARTED_FILE}`);
 
 /** What the file exports, by a name that drover would serve, and no other object's `exports`. TypeScript writes `(0, exports.app)()`. */
 const EXPORT = String.raw`(?<!(?<!module)\.)\b(?:module\.)?exports(?:\.(?:default|app|server|handler))?`;
@@ -51,11 +50,25 @@ export function mayListen(file: string): boolean {
 }
 
 function codeOf(file: string): string {
-  return readFileSync(file, 'utf8').replace(COMMENT, (match, quote?: string) => (quote === undefined ? '' : match));
+  const text = readFileSync(file, 'utf8');
+  try {
+    return text.replace(COMMENT, (match) => (match.startsWith('/') ? '' : match));
+  } catch {
+    // A string of millions of escapes, all the same.
+    return text;
+  }
 }
 
 function asksForMain(source: string): boolean {
-  return IS_MAIN.some((pattern) => pattern.test(source)) || (IS_STARTED.test(source) && ASKS_OWN_FILE.test(source));
+  return IS_MAIN.some((pattern) => pattern.test(source)) || comparesStarted(source);
+}
+
+/** The same with names in between: `const here = fileURLToPath(import.meta.url); if (process.argv[1] === here) …`. */
+function comparesStarted(source: string): boolean {
+  if (!ASKS_OWN_FILE.test(source)) return false;
+  const name = NAMES_STARTED.exec(source)?.[1];
+  const started = name === undefined ? STARTED_FILE : String.raw`(?:${STARTED_FILE}|\b${name}\b)`;
+  return new RegExp(String.raw`${started}[^;\n]{0,60}[!=]==?|[!=]==?[^;\n]{0,60}${started}`).test(source);
 }
 
 /** As far as the text of a file shows; one that is called elsewhere may be one that makes the app once. */

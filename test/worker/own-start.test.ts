@@ -29,6 +29,8 @@ for (const [text, why] of [
   ['if (require.main === module) exports.handler();', AS_MAIN],
   ['if (__filename === require.main.filename) connect().then(serve);', AS_MAIN],
   ['const here = fileURLToPath(import.meta.url);\nif (process.argv[1] === here) serve?.();', AS_MAIN],
+  ['const nodePath = resolve(process.argv[1]), modulePath = resolve(fileURLToPath(import.meta.url));\nif (nodePath === modulePath) serve();', AS_MAIN],
+  ['const entry = process.argv?.[1];\nif (import.meta.url === pathToFileURL(entry).href) await serve();', AS_MAIN],
   ['if (require.main === module) wasm.exports.app();', undefined],
   ['if (require.main === module) log(1); "object"==typeof exports)(f); if(module.exports)(module.exports=f); for(const k in exports) (g);', undefined],
   ['const app = async () => {};\nexports.app = app;\n(0, exports.app)();', CALLS],
@@ -76,6 +78,14 @@ test('a function that only its file has a name for', (t) => {
   for (const [text, why] of [['const main = (module.exports = () => 0); if (require.main === module) main();', AS_MAIN], ['const run = module.exports = () => 0;\nrun();', CALLS], ['const run = exports = module.exports = () => 0;\nrun();', CALLS], ['const run = module.exports === 0;\nrun();', undefined]] as const) {
     writeFileSync(file, text);
     t.is(ownStart(file, unnamed), why, text);
+  }
+});
+
+test('a file with megabytes in one string', (t) => {
+  const file = join(scratch(t), 'app.js');
+  for (const character of ['A', '\\x']) {
+    writeFileSync(file, `const wasm = "${character.repeat(12e6)}"; /* app.listen(80) */ serve();`);
+    t.is(ownStart(file, serve), character === 'A' ? CALLS : LISTENS);
   }
 });
 
