@@ -91,17 +91,18 @@ export class Pool {
     })) this.#spawn(slot);
 
     for (const worker of this.workers) {
+      const successor = worker.state === 'ready' ? this.#successorOf(worker) : undefined;
       if (worker.slot >= slots) this.retire(worker, slots === 0 ? 'all workers are retired' : 'there are fewer workers now', now);
-      else if (worker.state === 'ready' && this.#hasSuccessor(worker)) {
-        rollout?.replaced.add(worker.slot);
+      else if (successor !== undefined) {
+        if (successor.generation === rollout?.generation) rollout.replaced.add(worker.slot);
         this.retire(worker, worker.recycle ? 'its successor is ready' : 'reloaded', now, this.#context.listeners.notTakenOver(worker.row));
       }
     }
   }
 
-  #hasSuccessor(worker: WorkerHandle): boolean {
-    const serving = this.inState('ready').filter((other) => other.slot === worker.slot);
-    return serving.at(-1) !== worker;
+  #successorOf(worker: WorkerHandle): WorkerHandle | undefined {
+    const newest = this.inState('ready').filter((other) => other.slot === worker.slot).at(-1);
+    return newest === worker ? undefined : newest;
   }
 
   /** Let a worker go that is not needed any more. `close`: where nobody of its slot listens after it; `all`: nobody serves at all. */
