@@ -8,7 +8,7 @@ const trial: Trial = {
   name: 'cpu-keepalive',
   title: 'CPU per request on open connections',
   question: 'Once a connection is open, does a request cost more than under plain `node`?',
-  method: 'One worker, since two share connections unevenly by chance, and one that finds more of them ready in a turn of its loop needs less CPU for each. 32 keep-alive connections, each asks again as soon as it is answered. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, each warmed up before, and are started anew for every round: two starts of one program differ by some percent.',
+  method: 'Two workers, 32 keep-alive connections, each asks again as soon as it is answered. CPU over all processes of the server. All servers are up at once and take turns, those that are compared right after each other, each warmed up before, and are started anew for every round: two starts of one program differ by some percent.',
   rivals: [
     'drover-reuseport', 'drover-shared', 'drover-reuseport-node24', 'node', 'cluster-rr', 'cluster-none', 'node24-reuseport', 'pm2', 'bun',
     'gunicorn-gevent', 'nginx-shared', 'nginx-reuseport', 'floor',
@@ -34,7 +34,7 @@ const trial: Trial = {
     });
     await interleaved(
       context,
-      { workers: 1, rounds: size.rounds, anew: true, claims: trial.claims, conditions: [''] },
+      { workers: 2, rounds: size.rounds, anew: true, claims: trial.claims, conditions: [''] },
       async ({ server }) => {
         await load({ mode: 'closed', address: server.address, connections: 32, requests: size.warmUp, keepalive: 1 });
       },
